@@ -1,0 +1,54 @@
+// The trust policy and the averaging rule of a project: numbers only, part of the genesis event.
+//
+// Everything money-like is an integer. A reputation counts units of 10^-12, so 0.001 is 1'000'000'000.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace cairn::ledger {
+
+using Reputation = uint64_t;
+inline constexpr Reputation kReputationOne = 1'000'000'000'000;
+
+enum class Growth : uint8_t { linear = 0, exponential = 1 };
+enum class Fate : uint8_t { newcomer = 0, banned = 1 };  // of a convicted user
+enum class Averaging : uint8_t { normalized = 0, plain = 1, at_acceptance = 2 };
+enum class Clip : uint8_t { none = 0, fixed = 1, median = 2 };
+
+// A point of a piecewise linear schedule: from `round` on the rate is `rate` / 2^40, interpolated in
+// integers.
+struct RateKnot {
+  uint32_t round;
+  uint64_t rate;
+  bool operator==(const RateKnot&) const = default;
+};
+
+struct Policy {
+  // Reputation
+  Reputation minimum = kReputationOne / 1000;
+  Reputation maximum = kReputationOne / 1000 * 999;
+  Growth growth = Growth::linear;
+  Reputation step = kReputationOne / 1000;  // linear
+  uint32_t growth_ppm = 19'000;             // exponential: step = max(1, reputation * ppm / 10^6)
+  uint32_t max_steps_per_round = 4;
+  Fate fate = Fate::newcomer;
+  uint32_t exam_entries = 3;  // accepted entries before a user may file claims
+  uint32_t judge_votes = 1;   // equal votes that make a verdict
+
+  // Averaging
+  Averaging averaging = Averaging::normalized;
+  std::vector<RateKnot> rate = {{0, uint64_t{1} << 40}};  // the outer rate
+  uint32_t round_size = 1;  // plain: the constant Q that a round's sum is divided by
+  Clip clip = Clip::median;
+  uint64_t clip_norm = 0;        // fixed: C on the 2^-48 grid
+  uint32_t refresh_rounds = 16;  // how often the averaging reputation may rise
+  Reputation max_rise = kReputationOne / 50;
+  uint32_t floor_rounds = 64;  // normalized: F is half the median of the last so many closed rounds' weights
+
+  bool operator==(const Policy&) const = default;
+};
+
+}  // namespace cairn::ledger

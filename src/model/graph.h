@@ -1,0 +1,100 @@
+// The canonical model: a graph of operators with named parameters, and no code.
+//
+// It is what a project hosts and what volunteers see: docs/formats/model-file.md gives its bytes. Values are
+// numbered; value v has shape shapes[v] and the first dimension of every activation is the batch (stored as
+// 1, scaled when a program is compiled for a batch size). Nodes stand in an order in which every input is
+// made before it is used.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace cairn::model {
+
+// Numbers are part of the file format: append only.
+enum class Operator : uint16_t {
+  conv = 1,
+  gemm = 2,  // y = x * w^T (+ b): rows of x by rows of w
+  matmul = 3,
+  add = 4,
+  multiply = 5,
+  batch_normalization = 6,
+  relu = 7,
+  max_pool = 8,
+  average_pool = 9,
+  global_average_pool = 10,
+  flatten = 11,
+  reshape = 12,
+  softmax = 13,
+};
+
+using Shape = std::vector<int64_t>;
+using ValueId = uint32_t;
+
+// The attributes that an operator has are listed in the operator table (operators.h); absent ones are at
+// defaults.
+struct Attributes {
+  std::vector<int64_t> kernel;     // kernel height, width
+  std::vector<int64_t> strides;    // height, width
+  std::vector<int64_t> pads;       // top, left, bottom, right
+  std::vector<int64_t> dilations;  // height, width
+  std::vector<int64_t> shape;      // reshape: target, 0 copies, -1 infers
+  int64_t groups = 1;
+  int64_t axis = 1;
+  bool count_padding = false;
+  bool ceil_mode = false;
+  float epsilon = 1e-5f;
+
+  bool operator==(const Attributes&) const = default;
+};
+
+struct Node {
+  Operator op;
+  std::string name;  // as the exporter named it, for messages
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  Attributes attributes;
+
+  bool operator==(const Node&) const = default;
+};
+
+// How a parameter is drawn when the project is made from a built-in model.
+enum class Initializer : uint8_t { given = 0, zero = 1, one = 2, kaiming_uniform = 3 };
+
+struct Parameter {
+  std::string name;
+  ValueId value;
+  Initializer initializer = Initializer::given;
+  int64_t fan_in = 1;
+  bool operator==(const Parameter&) const = default;
+};
+
+// Batch normalization's running mean and variance: no parameters (they have no gradient) and recomputed from
+// a fixed sample for evaluation and export, but named, so that an export carries them under their old names.
+struct Statistics {
+  uint32_t node;
+  std::string mean_name;
+  std::string variance_name;
+  bool operator==(const Statistics&) const = default;
+};
+
+struct Graph {
+  ValueId input = 0;          // [1, channels, height, width] or [1, features]
+  ValueId output = 0;         // logits [1, classes]
+  std::vector<Shape> shapes;  // by value
+  std::vector<Parameter> parameters;
+  std::vector<Statistics> statistics;
+  std::vector<Node> nodes;
+  bool operator==(const Graph&) const = default;
+};
+
+inline constexpr uint64_t kMaxModelFileSize = 64 << 20;
+
+Bytes encode(const Graph& graph);
+// Decodes and verifies: every limit, every shape, every operator. Refusals name the node or the field.
+Result<Graph> decode_graph(BytesView bytes);
+
+}  // namespace cairn::model

@@ -1,0 +1,39 @@
+// A gradient file: the gradient of one unit as small integers with power-of-two block scales.
+//
+// It says nothing about who computed it: the same unit gives every honest machine the same bytes, so two
+// files are compared by digest. Canonical bytes: docs/formats/gradient-file.md.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/digest.h"
+
+namespace cairn::work {
+
+inline constexpr uint64_t kMaxGradientFileSize = uint64_t{1} << 30;
+inline constexpr uint64_t kMaxParameters = uint64_t{1} << 28;
+
+struct GradientFile {
+  Digest project;   // digest of the genesis event
+  Digest snapshot;  // digest of the parameters it was computed at
+  uint32_t round = 0;
+  uint32_t unit = 0;
+  uint32_t samples = 0;     // images that went in
+  float loss = 0;           // mean training loss over the unit
+  uint8_t bits = 16;        // 16 or 8
+  uint32_t block_size = 0;  // values that share an exponent
+  // Value i is values[i] * 2^exponents[i / block_size]; the last block may be short. |value| <= 2^(bits-1)
+  // - 1.
+  std::vector<int8_t> exponents;  // in [-126, 63]; a block of zeros has exponent 0
+  std::vector<int16_t> values;
+
+  bool operator==(const GradientFile&) const = default;
+};
+
+Bytes encode(const GradientFile& file);
+// Refuses anything that is not exactly the canonical form, naming the field.
+Result<GradientFile> decode_gradient_file(BytesView bytes);
+
+}  // namespace cairn::work
