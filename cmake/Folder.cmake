@@ -1,5 +1,7 @@
 # cairn_folder(NAME DEPENDS lower-folder... LIBRARIES external...)
 # One static library for each folder of src/, and one test program from its *_test.cc files.
+add_custom_target(core_tests)  # the tests of every folder of src/
+
 function(cairn_folder NAME)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -16,6 +18,7 @@ function(cairn_folder NAME)
     add_executable(${NAME}_test ${TESTS})
     target_compile_definitions(${NAME}_test PRIVATE CAIRN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(${NAME}_test PRIVATE cairn_${NAME} GTest::gmock GTest::gtest_main)
+    add_dependencies(core_tests ${NAME}_test)
     gtest_discover_tests(${NAME}_test TEST_PREFIX ${NAME}. DISCOVERY_MODE PRE_TEST
                          PROPERTIES LABELS ${NAME} TIMEOUT 600)
   endif()

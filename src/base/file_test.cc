@@ -1,0 +1,86 @@
+#include "base/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "base/blob_store.h"
+
+namespace cairn {
+namespace {
+
+class Files : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = std::filesystem::temp_directory_path() /
+                 ("cairn-file-test-" + std::to_string(::getpid()) +
+                  testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::create_directories(directory_);
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(Files, WrittenBytesAreRead) {
+  const Bytes bytes = {1, 2, 3};
+  ASSERT_TRUE(write_file(directory_ / "a", bytes));
+  EXPECT_EQ(*read_file(directory_ / "a", 3), bytes);
+}
+
+TEST_F(Files, AFileOverTheLimitIsRefused) {
+  ASSERT_TRUE(write_file(directory_ / "a", Bytes(4)));
+  const auto result = read_file(directory_ / "a", 3);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, testing::HasSubstr("has 4 bytes where at most 3 are allowed"));
+}
+
+TEST_F(Files, DirectoriesAndMissingFilesAreRefused) {
+  EXPECT_FALSE(read_file(directory_, 100));
+  EXPECT_FALSE(read_file(directory_ / "missing", 100));
+}
+
+TEST_F(Files, APrivateFileIsForItsOwnerOnly) {
+  ASSERT_TRUE(write_private_file(directory_ / "key", Bytes(1)));
+  EXPECT_EQ(std::filesystem::status(directory_ / "key").permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(Files, AFullDiskLeavesTheOldFileAndNoRemains) {
+  ASSERT_TRUE(write_file(directory_ / "a", Bytes(10, 1)));
+  rlimit old_limit{};
+  getrlimit(RLIMIT_FSIZE, &old_limit);
+  const rlimit small{1000, old_limit.rlim_max};
+  std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  const Status status = write_file(directory_ / "a", Bytes(5000, 2));
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  EXPECT_FALSE(status);
+  EXPECT_EQ(*read_file(directory_ / "a", 100), Bytes(10, 1));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);
+}
+
+TEST_F(Files, ABlobIsFoundByItsDigest) {
+  BlobStore store(directory_);
+  const Bytes bytes = {4, 5, 6};
+  const Digest digest = *store.put(bytes);
+  EXPECT_EQ(digest, sha256(bytes));
+  EXPECT_EQ(*store.get(digest, 10), bytes);
+  ASSERT_TRUE(store.remove(digest));
+  EXPECT_FALSE(store.has(digest));
+}
+
+TEST_F(Files, ADamagedBlobIsRefused) {
+  BlobStore store(directory_);
+  const Digest digest = *store.put(Bytes{4, 5, 6});
+  ASSERT_TRUE(write_file(store.path(digest), Bytes{4, 5, 7}));
+  const auto result = store.get(digest, 10);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, testing::HasSubstr("do not have the digest"));
+}
+
+}  // namespace
+}  // namespace cairn
