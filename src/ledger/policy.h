@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/schedule.h"
 
 namespace cairn::ledger {
 
@@ -18,13 +19,7 @@ enum class Fate : uint8_t { newcomer = 0, banned = 1 };  // of a convicted user
 enum class Averaging : uint8_t { normalized = 0, plain = 1, at_acceptance = 2 };
 enum class Clip : uint8_t { none = 0, fixed = 1, median = 2 };
 
-// A point of a piecewise linear schedule: from `round` on the rate is `rate` / 2^40, interpolated in
-// integers.
-struct RateKnot {
-  uint32_t round;
-  uint64_t rate;
-  bool operator==(const RateKnot&) const = default;
-};
+using cairn::RateKnot;
 
 struct Policy {
   // Reputation
