@@ -196,15 +196,23 @@ struct Event {
 };
 
 inline constexpr size_t kMaxEventSize = 65'535;  // C2SP tlog-tiles
+inline constexpr uint32_t kMaxJudges = 256;      // in one genesis
 
 Statement sign_statement(const SigningKey& author, const Digest& project, const LogHead& seen, Body body);
 bool signature_valid(const Statement& statement);
 
+// SHA-256 of the statement's bytes; of genesis, it names the project.
+Digest statement_digest(const Statement& statement);
+
+// Canonical bytes. A decoder accepts exactly what an encoder writes of valid values: what it returns encodes
+// to the same bytes again, and its policies satisfy validate(). Its errors name the kind and the field. It
+// does not check signatures.
 Bytes encode(const Statement& statement);
 Bytes encode(const Event& event);
 Result<Statement> decode_statement(BytesView bytes);
 Result<Event> decode_event(BytesView bytes);
 std::string_view kind_name(const Body& body);  // "entry sealed", for people and JSON
+uint16_t kind_number(const Body& body);        // as in the bytes; never reused
 
 // SHA-256 over a domain, project, user key, round, unit and digest: commits to a gradient without showing it.
 Digest entry_seal(const Digest& project, const PublicKey& user, Round round, UnitId unit,

@@ -46,4 +46,11 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
+inline constexpr uint32_t kMaxRateKnots = 4096;
+inline constexpr uint64_t kMaxRate = uint64_t{1} << 52;  // an outer rate of 4096
+
+// Every field of a policy that counts is within its range: docs/formats/ledger.md has the table. The error
+// names the field.
+Status validate(const Policy& policy);
+
 }  // namespace cairn::ledger

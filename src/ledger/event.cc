@@ -1,0 +1,49 @@
+#include "ledger/event.h"
+
+#include "ledger/event_codec.h"
+
+namespace cairn::ledger {
+namespace {
+
+constexpr std::string_view kStatementDomain = "cairn statement v1";
+constexpr std::string_view kSealDomain = "cairn entry seal v1";
+
+// The domain, a zero byte, and the statement's bytes without the signature.
+Bytes signed_message(const Statement& statement) {
+  Encoder encoder;
+  signed_fields(encoder, statement);
+  ByteWriter message;
+  message.raw(as_bytes(kStatementDomain));
+  message.u8(0);
+  message.raw(encoder.bytes());
+  return message.take();
+}
+
+}  // namespace
+
+Statement sign_statement(const SigningKey& author, const Digest& project, const LogHead& seen, Body body) {
+  Statement statement{project, seen, author.public_key(), std::move(body), {}};
+  statement.signature = author.sign(signed_message(statement));
+  return statement;
+}
+
+bool signature_valid(const Statement& statement) {
+  return cairn::signature_valid(statement.author, signed_message(statement), statement.signature);
+}
+
+Digest statement_digest(const Statement& statement) {
+  return sha256(encode(statement));
+}
+
+Digest entry_seal(const Digest& project, const PublicKey& user, Round round, UnitId unit,
+                  const Digest& gradient) {
+  ByteWriter content;
+  content.raw(project.bytes);
+  content.raw(user.bytes);
+  content.u32(round);
+  content.u32(unit);
+  content.raw(gradient.bytes);
+  return Hasher(kSealDomain).update(content.bytes()).finish();
+}
+
+}  // namespace cairn::ledger
