@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,11 @@ using ValueId = uint32_t;
 // The attributes that an operator has are listed in the operator table (operators.h); absent ones are at
 // defaults.
 struct Attributes {
-  std::vector<int64_t> kernel;     // kernel height, width
-  std::vector<int64_t> strides;    // height, width
-  std::vector<int64_t> pads;       // top, left, bottom, right
-  std::vector<int64_t> dilations;  // height, width
-  std::vector<int64_t> shape;      // reshape: target, 0 copies, -1 infers
+  std::vector<int64_t> kernel = {};     // kernel height, width
+  std::vector<int64_t> strides = {};    // height, width
+  std::vector<int64_t> pads = {};       // top, left, bottom, right
+  std::vector<int64_t> dilations = {};  // height, width
+  std::vector<int64_t> shape = {};      // reshape: target, 0 copies, -1 infers
   int64_t groups = 1;
   int64_t axis = 1;
   bool count_padding = false;
@@ -92,7 +93,25 @@ struct Graph {
 };
 
 inline constexpr uint64_t kMaxModelFileSize = 64 << 20;
+inline constexpr uint32_t kMaxNodes = 1 << 15;
+inline constexpr uint32_t kMaxValues = 1 << 16;
+inline constexpr size_t kMaxRank = 8;
+inline constexpr size_t kMaxNameLength = 1000;             // bytes of UTF-8 without control characters
+inline constexpr int64_t kMaxElements = int64_t{1} << 31;  // of one value
+inline constexpr int64_t kMaxParameterElements = int64_t{1} << 28;  // of all parameters together
 
+// The number of elements, or nothing where the shape breaks a limit (rank, a dimension below 1, product).
+std::optional<int64_t> checked_elements(const Shape& shape);
+// Precondition: the shape is within the limits.
+int64_t elements(const Shape& shape);
+
+// Everything that decode_graph() promises of a graph: each value is the input, a parameter or one node's
+// output, is made before it is used and is used (all but the output); names are valid and unique (parameters
+// among parameters, nodes among nodes); each node obeys the operator table and its output has the shape that
+// the table gives; each batch normalization has its statistics.
+Status verify(const Graph& graph);
+
+// Precondition: verify(graph).
 Bytes encode(const Graph& graph);
 // Decodes and verifies: every limit, every shape, every operator. Refusals name the node or the field.
 Result<Graph> decode_graph(BytesView bytes);
