@@ -1,0 +1,59 @@
+// What every subcommand of `cairn` shares: options, output, progress, exit codes.
+//
+// Exit codes: 0 done, 1 refused or failed (one sentence on stderr), 2 wrong usage.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/progress.h"
+#include "base/result.h"
+#include "exact/backend.h"
+#include "project/engine.h"
+#include "project/project.h"
+
+namespace cairn::cmd {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+// Options that every subcommand takes.
+struct Shared {
+  std::string isa = "auto";
+  int threads = 0;  // 0: one for each processor
+  std::filesystem::path keys;
+  bool json = false;
+
+  Result<project::EngineOptions> engine() const;
+  project::KeyRing key_ring() const;
+};
+
+// A subcommand's work: what it returns is the exit code.
+using Action = std::function<Result<int>()>;
+
+// Adds a subcommand with its help and example; `action` runs after parsing.
+CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,
+                      const std::string& example);
+void set_action(CLI::App* command, Action action);
+
+// Prints `json` with --json, `text` otherwise.
+void print(const Shared& shared, const Json& json, const std::string& text);
+
+// A progress line on stderr with the time left: redrawn on a terminal, absent elsewhere. It appears after a
+// second and is gone when done. Returns false from the moment that Ctrl-C was pressed.
+Progress progress_line(const std::string& what);
+
+// "3 entries", "1 entry".
+std::string plural(uint64_t count, const std::string& singular, const std::string& several);
+
+// Escapes control characters, so that a name cannot drive the terminal.
+std::string printable(std::string_view text);
+
+}  // namespace cairn::cmd

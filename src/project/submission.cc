@@ -1,0 +1,119 @@
+#include "project/submission.h"
+
+#include "work/gradient_file.h"
+
+namespace cairn::project {
+namespace {
+
+constexpr std::string_view kMagic = "cairn submission 1\n";
+constexpr size_t kMaxStatements = 4;
+
+bool utf8_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+}
+
+// The length of the well-formed UTF-8 sequence that `text` begins with, or 0.
+size_t utf8_sequence(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xc2 && first < 0xe0   ? 2
+                        : first >= 0xe0 && first < 0xf0 ? 3
+                        : first >= 0xf0 && first < 0xf5 ? 4
+                                                        : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if (!utf8_continuation(text[i])) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+  const bool beyond = (first == 0xed && second >= 0xa0) || (first == 0xf4 && second >= 0x90);
+  return overlong || beyond ? 0 : length;
+}
+
+std::vector<const ledger::Statement*> statements(const Submission& submission) {
+  std::vector<const ledger::Statement*> list;
+  if (submission.joined) list.push_back(&*submission.joined);
+  if (submission.named) list.push_back(&*submission.named);
+  list.push_back(&submission.sealed);
+  list.push_back(&submission.opened);
+  return list;
+}
+
+Status place(Submission& submission, ledger::Statement statement) {
+  if (std::holds_alternative<ledger::Joined>(statement.body)) {
+    submission.joined = std::move(statement);
+  } else if (std::holds_alternative<ledger::NameChosen>(statement.body)) {
+    submission.named = std::move(statement);
+  } else if (std::holds_alternative<ledger::EntrySealed>(statement.body)) {
+    submission.sealed = std::move(statement);
+  } else if (std::holds_alternative<ledger::EntryOpened>(statement.body)) {
+    submission.opened = std::move(statement);
+  } else {
+    return Error{"a submission holds no \"" + std::string(ledger::kind_name(statement.body)) + "\""};
+  }
+  return {};
+}
+
+}  // namespace
+
+Bytes encode(const Submission& submission) {
+  ByteWriter writer;
+  writer.raw(as_bytes(kMagic));
+  const auto list = statements(submission);
+  writer.u32(static_cast<uint32_t>(list.size()));
+  for (const ledger::Statement* statement : list) writer.blob(ledger::encode(*statement));
+  writer.string(submission.name);
+  writer.blob(submission.gradient);
+  return writer.take();
+}
+
+Result<Submission> decode_submission(BytesView bytes) {
+  ByteReader reader(bytes);
+  const BytesView magic = reader.raw("magic", kMagic.size());
+  if (!std::ranges::equal(magic, as_bytes(kMagic))) {
+    return Error{"magic: this is no submission; `cairn gradient` makes them"};
+  }
+  Submission submission;
+  const uint32_t count = reader.count("statements", 4, kMaxStatements);
+  for (uint32_t i = 0; i < count; ++i) {
+    const BytesView encoded = reader.blob("statement", ledger::kMaxEventSize);
+    CAIRN_CHECK(reader.status());
+    auto statement = ledger::decode_statement(encoded);
+    if (!statement) return statement.error().within("statement " + std::to_string(i + 1));
+    CAIRN_CHECK(place(submission, *std::move(statement)));
+  }
+  submission.name = reader.string("name", kMaxUserNameSize);
+  const BytesView gradient = reader.blob("gradient", work::kMaxGradientFileSize);
+  CAIRN_CHECK(reader.finish());
+  submission.gradient.assign(gradient.begin(), gradient.end());
+  if (encode(submission) != Bytes(bytes.begin(), bytes.end())) {
+    return Error{"statements: not one sealed entry and its opening, in that order"};
+  }
+  return submission;
+}
+
+uint64_t max_submission_size(uint64_t parameter_count) {
+  constexpr uint64_t kStatements = kMaxStatements * ledger::kMaxEventSize + 4096;
+  return kStatements + parameter_count * 3;
+}
+
+Status check_user_name(std::string_view name) {
+  if (name.empty() || name.size() > kMaxUserNameSize) {
+    return Error{"user name: takes 1 to " + std::to_string(kMaxUserNameSize) + " bytes"};
+  }
+  if (name.front() == ' ' || name.back() == ' ' || name.front() == '.') {
+    return Error{"user name: starts or ends with a space, or starts with a dot"};
+  }
+  for (size_t i = 0; i < name.size();) {
+    const size_t length = utf8_sequence(name.substr(i));
+    if (length == 0) return Error{"user name: is not valid UTF-8"};
+    const auto byte = static_cast<unsigned char>(name[i]);
+    if (byte < 0x20 || byte == 0x7f || byte == '/') {
+      return Error{"user name: holds a control character or a slash"};
+    }
+    i += length;
+  }
+  return {};
+}
+
+}  // namespace cairn::project

@@ -1,0 +1,33 @@
+// A submission: what a contributor hands in for a unit, complete and signed, so that anyone may carry it.
+//
+// Canonical bytes: docs/formats/submission.md.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "ledger/event.h"
+
+namespace cairn::project {
+
+inline constexpr size_t kMaxUserNameSize = 64;
+
+struct Submission {
+  std::optional<ledger::Statement> joined;  // with the author's first entry
+  std::optional<ledger::Statement> named;   // NameChosen, beside joined
+  std::string name;                         // the text that `named` gives the digest of
+  ledger::Statement sealed;                 // EntrySealed
+  ledger::Statement opened;                 // EntryOpened, put in the log when the round closes
+  Bytes gradient;                           // a gradient file
+};
+
+Bytes encode(const Submission& submission);
+Result<Submission> decode_submission(BytesView bytes);
+uint64_t max_submission_size(uint64_t parameter_count);
+
+// Letters, digits and inner ". _ -" of any script: no control characters, no surrounding space, valid UTF-8.
+Status check_user_name(std::string_view name);
+
+}  // namespace cairn::project
