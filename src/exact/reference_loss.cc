@@ -1,0 +1,42 @@
+#include "exact/functions.h"
+#include "exact/reference.h"
+
+namespace cairn::exact {
+namespace {
+
+// Row by row: softmax in place of `scratch`, the loss as the result.
+bool softmax_row(const float* z, int64_t classes, int32_t label, float* softmax, float* loss) {
+  float largest = z[0];
+  bool finite = true;
+  for (int64_t j = 0; j < classes; ++j) {
+    finite &= magnitude(z[j]) < kInfinityBits;
+    largest = z[j] > largest ? z[j] : largest;
+  }
+  if (!finite) return false;
+  int64_t total = 0;
+  for (int64_t j = 0; j < classes; ++j) {
+    softmax[j] = exp_exact(z[j] - largest);
+    total += round_to_integer(softmax[j] * 0x1p+30f);
+  }
+  const float sum = to_binary32(total) * 0x1p-30f;
+  for (int64_t j = 0; j < classes; ++j) softmax[j] = softmax[j] / sum;
+  *loss = log_exact(sum) - (z[label] - largest);
+  return magnitude(*loss) < kInfinityBits;
+}
+
+}  // namespace
+
+bool Reference::softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
+                                      int64_t classes, float* losses, float* gradient) {
+  std::vector<float> softmax(static_cast<size_t>(classes));
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!softmax_row(logits + row * classes, classes, labels[row], softmax.data(), &losses[row]))
+      return false;
+    if (gradient == nullptr) continue;
+    softmax[labels[row]] -= 1.0f;
+    for (int64_t j = 0; j < classes; ++j) gradient[row * classes + j] = softmax[j] / static_cast<float>(rows);
+  }
+  return true;
+}
+
+}  // namespace cairn::exact

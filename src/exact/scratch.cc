@@ -1,0 +1,26 @@
+#include "exact/scratch.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace cairn::exact {
+
+void* Scratch::take_bytes(size_t bytes) {
+  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  while (block_ < blocks_.size() && blocks_[block_].size - used_ < bytes) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const size_t size = std::max(bytes, kMinBlock);
+    void* memory = std::aligned_alloc(kAlignment, size);
+    CAIRN_ASSERT(memory != nullptr);  // the planner has already promised this memory
+    blocks_.push_back({std::unique_ptr<void, Free>(memory), size});
+  }
+  void* result = static_cast<char*>(blocks_[block_].memory.get()) + used_;
+  used_ += bytes;
+  return result;
+}
+
+}  // namespace cairn::exact
