@@ -16,7 +16,6 @@
 #include "base/environment.h"
 #include "base/progress.h"
 #include "data/dataset.h"
-#include "data/shard_store.h"
 #include "ledger/key_ring.h"
 #include "ledger/store.h"
 #include "model/graph.h"
@@ -26,8 +25,6 @@
 namespace cairn::project {
 
 using ledger::KeyRing;
-
-inline constexpr std::string_view kLogFile = "ledger.sqlite";
 
 // The names of the project's own keys in a key ring.
 inline constexpr std::string_view kRootKey = "role-root";
@@ -63,29 +60,29 @@ class Project {
   ledger::Store& store() { return *store_; }
   BlobStore& blobs() { return blobs_; }
   const BlobStore& blobs() const { return blobs_; }
+  uint64_t parameter_count() const;
 
   std::string name() const;                         // of the project
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
+  std::optional<trust::UserId> find_user(const std::string& name) const;
 
   // The parameters that a snapshot digest stands for.
   Result<std::vector<float>> parameters(const Digest& snapshot) const;
+  // Of the newest round.
+  Result<std::vector<float>> latest_parameters() const;
+  Digest latest_snapshot() const { return state_.rounds().back().snapshot; }
 
-  // What a command does to the log, all of it or nothing.
+  // Appends what `make` gives, all or nothing, in the order given. Under the log's lock: catches up with
+  // other processes, calls make, checks every statement (project, signature, seen head, rules), writes
+  // durably. `staged` is put aside in the same transaction, `unstaged` removed. Returns the index of the
+  // first event.
   struct Change {
     std::vector<ledger::Statement> statements;
-    std::vector<ledger::Item> staged;   // put aside until their round closes
-    std::vector<std::string> unstaged;  // keys
-    std::vector<ledger::Item> meta;     // values beside the log
-    std::vector<Bytes> blobs;           // that the statements speak of
+    std::vector<std::pair<Digest, Bytes>> staged;
+    std::vector<Digest> unstaged;
   };
-  // Takes the log's lock, catches up with other processes, and calls `make` with the project as it is then.
-  // Checks every statement (project, signature, the log that its author saw, the rules) and writes durably.
-  // Returns the index of the first event. On an error nothing has changed.
-  Result<uint64_t> commit(const std::function<Result<Change>()>& make);
+  Result<uint64_t> append(const std::function<Result<Change>(const trust::State&)>& make);
 
-  // Whether a statement may enter this log as far as its bytes tell: project, signature, the log that its
-  // author saw.
-  Status check_statement(const ledger::Statement& statement) const;
   // A statement by `key` about the log as it is now.
   ledger::Statement sign(const SigningKey& key, ledger::Body body) const;
 
@@ -94,13 +91,10 @@ class Project {
 
   Status load();
   Status catch_up();
-  Result<std::vector<ledger::Event>> append(ledger::Transaction& transaction, const Change& change,
-                                            trust::State& state);
 
   std::filesystem::path directory_;
   Environment* environment_;
   BlobStore blobs_;
-  std::unique_ptr<data::ShardStore> shards_;
   std::unique_ptr<ledger::Store> store_;
   std::vector<ledger::Event> events_;
   trust::State state_;
