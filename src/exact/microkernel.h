@@ -1,0 +1,59 @@
+// The inner loops of exact matrix products, one table of functions for each instruction set.
+//
+// Operands are packed into panels: a panel of `width` lanes (rows of A or columns of B) holds, for each pair
+// of consecutive k, `width` pairs of int16. So one 32-bit load broadcasts two k of a row of A, one vector
+// load gives two k of many columns of B, and one instruction multiplies and adds both. Lanes that the matrix
+// lacks are zeros.
+//
+// Everything behind this table is compiled for its instruction set, and so must not use inline functions
+// that other files share: the linker could keep the copy that only some processors can run.
+#pragma once
+
+#include <cstdint>
+
+#include "exact/backend.h"
+
+namespace cairn::exact {
+
+// What a panel's integers say about the size of sums over them, as maxima over the panel's lanes.
+struct PanelSquares {
+  double sum;   // at least the sum of the squares
+  double pair;  // the largest sum of the two squares of a pair
+};
+
+struct Microkernels {
+  int rows;      // lanes of a panel of A
+  int row_step;  // the last panel of A may be narrower, by multiples of this
+  int columns;   // lanes of a panel of B
+
+  // tile[row][column] = the sum over all pairs, modulo 2^32. `rows` is the width of the panel of A.
+  void (*multiply)(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile);
+
+  // Packs `lanes` lanes of which lane i has k consecutive integers at sources[i]. An odd k gets a zero.
+  void (*pack_lanes)(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
+  // Packs `lanes` lanes of which step i of k lies side by side at sources[i] + offset.
+  void (*pack_steps)(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
+                     int16_t* panel);
+  // Precondition: pairs <= 128.
+  PanelSquares (*measure)(const int16_t* panel, int width, int64_t pairs);
+
+  // sum[i] += tile[i]
+  void (*accumulate)(const int32_t* tile, int64_t count, int64_t* sum);
+  // total[i] += sum[i] * 2^shift, rounded to nearest, ties to even; then sum[i] = 0.
+  void (*fold)(int64_t* sum, int64_t count, int shift, int64_t* total);
+
+  // out[row][column] = (tile -> binary32, one rounding) * row_scale * column_scale. Rows of `out` are
+  // `stride` apart.
+  void (*finish)(const int32_t* tile, int rows, const float* row_scale, const float* column_scale, float* out,
+                 int64_t stride);
+  void (*finish_wide)(const int64_t* tile, int rows, const float* row_scale, const float* column_scale,
+                      float* out, int64_t stride);
+};
+
+extern const Microkernels kMicrokernelsAvx2;
+extern const Microkernels kMicrokernelsAvx512;
+
+// Precondition: `isa` is supported and not scalar.
+const Microkernels& microkernels(Isa isa);
+
+}  // namespace cairn::exact

@@ -1,0 +1,13 @@
+// Packing of panels with AVX2; see Microkernels.
+#pragma once
+
+#include "exact/microkernel.h"
+
+namespace cairn::exact::avx2 {
+
+void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
+void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
+                int16_t* panel);
+PanelSquares measure(const int16_t* panel, int width, int64_t pairs);
+
+}  // namespace cairn::exact::avx2

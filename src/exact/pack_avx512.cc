@@ -1,0 +1,108 @@
+#include "exact/pack_avx512.h"
+
+#include <immintrin.h>
+
+namespace cairn::exact::avx512 {
+namespace {
+
+constexpr int kLanes = 16;  // 32-bit lanes of a vector
+
+// The transpose of a 16 x 16 matrix of 32-bit values.
+void transpose(__m512i v[kLanes]) {
+  __m512i t[kLanes];
+  for (int i = 0; i < kLanes; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+  }
+  for (int i = 0; i < kLanes; i += 4) {
+    v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+}  // namespace
+
+void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel) {
+  constexpr int64_t kSteps = 2 * kLanes;
+  for (int64_t step = 0; step < k; step += kSteps) {
+    const int64_t steps = k - step < kSteps ? k - step : kSteps;
+    const int pairs = static_cast<int>((steps + 1) / 2);
+    const __mmask32 valid = static_cast<__mmask32>((uint64_t{1} << steps) - 1);
+    for (int first = 0; first < width; first += kLanes) {
+      const int group = width - first < kLanes ? width - first : kLanes;
+      __m512i v[kLanes];
+      for (int i = 0; i < kLanes; ++i) {
+        v[i] = first + i < lanes ? _mm512_maskz_loadu_epi16(valid, sources[first + i] + step)
+                                 : _mm512_setzero_si512();
+      }
+      transpose(v);
+      const __mmask16 stored = static_cast<__mmask16>((1u << group) - 1);
+      int16_t* out = panel + (step / 2 * width + first) * 2;
+      for (int pair = 0; pair < pairs; ++pair)
+        _mm512_mask_storeu_epi32(out + pair * width * 2, stored, v[pair]);
+    }
+  }
+}
+
+void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
+                int16_t* panel) {
+  for (int first = 0; first < width; first += kLanes) {
+    const int group = width - first < kLanes ? width - first : kLanes;
+    const int held = lanes - first < 0 ? 0 : (lanes - first < kLanes ? lanes - first : kLanes);
+    const __mmask16 valid = static_cast<__mmask16>((1u << held) - 1);
+    const __mmask16 stored = static_cast<__mmask16>((1u << group) - 1);
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      const __m256i even = _mm256_maskz_loadu_epi16(valid, sources[2 * pair] + offset + first);
+      const __m256i odd = _mm256_maskz_loadu_epi16(valid, sources[2 * pair + 1] + offset + first);
+      const __m512i both =
+          _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
+      _mm512_mask_storeu_epi32(panel + (pair * width + first) * 2, stored, both);
+    }
+  }
+}
+
+// The panel is read as one stream of pairs, in which the lanes repeat every three vectors at most.
+PanelSquares measure(const int16_t* panel, int width, int64_t pairs) {
+  constexpr int kDropped = 8;  // low bits rounded up, so that 128 pairs fit 32 bits
+  const int period = width == 12 ? 3 : (width == 32 ? 2 : 1);
+  const __m512i up = _mm512_set1_epi32((1 << kDropped) - 1);
+  __m512i sums[3] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+  __m512i largest = _mm512_setzero_si512();
+  const int64_t count = pairs * width;
+  int64_t position = 0;
+  while (position < count) {
+    for (int i = 0; i < period && position < count; ++i, position += kLanes) {
+      const int64_t left = count - position;
+      const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
+      const __m512i v = _mm512_maskz_loadu_epi32(valid, panel + 2 * position);
+      const __m512i squares = _mm512_madd_epi16(v, v);
+      largest = _mm512_max_epu32(largest, squares);
+      sums[i] = _mm512_add_epi32(sums[i], _mm512_srli_epi32(_mm512_add_epi32(squares, up), kDropped));
+    }
+  }
+  alignas(64) uint32_t lane_sums[3 * kLanes];
+  for (int i = 0; i < 3; ++i) _mm512_store_si512(lane_sums + i * kLanes, sums[i]);
+  uint64_t most = 0;
+  for (int lane = 0; lane < width; ++lane) {
+    uint64_t sum = 0;
+    for (int i = lane; i < period * kLanes; i += width) sum += lane_sums[i];
+    most = sum > most ? sum : most;
+  }
+  return {static_cast<double>(most << kDropped), static_cast<double>(_mm512_reduce_max_epu32(largest))};
+}
+
+}  // namespace cairn::exact::avx512

@@ -1,0 +1,67 @@
+// The tiled exact product behind every matrix product and convolution.
+//
+//   result[row][column] = I2F(sum over positions of a[row][position] * b[column][position])
+//                         * row_scale[row] * column_scale[column]
+//
+// Positions are cut into slices whose packed operands fit the caches. Within a slice, all of A is packed once
+// and shared; each task packs its own columns of B and multiplies them with all panels of A. The sums of a
+// tile stay in int32, which wraps exactly, for as long as the norms of the two panels prove that the total
+// fits; only then are they added to sums in int64.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "exact/microkernel.h"
+#include "exact/product.h"
+
+namespace cairn::exact {
+
+// An operand that packs itself: from a matrix, or from an image as a convolution sees it.
+class PanelSource {
+ public:
+  virtual ~PanelSource() = default;
+
+  // Packs the lanes [lane, lane + lanes) at positions [begin, end) into consecutive panels of `width` lanes,
+  // each of (end - begin) / 2 pairs. begin and end are even; positions that do not exist are zeros. `worker`
+  // names the calling thread. Safe to call from every worker at once.
+  virtual void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
+                    int width, int16_t* panels, int worker) const = 0;
+};
+
+// Where results go. Safe to call from every worker at once, for different places.
+class TileSink {
+ public:
+  virtual ~TileSink() = default;
+
+  // The place of (row, column), if `columns` results of a row lie side by side from there, and its rows are
+  // `*stride` apart; else null.
+  virtual float* place(int64_t row, int64_t column, int64_t columns, int64_t* stride) const = 0;
+  // Stores one row of results that has no such place.
+  virtual void store(int64_t row, int64_t column, int64_t columns, const float* values) const = 0;
+};
+
+// Consecutive positions whose sum enters the total times 2^shift, rounded (0 if it is the only run).
+struct PositionRun {
+  int64_t end;  // even; the run begins where the one before ends
+  int shift;    // at most kGuardBits, and above -62
+};
+
+struct TiledProduct {
+  int64_t rows, columns;
+  std::span<const PositionRun> runs;
+  const PanelSource& a;
+  const PanelSource& b;
+  const float* row_scale;     // at least rows, rounded up to whole panels
+  const float* column_scale;  // likewise
+  const TileSink& sink;
+};
+
+// Powers of two for TiledProduct: of exponents (0 for kEmptyGroup), or all the same.
+const float* take_scales(Scratch& scratch, const int32_t* exponents, int64_t count);
+const float* take_equal_scales(Scratch& scratch, float scale, int64_t count);
+
+// Takes scratch memory, and leaves what was taken before as it is.
+void multiply_tiled(Machine&, const TiledProduct&);
+
+}  // namespace cairn::exact
