@@ -1,0 +1,185 @@
+#include "model/program.h"
+
+namespace cairn::model {
+namespace {
+
+using exact::Channels;
+using exact::Convolution;
+using exact::Groups;
+using exact::Pooling;
+
+Slot floats(int64_t elements) {
+  return {ElementType::float32, elements};
+}
+
+Slot integers(int64_t elements) {
+  return {ElementType::int32, elements};
+}
+
+Slot quantized(const Groups& groups) {
+  return {ElementType::quantized, groups.elements(), groups};
+}
+
+Signature product_signature(Opcode op, const Matrix& g) {
+  const Slot c = floats(g.m * g.n);
+  if (op == Opcode::product_nt) {
+    return {{quantized(row_groups(g.m, g.k)), quantized(row_groups(g.n, g.k))}, {c}};
+  }
+  if (op == Opcode::product_nn) {
+    return {{quantized(row_groups(g.m, g.k)), quantized(column_groups(g.k, g.n))}, {c}};
+  }
+  return {{quantized(row_groups(g.k, g.m)), quantized(row_groups(g.k, g.n))}, {c}};
+}
+
+Signature convolution_signature(Opcode op, const Convolution& c) {
+  const Slot x = quantized(input_groups(c));
+  const Slot y = quantized(output_groups(c));
+  const Slot w = quantized(weight_groups_by_output(c));
+  const Slot w_by_input = quantized(weight_groups_by_input(c));
+  if (op == Opcode::convolve) return {{x, w}, {floats(y.elements)}};
+  if (op == Opcode::convolve_input_gradient) return {{y, w_by_input}, {floats(x.elements)}};
+  return {{y, x}, {floats(w.elements)}};
+}
+
+Signature channels_signature(Opcode op, const Channels& c) {
+  const Slot x = floats(c.samples * c.channels * c.inner);
+  const Slot s = floats(c.channels);
+  switch (op) {
+    case Opcode::sum:
+      return {{x}, {s}};
+    case Opcode::sum_products:
+      return {{x, x}, {s}};
+    case Opcode::moments:
+      return {{x}, {s, s}};
+    case Opcode::normalize:  // x, mean, variance, gamma, beta -> inverse, y
+      return {{x, s, s, s, s}, {s, x}};
+    case Opcode::normalize_gradient:  // x, dy, mean, inverse, gamma -> dgamma, dbeta, dx
+      return {{x, x, s, s, s}, {s, s, x}};
+    default:  // add_channels, multiply_channels
+      return {{x, s}, {x}};
+  }
+}
+
+Signature pooling_signature(Opcode op, const Pooling& p) {
+  const Slot x = floats(p.planes * p.in_height * p.in_width);
+  const Slot y = floats(p.planes * p.out_height * p.out_width);
+  const Slot chosen = integers(y.elements);
+  switch (op) {
+    case Opcode::max_pool:
+      return {{x}, {y, chosen}};
+    case Opcode::max_pool_gradient:
+      return {{y, chosen}, {x}};
+    case Opcode::average_pool:
+      return {{x}, {y}};
+    default:
+      return {{y}, {x}};
+  }
+}
+
+Signature elements_signature(Opcode op, int64_t count) {
+  const Slot x = floats(count);
+  if (op == Opcode::relu) return {{x}, {x}};
+  if (op == Opcode::check_finite) return {{x}, {}};
+  return {{x, x}, {x}};
+}
+
+struct SignatureOf {
+  Opcode op;
+
+  Signature operator()(const Elements& g) const { return elements_signature(op, g.count); }
+  Signature operator()(const Groups& g) const { return {{floats(g.elements())}, {quantized(g)}}; }
+  Signature operator()(const Channels& g) const { return channels_signature(op, g); }
+  Signature operator()(const Convolution& g) const { return convolution_signature(op, g); }
+  Signature operator()(const Pooling& g) const { return pooling_signature(op, g); }
+  Signature operator()(const Matrix& g) const {
+    if (op != Opcode::softmax_cross_entropy) return product_signature(op, g);
+    return {{floats(g.m * g.n), integers(g.m)}, {floats(g.m), floats(g.m * g.n)}};
+  }
+};
+
+bool is_channelwise(Opcode op) {
+  return op == Opcode::add_channels || op == Opcode::multiply_channels;
+}
+
+bool is_pairwise(Opcode op) {
+  return op == Opcode::add || op == Opcode::multiply;
+}
+
+}  // namespace
+
+uint64_t exponents_offset(const Buffer& buffer) {
+  return align(static_cast<uint64_t>(buffer.elements) * sizeof(int16_t));
+}
+
+uint64_t size_in_bytes(const Buffer& buffer) {
+  if (buffer.type != ElementType::quantized) return static_cast<uint64_t>(buffer.elements) * 4;
+  return exponents_offset(buffer) + static_cast<uint64_t>(buffer.groups.count()) * sizeof(int32_t);
+}
+
+Groups input_groups(const Convolution& c) {
+  return {1, 1, c.batch * c.channel_groups, c.in_channels / c.channel_groups * c.in_height * c.in_width};
+}
+
+Groups output_groups(const Convolution& c) {
+  return {1, 1, c.batch * c.channel_groups, c.out_channels / c.channel_groups * c.out_height * c.out_width};
+}
+
+Groups weight_groups_by_output(const Convolution& c) {
+  return {1, 1, c.out_channels, c.in_channels / c.channel_groups * c.kernel_height * c.kernel_width};
+}
+
+Groups weight_groups_by_input(const Convolution& c) {
+  return {c.channel_groups, c.out_channels / c.channel_groups, c.in_channels / c.channel_groups,
+          c.kernel_height * c.kernel_width};
+}
+
+Signature signature(const Instruction& instruction) {
+  return std::visit(SignatureOf{instruction.op}, instruction.geometry);
+}
+
+bool may_overwrite(Opcode op, size_t read) {
+  if (is_pairwise(op) || op == Opcode::relu_gradient) return true;
+  return (is_channelwise(op) || op == Opcode::relu) && read == 0;
+}
+
+bool checks_finite(Opcode op, size_t read) {
+  switch (op) {
+    case Opcode::quantize:
+    case Opcode::quantize_dithered:
+    case Opcode::sum:
+    case Opcode::sum_products:
+    case Opcode::moments:
+    case Opcode::check_finite:
+      return true;
+    case Opcode::softmax_cross_entropy:
+      return read == 0;
+    case Opcode::normalize_gradient:
+      return read == 1;  // dy, through its sum
+    default:
+      return false;
+  }
+}
+
+bool transmits(Opcode op, size_t read) {
+  return is_pairwise(op) || (is_channelwise(op) && read == 0);
+}
+
+bool may_diverge(Opcode op) {
+  switch (op) {
+    case Opcode::product_nt:
+    case Opcode::product_nn:
+    case Opcode::product_tn:
+    case Opcode::convolve:
+    case Opcode::convolve_input_gradient:
+    case Opcode::convolve_weight_gradient:
+    case Opcode::normalize:
+    case Opcode::normalize_gradient:
+    case Opcode::max_pool_gradient:
+    case Opcode::average_pool_gradient:
+      return true;
+    default:
+      return is_pairwise(op) || is_channelwise(op);
+  }
+}
+
+}  // namespace cairn::model

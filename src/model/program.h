@@ -1,0 +1,144 @@
+// A compiled model: a list of instructions over buffers, with every buffer's place in memory.
+//
+// Instructions are the calls of exact::Backend, written down ahead of time. Every buffer is written by one
+// instruction (or given from outside), so that the order of the list is the only order there is; flattening
+// and reshaping make no instruction, their values share a buffer. Two buffers may share memory only while at
+// most one of them holds something still to be read, and verify_program() checks it.
+#pragma once
+
+#include <variant>
+
+#include "exact/backend.h"
+#include "model/graph.h"
+
+namespace cairn::model {
+
+enum class ElementType : uint8_t { float32, int32, quantized };
+
+using BufferId = uint32_t;
+
+// Whom an error about a buffer's values names.
+struct Origin {
+  enum class Kind : uint8_t { input, parameter, node };
+  Kind kind = Kind::input;
+  uint32_t index = 0;  // in Graph::parameters or Graph::nodes
+};
+
+struct Buffer {
+  ElementType type = ElementType::float32;
+  int64_t elements = 0;
+  exact::Groups groups = {};  // of a quantized buffer
+  Origin origin = {};
+  bool given = false;   // filled from outside before the program starts
+  bool fixed = false;   // its offset is not the planner's to choose
+  bool kept = false;    // read from outside after the program has ended
+  uint64_t offset = 0;  // in the device's memory, in bytes
+};
+
+inline constexpr uint64_t kAlignment = 64;
+inline uint64_t align(uint64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// A quantized buffer holds its int16 values, then, aligned, its int32 exponents.
+uint64_t exponents_offset(const Buffer& buffer);
+uint64_t size_in_bytes(const Buffer& buffer);
+
+enum class Opcode : uint8_t {
+  quantize,
+  quantize_dithered,
+  product_nt,
+  product_nn,
+  product_tn,
+  convolve,
+  convolve_input_gradient,
+  convolve_weight_gradient,
+  sum,
+  sum_products,
+  moments,
+  add,
+  multiply,
+  add_channels,
+  multiply_channels,
+  relu,
+  relu_gradient,
+  normalize,
+  normalize_gradient,
+  max_pool,
+  max_pool_gradient,
+  average_pool,
+  average_pool_gradient,
+  softmax_cross_entropy,
+  check_finite,
+};
+
+struct Matrix {
+  int64_t m = 0, n = 0, k = 0;
+};
+struct Elements {
+  int64_t count = 0;
+};
+using Geometry =
+    std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution, exact::Pooling>;
+
+// Operands stand in the order of the Backend function's parameters.
+struct Instruction {
+  Opcode op;
+  std::vector<BufferId> reads;
+  std::vector<BufferId> writes;
+  Geometry geometry;
+  int bits = 0;         // quantize, quantize_dithered
+  uint32_t tensor = 0;  // quantize_dithered: which key
+  float epsilon = 0;    // normalize
+};
+
+// What an instruction expects of an operand.
+struct Slot {
+  ElementType type;
+  int64_t elements;
+  exact::Groups groups = {};
+};
+struct Signature {
+  std::vector<Slot> reads;
+  std::vector<Slot> writes;
+};
+Signature signature(const Instruction& instruction);
+
+// Groups of the operands of matrix products: one exponent for each row, or for each column.
+inline exact::Groups row_groups(int64_t rows, int64_t columns) {
+  return {1, 1, rows, columns};
+}
+inline exact::Groups column_groups(int64_t rows, int64_t columns) {
+  return {1, rows, columns, 1};
+}
+// Groups of a convolution's images, of its weights in the forward product and in the input gradient.
+exact::Groups input_groups(const exact::Convolution& c);
+exact::Groups output_groups(const exact::Convolution& c);
+exact::Groups weight_groups_by_output(const exact::Convolution& c);
+exact::Groups weight_groups_by_input(const exact::Convolution& c);
+
+// Whether the first output may overwrite input `read` of the same size: both are read and written element by
+// element.
+bool may_overwrite(Opcode op, size_t read);
+// Whether a NaN or infinity in input `read` makes the instruction report divergence.
+bool checks_finite(Opcode op, size_t read);
+// Whether a NaN or infinity in input `read` shows as one in the first output.
+bool transmits(Opcode op, size_t read);
+// Whether finite inputs can give a NaN or infinity in a float32 output without the instruction reporting it.
+bool may_diverge(Opcode op);
+
+struct Program {
+  std::vector<Buffer> buffers;
+  std::vector<Instruction> instructions;
+  size_t forward_end = 0;        // instructions before it make the logits and the statistics
+  std::vector<BufferId> values;  // the buffer of each value of the graph
+  BufferId loss = 0;             // training: the sum of the rows' losses
+  uint64_t memory_bytes = 0;     // of the device's memory: fixed regions and planned buffers
+};
+
+// Checks that operands match their signatures, that each buffer is written once and before it is read, that
+// what is kept is written, that everything lies within memory_bytes and that nothing overlaps what is still
+// to be read.
+Status verify_program(const Program& program);
+
+}  // namespace cairn::model
