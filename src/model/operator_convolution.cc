@@ -1,4 +1,5 @@
 // Conv: two spatial dimensions, with groups, strides, pads and dilations.
+#include "model/lowering.h"
 #include "model/operators.h"
 
 namespace cairn::model {
@@ -35,6 +36,67 @@ Result<Shape> conv_shape(const Attributes& a, std::span<const Operand> inputs) {
   return Shape{1, inputs[1].shape[0], height, width};
 }
 
+exact::Convolution convolution(const Lowering& l, const Node& node) {
+  const Shape x = l.shape(node.inputs[0]);
+  const Shape y = l.shape(node.outputs[0]);
+  const Attributes& a = node.attributes;
+  return {.batch = x[0],
+          .channel_groups = a.groups,
+          .in_channels = x[1],
+          .in_height = x[2],
+          .in_width = x[3],
+          .out_channels = y[1],
+          .out_height = y[2],
+          .out_width = y[3],
+          .kernel_height = a.kernel[0],
+          .kernel_width = a.kernel[1],
+          .stride_height = a.strides[0],
+          .stride_width = a.strides[1],
+          .pad_top = a.pads[0],
+          .pad_left = a.pads[1],
+          .dilation_height = a.dilations[0],
+          .dilation_width = a.dilations[1]};
+}
+
+exact::Channels output_channels(const exact::Convolution& c) {
+  return {c.batch, c.out_channels, c.out_height * c.out_width};
+}
+
+Status conv_forward(Lowering& l, const Node& node) {
+  const exact::Convolution c = convolution(l, node);
+  if (c.batch * c.out_height * c.out_width > int64_t{1} << 24) {
+    return Error{"more than 2^24 output positions in a batch"};
+  }
+  const BufferId x = l.quantized(node.inputs[0], input_groups(c));
+  const BufferId w = l.quantized(node.inputs[1], weight_groups_by_output(c));
+  if (node.inputs.size() == 2) {
+    l.emit(Opcode::convolve, {x, w}, {l.output(node)}, c);
+    return {};
+  }
+  const BufferId product = l.floats(l.count(node.outputs[0]));
+  l.emit(Opcode::convolve, {x, w}, {product}, c);
+  l.emit(Opcode::add_channels, {product, l.buffer(node.inputs[2])}, {l.output(node)}, output_channels(c));
+  return {};
+}
+
+void conv_backward(Lowering& l, const Node& node) {
+  const exact::Convolution c = convolution(l, node);
+  const BufferId dy = l.quantized_output_gradient(node, output_groups(c));
+  if (l.needs_gradient(node.inputs[0])) {
+    const BufferId w = l.quantized(node.inputs[1], weight_groups_by_input(c));
+    const BufferId dx = l.part(node.inputs[0]);
+    l.emit(Opcode::convolve_input_gradient, {dy, w}, {dx}, c);
+    l.contribute(node.inputs[0], dx);
+  }
+  const BufferId dw = l.part(node.inputs[1]);
+  l.emit(Opcode::convolve_weight_gradient, {dy, l.quantized(node.inputs[0], input_groups(c))}, {dw}, c);
+  l.contribute(node.inputs[1], dw);
+  if (node.inputs.size() == 2) return;
+  const BufferId db = l.part(node.inputs[2]);
+  l.emit(Opcode::sum, {l.output_gradient(node)}, {db}, output_channels(c));
+  l.contribute(node.inputs[2], db);
+}
+
 }  // namespace
 
 const OperatorRule kConv = {.op = Operator::conv,
@@ -42,6 +104,8 @@ const OperatorRule kConv = {.op = Operator::conv,
                             .min_inputs = 2,
                             .max_inputs = 3,
                             .attributes = kHasKernel | kHasStrides | kHasPads | kHasDilations | kHasGroups,
-                            .shape = conv_shape};
+                            .shape = conv_shape,
+                            .forward = conv_forward,
+                            .backward = conv_backward};
 
 }  // namespace cairn::model

@@ -1,4 +1,5 @@
 // Gemm and MatMul: rows of activations times a parameter.
+#include "model/lowering.h"
 #include "model/operators.h"
 
 namespace cairn::model {
@@ -36,6 +37,82 @@ Result<Shape> matmul_shape(const Attributes&, std::span<const Operand> inputs) {
   return shape;
 }
 
+constexpr int64_t kMaxRows = int64_t{1} << 24;  // what an aligned sum of the weight gradient can hold
+
+Status check_rows(int64_t rows) {
+  if (rows > kMaxRows) return Error{"more than 2^24 rows in a batch"};
+  return {};
+}
+
+// x [m][k] times w [n][k], transposed.
+Matrix gemm_matrix(const Lowering& l, const Node& node) {
+  const Shape w = l.shape(node.inputs[1]);
+  return {.m = l.shape(node.inputs[0])[0], .n = w[0], .k = w[1]};
+}
+
+Status gemm_forward(Lowering& l, const Node& node) {
+  const auto [m, n, k] = gemm_matrix(l, node);
+  CAIRN_CHECK(check_rows(m));
+  const BufferId x = l.quantized(node.inputs[0], row_groups(m, k));
+  const BufferId w = l.quantized(node.inputs[1], row_groups(n, k));
+  if (node.inputs.size() == 2) {
+    l.emit(Opcode::product_nt, {x, w}, {l.output(node)}, Matrix{m, n, k});
+    return {};
+  }
+  const BufferId product = l.floats(m * n);
+  l.emit(Opcode::product_nt, {x, w}, {product}, Matrix{m, n, k});
+  l.emit(Opcode::add_channels, {product, l.buffer(node.inputs[2])}, {l.output(node)},
+         exact::Channels{m, n, 1});
+  return {};
+}
+
+void gemm_backward(Lowering& l, const Node& node) {
+  const auto [m, n, k] = gemm_matrix(l, node);
+  const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n));
+  if (l.needs_gradient(node.inputs[0])) {
+    const BufferId w = l.quantized(node.inputs[1], column_groups(n, k));
+    const BufferId dx = l.part(node.inputs[0]);
+    l.emit(Opcode::product_nn, {dy, w}, {dx}, Matrix{m, k, n});
+    l.contribute(node.inputs[0], dx);
+  }
+  const BufferId dw = l.part(node.inputs[1]);
+  l.emit(Opcode::product_tn, {dy, l.quantized(node.inputs[0], row_groups(m, k))}, {dw}, Matrix{n, k, m});
+  l.contribute(node.inputs[1], dw);
+  if (node.inputs.size() == 2) return;
+  const BufferId db = l.part(node.inputs[2]);
+  l.emit(Opcode::sum, {l.output_gradient(node)}, {db}, exact::Channels{m, n, 1});
+  l.contribute(node.inputs[2], db);
+}
+
+// x [m][k] times w [k][n].
+Matrix matmul_matrix(const Lowering& l, const Node& node) {
+  const Shape w = l.shape(node.inputs[1]);
+  return {.m = l.count(node.inputs[0]) / w[0], .n = w[1], .k = w[0]};
+}
+
+Status matmul_forward(Lowering& l, const Node& node) {
+  const auto [m, n, k] = matmul_matrix(l, node);
+  CAIRN_CHECK(check_rows(m));
+  const BufferId x = l.quantized(node.inputs[0], row_groups(m, k));
+  const BufferId w = l.quantized(node.inputs[1], column_groups(k, n));
+  l.emit(Opcode::product_nn, {x, w}, {l.output(node)}, Matrix{m, n, k});
+  return {};
+}
+
+void matmul_backward(Lowering& l, const Node& node) {
+  const auto [m, n, k] = matmul_matrix(l, node);
+  const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n));
+  if (l.needs_gradient(node.inputs[0])) {
+    const BufferId w = l.quantized(node.inputs[1], row_groups(k, n));
+    const BufferId dx = l.part(node.inputs[0]);
+    l.emit(Opcode::product_nt, {dy, w}, {dx}, Matrix{m, k, n});
+    l.contribute(node.inputs[0], dx);
+  }
+  const BufferId dw = l.part(node.inputs[1]);
+  l.emit(Opcode::product_tn, {l.quantized(node.inputs[0], row_groups(m, k)), dy}, {dw}, Matrix{k, n, m});
+  l.contribute(node.inputs[1], dw);
+}
+
 }  // namespace
 
 const OperatorRule kGemm = {.op = Operator::gemm,
@@ -43,13 +120,17 @@ const OperatorRule kGemm = {.op = Operator::gemm,
                             .min_inputs = 2,
                             .max_inputs = 3,
                             .attributes = 0,
-                            .shape = gemm_shape};
+                            .shape = gemm_shape,
+                            .forward = gemm_forward,
+                            .backward = gemm_backward};
 
 const OperatorRule kMatMul = {.op = Operator::matmul,
                               .name = "MatMul",
                               .min_inputs = 2,
                               .max_inputs = 2,
                               .attributes = 0,
-                              .shape = matmul_shape};
+                              .shape = matmul_shape,
+                              .forward = matmul_forward,
+                              .backward = matmul_backward};
 
 }  // namespace cairn::model

@@ -1,4 +1,5 @@
 // MaxPool, AveragePool and GlobalAveragePool.
+#include "model/lowering.h"
 #include "model/operators.h"
 
 namespace cairn::model {
@@ -35,6 +36,52 @@ Result<Shape> global_average_pool_shape(const Attributes&, std::span<const Opera
 
 constexpr uint32_t kPoolAttributes = kHasKernel | kHasStrides | kHasPads | kHasCeilMode;
 
+exact::Pooling pooling(const Lowering& l, const Node& node) {
+  const Shape x = l.shape(node.inputs[0]);
+  const Shape y = l.shape(node.outputs[0]);
+  const Attributes& a = node.attributes;
+  exact::Pooling p{.planes = x[0] * x[1],
+                   .in_height = x[2],
+                   .in_width = x[3],
+                   .out_height = y[2],
+                   .out_width = y[3],
+                   .kernel_height = x[2],
+                   .kernel_width = x[3]};
+  if (node.op == Operator::global_average_pool) return p;
+  p.kernel_height = a.kernel[0];
+  p.kernel_width = a.kernel[1];
+  p.stride_height = a.strides[0];
+  p.stride_width = a.strides[1];
+  p.pad_top = a.pads[0];
+  p.pad_left = a.pads[1];
+  p.count_padding = a.count_padding;
+  return p;
+}
+
+Status max_pool_forward(Lowering& l, const Node& node) {
+  const BufferId chosen = l.integers(l.count(node.outputs[0]));
+  l.emit(Opcode::max_pool, {l.buffer(node.inputs[0])}, {l.output(node), chosen}, pooling(l, node));
+  l.save(node, {chosen, chosen});
+  return {};
+}
+
+void max_pool_backward(Lowering& l, const Node& node) {
+  const BufferId dx = l.part(node.inputs[0]);
+  l.emit(Opcode::max_pool_gradient, {l.output_gradient(node), l.saved(node)[0]}, {dx}, pooling(l, node));
+  l.contribute(node.inputs[0], dx);
+}
+
+Status average_pool_forward(Lowering& l, const Node& node) {
+  l.emit(Opcode::average_pool, {l.buffer(node.inputs[0])}, {l.output(node)}, pooling(l, node));
+  return {};
+}
+
+void average_pool_backward(Lowering& l, const Node& node) {
+  const BufferId dx = l.part(node.inputs[0]);
+  l.emit(Opcode::average_pool_gradient, {l.output_gradient(node)}, {dx}, pooling(l, node));
+  l.contribute(node.inputs[0], dx);
+}
+
 }  // namespace
 
 const OperatorRule kMaxPool = {.op = Operator::max_pool,
@@ -42,20 +89,26 @@ const OperatorRule kMaxPool = {.op = Operator::max_pool,
                                .min_inputs = 1,
                                .max_inputs = 1,
                                .attributes = kPoolAttributes,
-                               .shape = pool_shape};
+                               .shape = pool_shape,
+                               .forward = max_pool_forward,
+                               .backward = max_pool_backward};
 
 const OperatorRule kAveragePool = {.op = Operator::average_pool,
                                    .name = "AveragePool",
                                    .min_inputs = 1,
                                    .max_inputs = 1,
                                    .attributes = kPoolAttributes | kHasCountPadding,
-                                   .shape = pool_shape};
+                                   .shape = pool_shape,
+                                   .forward = average_pool_forward,
+                                   .backward = average_pool_backward};
 
 const OperatorRule kGlobalAveragePool = {.op = Operator::global_average_pool,
                                          .name = "GlobalAveragePool",
                                          .min_inputs = 1,
                                          .max_inputs = 1,
                                          .attributes = 0,
-                                         .shape = global_average_pool_shape};
+                                         .shape = global_average_pool_shape,
+                                         .forward = average_pool_forward,
+                                         .backward = average_pool_backward};
 
 }  // namespace cairn::model

@@ -1,4 +1,5 @@
 // Flatten and Reshape, which move no data, and Softmax, which is refused except folded into the loss.
+#include "model/lowering.h"
 #include "model/operators.h"
 
 namespace cairn::model {
@@ -34,6 +35,15 @@ Result<Shape> softmax_shape(const Attributes&, std::span<const Operand>) {
       "Softmax is supported only as the model's last node, where the importer folds it into the loss"};
 }
 
+Status view_forward(Lowering& l, const Node& node) {
+  l.share(node.outputs[0], node.inputs[0]);
+  return {};
+}
+
+void view_backward(Lowering& l, const Node& node) {
+  l.contribute(node.inputs[0], l.output_gradient(node));
+}
+
 }  // namespace
 
 const OperatorRule kFlatten = {.op = Operator::flatten,
@@ -41,20 +51,27 @@ const OperatorRule kFlatten = {.op = Operator::flatten,
                                .min_inputs = 1,
                                .max_inputs = 1,
                                .attributes = kHasAxis,
-                               .shape = flatten_shape};
+                               .shape = flatten_shape,
+                               .forward = view_forward,
+                               .backward = view_backward};
 
 const OperatorRule kReshape = {.op = Operator::reshape,
                                .name = "Reshape",
                                .min_inputs = 1,
                                .max_inputs = 1,
                                .attributes = kHasShape,
-                               .shape = reshape_shape};
+                               .shape = reshape_shape,
+                               .forward = view_forward,
+                               .backward = view_backward};
 
+// No graph with an inner Softmax passes verify(): there is nothing to lower.
 const OperatorRule kSoftmax = {.op = Operator::softmax,
                                .name = "Softmax",
                                .min_inputs = 1,
                                .max_inputs = 1,
                                .attributes = kHasAxis,
-                               .shape = softmax_shape};
+                               .shape = softmax_shape,
+                               .forward = nullptr,
+                               .backward = nullptr};
 
 }  // namespace cairn::model

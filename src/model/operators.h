@@ -9,6 +9,8 @@
 
 namespace cairn::model {
 
+class Lowering;
+
 // Which fields of Attributes an operator has; the others stay at their defaults.
 enum AttributeSet : uint32_t {
   kHasKernel = 1,
@@ -38,6 +40,10 @@ struct OperatorRule {
   // The output's shape for a batch of one. The caller has checked arity, attribute lengths and the inputs'
   // limits.
   Result<Shape> (*shape)(const Attributes& attributes, std::span<const Operand> inputs);
+  // Emits the instructions that make the output. Refuses what cannot be computed for this batch.
+  Status (*forward)(Lowering& lowering, const Node& node);
+  // Emits the instructions that make the gradients of the inputs that need one, and contributes them.
+  void (*backward)(Lowering& lowering, const Node& node);
 };
 
 // Null where no operator has this number.

@@ -1,0 +1,208 @@
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/philox.h"
+#include "model/device.h"
+
+namespace cairn::model {
+namespace {
+
+// The largest bit pattern without its sign tells: NaN and infinities are above every finite number.
+bool all_finite(const float* x, int64_t n) {
+  uint32_t largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::bit_cast<uint32_t>(x[i]) & 0x7fffffff);
+  return largest < 0x7f800000;
+}
+
+struct Free {
+  void operator()(std::byte* memory) const { std::free(memory); }
+};
+
+class CpuDevice : public Device {
+ public:
+  explicit CpuDevice(exact::Backend& backend) : backend_(backend) {}
+
+  Status reserve(uint64_t bytes) override {
+    memory_.reset();
+    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, align(bytes))));
+    if (!memory_) return Error{"not enough memory: the model needs " + std::to_string(bytes) + " bytes"};
+    return {};
+  }
+
+  void upload(uint64_t offset, std::span<const std::byte> from) override {
+    if (!from.empty()) std::memcpy(memory_.get() + offset, from.data(), from.size());
+  }
+
+  void download(uint64_t offset, std::span<std::byte> to) const override {
+    if (!to.empty()) std::memcpy(to.data(), memory_.get() + offset, to.size());
+  }
+
+  bool run(const Program& program, const Instruction& instruction, const DitherKey& key) override {
+    program_ = &program;
+    instruction_ = &instruction;
+    switch (instruction.op) {
+      case Opcode::quantize:
+      case Opcode::quantize_dithered:
+        return quantize(key);
+      case Opcode::product_nt:
+      case Opcode::product_nn:
+      case Opcode::product_tn:
+        return product();
+      case Opcode::convolve:
+      case Opcode::convolve_input_gradient:
+      case Opcode::convolve_weight_gradient:
+        return convolve();
+      case Opcode::max_pool:
+      case Opcode::max_pool_gradient:
+      case Opcode::average_pool:
+      case Opcode::average_pool_gradient:
+        return pool();
+      case Opcode::sum:
+      case Opcode::sum_products:
+      case Opcode::moments:
+      case Opcode::normalize:
+      case Opcode::normalize_gradient:
+      case Opcode::add_channels:
+      case Opcode::multiply_channels:
+        return over_channels();
+      case Opcode::softmax_cross_entropy:
+        return loss();
+      default:
+        return element_wise();
+    }
+  }
+
+ private:
+  template <typename T>
+  T* at(BufferId id) const {
+    return reinterpret_cast<T*>(memory_.get() + program_->buffers[id].offset);
+  }
+  float* in(size_t i) const { return at<float>(instruction_->reads[i]); }
+  float* out(size_t i) const { return at<float>(instruction_->writes[i]); }
+  template <typename T>
+  const T& geometry() const {
+    return std::get<T>(instruction_->geometry);
+  }
+
+  exact::Quantized integers(BufferId id) const {
+    std::byte* begin = at<std::byte>(id);
+    return {reinterpret_cast<int16_t*>(begin),
+            reinterpret_cast<int32_t*>(begin + exponents_offset(program_->buffers[id]))};
+  }
+
+  bool quantize(const DitherKey& key) {
+    const auto& groups = geometry<exact::Groups>();
+    const exact::Quantized q = integers(instruction_->writes[0]);
+    if (instruction_->op == Opcode::quantize) return backend_.quantize(in(0), groups, instruction_->bits, q);
+    const uint32_t word = dither_key(key, instruction_->tensor);
+    return backend_.quantize_dithered(in(0), groups, instruction_->bits, word, q);
+  }
+
+  bool product() {
+    const auto [m, n, k] = geometry<Matrix>();
+    const exact::Quantized a = integers(instruction_->reads[0]);
+    const exact::Quantized b = integers(instruction_->reads[1]);
+    if (instruction_->op == Opcode::product_nt) backend_.product_nt(m, n, k, a, b, out(0));
+    if (instruction_->op == Opcode::product_nn) backend_.product_nn(m, n, k, a, b, out(0));
+    if (instruction_->op == Opcode::product_tn) backend_.product_tn(m, n, k, a, b, out(0));
+    return true;
+  }
+
+  bool convolve() {
+    const auto& c = geometry<exact::Convolution>();
+    const exact::Quantized a = integers(instruction_->reads[0]);
+    const exact::Quantized b = integers(instruction_->reads[1]);
+    if (instruction_->op == Opcode::convolve) backend_.convolve(c, a, b, out(0));
+    if (instruction_->op == Opcode::convolve_input_gradient)
+      backend_.convolve_input_gradient(c, a, b, out(0));
+    if (instruction_->op == Opcode::convolve_weight_gradient)
+      backend_.convolve_weight_gradient(c, a, b, out(0));
+    return true;
+  }
+
+  bool pool() {
+    const auto& p = geometry<exact::Pooling>();
+    switch (instruction_->op) {
+      case Opcode::max_pool:
+        backend_.max_pool(p, in(0), out(0), at<int32_t>(instruction_->writes[1]));
+        return true;
+      case Opcode::max_pool_gradient:
+        backend_.max_pool_gradient(p, in(0), at<int32_t>(instruction_->reads[1]), out(0));
+        return true;
+      case Opcode::average_pool:
+        return backend_.average_pool(p, in(0), out(0));
+      default:
+        backend_.average_pool_gradient(p, in(0), out(0));
+        return true;
+    }
+  }
+
+  bool over_channels() {
+    const auto& c = geometry<exact::Channels>();
+    switch (instruction_->op) {
+      case Opcode::sum:
+        return backend_.sum(in(0), c, out(0));
+      case Opcode::sum_products:
+        return backend_.sum_products(in(0), in(1), c, out(0));
+      case Opcode::moments:
+        return backend_.moments(in(0), c, out(0), out(1));
+      case Opcode::normalize:
+        backend_.normalize(in(0), c, in(1), in(2), instruction_->epsilon, in(3), in(4), out(0), out(1));
+        return true;
+      case Opcode::normalize_gradient:
+        return backend_.normalize_gradient(in(0), in(1), c, in(2), in(3), in(4), out(0), out(1), out(2));
+      case Opcode::add_channels:
+        backend_.add_channels(in(0), in(1), c, out(0));
+        return true;
+      default:
+        backend_.multiply_channels(in(0), in(1), c, out(0));
+        return true;
+    }
+  }
+
+  bool element_wise() {
+    const int64_t n = geometry<Elements>().count;
+    switch (instruction_->op) {
+      case Opcode::add:
+        backend_.add(in(0), in(1), n, out(0));
+        return true;
+      case Opcode::multiply:
+        backend_.multiply(in(0), in(1), n, out(0));
+        return true;
+      case Opcode::relu:
+        backend_.relu(in(0), n, out(0));
+        return true;
+      case Opcode::relu_gradient:
+        backend_.relu_gradient(in(0), in(1), n, out(0));
+        return true;
+      default:
+        return all_finite(in(0), n);
+    }
+  }
+
+  bool loss() {
+    const auto& g = geometry<Matrix>();
+    return backend_.softmax_cross_entropy(in(0), at<int32_t>(instruction_->reads[1]), g.m, g.n, out(0),
+                                          out(1));
+  }
+
+  exact::Backend& backend_;
+  std::unique_ptr<std::byte, Free> memory_;
+  const Program* program_ = nullptr;
+  const Instruction* instruction_ = nullptr;
+};
+
+}  // namespace
+
+uint32_t dither_key(const DitherKey& key, uint32_t tensor) {
+  const auto words = RandomSequence(key.seed, RandomStream::dither, key.round, key.unit).at(key.step);
+  return RandomSequence(words[0] | uint64_t{words[1]} << 32, RandomStream::dither).at(tensor)[0];
+}
+
+std::unique_ptr<Device> make_cpu_device(exact::Backend& backend) {
+  return std::make_unique<CpuDevice>(backend);
+}
+
+}  // namespace cairn::model

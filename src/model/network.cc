@@ -1,0 +1,147 @@
+#include "model/network.h"
+
+namespace cairn::model {
+namespace {
+
+constexpr int64_t kMaxBatch = 1 << 20;
+
+Status check_options(const NetworkOptions& options) {
+  if (options.batch < 1 || options.batch > kMaxBatch) return Error{"batch: must be 1 to 1048576"};
+  if (options.bits < 2 || options.bits > 15) return Error{"bits: must be 2 to 15"};
+  return {};
+}
+
+Status check_size(const char* what, size_t size, uint64_t expected) {
+  if (size == expected) return {};
+  return Error{std::string(what) + ": " + std::to_string(size) + " values where " + std::to_string(expected) +
+               " are needed"};
+}
+
+}  // namespace
+
+Result<Network> Network::compile(const Graph& graph, const NetworkOptions& options, exact::Backend& backend) {
+  CAIRN_CHECK(check_options(options));
+  CAIRN_CHECK(verify(graph));
+  Network network;
+  network.options_ = options;
+  network.graph_ = std::make_unique<Graph>(graph);
+  network.layout_ = std::make_unique<Layout>(*network.graph_, options.batch);
+  const CompileOptions compile_options{options.batch, options.bits, options.keep_tensors};
+  CAIRN_TRY(auto training, lower(*network.graph_, *network.layout_, compile_options, Mode::training));
+  CAIRN_TRY(auto evaluation, lower(*network.graph_, *network.layout_, compile_options, Mode::evaluation));
+  network.memory_bytes_ = std::max(training.memory_bytes, evaluation.memory_bytes);
+  network.training_ = std::make_unique<Program>(std::move(training));
+  network.evaluation_ = std::make_unique<Program>(std::move(evaluation));
+  if (network.memory_bytes_ > options.memory_limit) {
+    return Error{"the model needs " + std::to_string(network.memory_bytes_) + " bytes for a batch of " +
+                 std::to_string(options.batch) + ", more than the limit of " +
+                 std::to_string(options.memory_limit) + "; take a smaller batch"};
+  }
+  network.device_ = make_cpu_device(backend);
+  CAIRN_CHECK(network.device_->reserve(network.memory_bytes_));
+  return network;
+}
+
+int64_t Network::classes() const {
+  return graph_->shapes[graph_->output][1];
+}
+
+std::vector<ParameterInfo> Network::parameters() const {
+  std::vector<ParameterInfo> result;
+  for (size_t p = 0; p < graph_->parameters.size(); ++p) {
+    const Shape& shape = graph_->shapes[graph_->parameters[p].value];
+    result.push_back({graph_->parameters[p].name, shape, layout_->parameter_offsets[p],
+                      static_cast<uint64_t>(elements(shape))});
+  }
+  return result;
+}
+
+Status Network::check_sizes(std::span<const float> parameters, std::span<const float> input) const {
+  CAIRN_CHECK(check_size("parameters", parameters.size(), parameter_count()));
+  return check_size("input", input.size(), input_count());
+}
+
+void Network::upload(uint64_t offset, std::span<const float> values) {
+  device_->upload(offset, std::as_bytes(values));
+}
+
+Error Network::diverged(const Program& program, const Instruction& instruction) const {
+  const Origin origin = program.buffers[instruction.reads[0]].origin;
+  std::string place = "input";
+  if (origin.kind == Origin::Kind::parameter)
+    place = "parameter '" + graph_->parameters[origin.index].name + "'";
+  if (origin.kind == Origin::Kind::node) place = "node '" + graph_->nodes[origin.index].name + "'";
+  return {place + ": the values have diverged (NaN, infinite or beyond 2^63)"};
+}
+
+Status Network::run(const Program& program, size_t end, const DitherKey& key) {
+  last_ = nullptr;
+  for (size_t i = 0; i < end; ++i) {
+    const Instruction& instruction = program.instructions[i];
+    if (!device_->run(program, instruction, key)) return diverged(program, instruction);
+  }
+  last_ = &program;
+  return {};
+}
+
+Result<float> Network::gradient(std::span<const float> parameters, std::span<const float> input,
+                                std::span<const int32_t> labels, const DitherKey& key,
+                                std::span<float> gradient) {
+  CAIRN_CHECK(check_sizes(parameters, input));
+  CAIRN_CHECK(check_size("labels", labels.size(), static_cast<uint64_t>(options_.batch)));
+  CAIRN_CHECK(check_size("gradient", gradient.size(), parameter_count()));
+  for (int32_t label : labels) {
+    if (label < 0 || label >= classes())
+      return Error{"labels: " + std::to_string(label) + " is no class of the model"};
+  }
+  upload(layout_->parameters, parameters);
+  upload(layout_->input, input);
+  device_->upload(layout_->labels, std::as_bytes(labels));
+  CAIRN_CHECK(run(*training_, training_->instructions.size(), key));
+  float total = 0;
+  device_->download(training_->buffers[training_->loss].offset, std::as_writable_bytes(std::span(&total, 1)));
+  device_->download(layout_->gradient, std::as_writable_bytes(gradient));
+  return total / static_cast<float>(options_.batch);
+}
+
+Result<std::vector<float>> Network::batch_statistics(std::span<const float> parameters,
+                                                     std::span<const float> input) {
+  CAIRN_CHECK(check_sizes(parameters, input));
+  upload(layout_->parameters, parameters);
+  upload(layout_->input, input);
+  CAIRN_CHECK(run(*training_, training_->forward_end, {}));
+  std::vector<float> statistics(statistics_count());
+  device_->download(layout_->statistics, std::as_writable_bytes(std::span(statistics)));
+  return statistics;
+}
+
+Result<std::vector<float>> Network::logits(std::span<const float> parameters,
+                                           std::span<const float> statistics, std::span<const float> input) {
+  CAIRN_CHECK(check_sizes(parameters, input));
+  CAIRN_CHECK(check_size("statistics", statistics.size(), statistics_count()));
+  upload(layout_->parameters, parameters);
+  upload(layout_->statistics, statistics);
+  upload(layout_->input, input);
+  CAIRN_CHECK(run(*evaluation_, evaluation_->instructions.size(), {}));
+  std::vector<float> result(static_cast<size_t>(options_.batch * classes()));
+  const Buffer& buffer = evaluation_->buffers[evaluation_->values[graph_->output]];
+  device_->download(buffer.offset, std::as_writable_bytes(std::span(result)));
+  return result;
+}
+
+Status Network::visit(const Visitor& visitor) const {
+  if (!options_.keep_tensors) return Error{"tensors were not kept: compile the network with keep_tensors"};
+  if (last_ == nullptr) return Error{"there are no tensors: nothing has been computed"};
+  std::vector<float> values;
+  for (const Node& node : graph_->nodes) {
+    const Buffer& buffer = last_->buffers[last_->values[node.outputs[0]]];
+    values.resize(static_cast<size_t>(buffer.elements));
+    device_->download(buffer.offset, std::as_writable_bytes(std::span(values)));
+    Shape shape = graph_->shapes[node.outputs[0]];
+    shape[0] = options_.batch;
+    visitor(node.name, shape, values);
+  }
+  return {};
+}
+
+}  // namespace cairn::model

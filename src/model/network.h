@@ -1,0 +1,85 @@
+// A model made ready to compute for one batch size: its gradient, its logits, its tensors by name.
+//
+// Every result is a pure function of the arguments: the same bits on every backend and thread count. One
+// thread at a time; the backend outlives the network. Nothing is allocated inside of gradient().
+//
+// Vectors: `parameters` and `gradient` hold parameter_count() floats in the order of parameters(); `input`
+// holds batch * elements-of-the-input floats, samples one after another; `labels` holds batch numbers in [0,
+// classes). Statistics hold statistics_count() floats: for each entry of Graph::statistics (batch
+// normalizations in the order of nodes) first the means of its channels, then their variances (divided by n,
+// not by n - 1).
+#pragma once
+
+#include <functional>
+
+#include "model/device.h"
+#include "model/lowering.h"
+
+namespace cairn::model {
+
+struct NetworkOptions {
+  int64_t batch = 1;                          // at most 2^20
+  int bits = 13;                              // of quantized operands, 2 to 15
+  bool keep_tensors = false;                  // what visit() needs; costs memory, changes no bit
+  uint64_t memory_limit = uint64_t{8} << 30;  // bytes; a model that needs more is refused
+};
+
+struct ParameterInfo {
+  std::string name;
+  Shape shape;
+  uint64_t offset;  // in floats
+  uint64_t count;
+};
+
+class Network {
+ public:
+  // Verifies the graph. Errors name the node that cannot be computed for this batch.
+  static Result<Network> compile(const Graph& graph, const NetworkOptions& options, exact::Backend& backend);
+
+  uint64_t parameter_count() const { return layout_->parameter_count; }
+  uint64_t statistics_count() const { return layout_->statistics_count; }
+  uint64_t input_count() const { return layout_->input_count; }  // floats in a batch
+  int64_t batch() const { return options_.batch; }
+  int64_t classes() const;
+  std::vector<ParameterInfo> parameters() const;
+  // All memory that computing takes, besides the backend's scratch. Known since compile().
+  uint64_t memory_bytes() const { return memory_bytes_; }
+
+  // Writes the mean gradient over the batch and returns the mean loss: the exact sum of the rows' losses,
+  // divided by the batch. An error says which node, parameter or input holds values that have diverged;
+  // `gradient` is then unchanged.
+  Result<float> gradient(std::span<const float> parameters, std::span<const float> input,
+                         std::span<const int32_t> labels, const DitherKey& key, std::span<float> gradient);
+
+  // The statistics of one batch in training mode. Callers average them over batches.
+  Result<std::vector<float>> batch_statistics(std::span<const float> parameters,
+                                              std::span<const float> input);
+
+  // [batch][classes], batch normalization using the given statistics.
+  Result<std::vector<float>> logits(std::span<const float> parameters, std::span<const float> statistics,
+                                    std::span<const float> input);
+
+  // Every node's output, as the last of the calls above left it, in the order of nodes. Refused without
+  // keep_tensors and before the first such call.
+  using Visitor =
+      std::function<void(const std::string& node, const Shape& shape, std::span<const float> values)>;
+  Status visit(const Visitor& visitor) const;
+
+ private:
+  Network() = default;
+  Status run(const Program& program, size_t end, const DitherKey& key);
+  Status check_sizes(std::span<const float> parameters, std::span<const float> input) const;
+  Error diverged(const Program& program, const Instruction& instruction) const;
+  void upload(uint64_t offset, std::span<const float> values);
+
+  std::unique_ptr<const Graph> graph_;
+  std::unique_ptr<const Layout> layout_;
+  std::unique_ptr<const Program> training_;
+  std::unique_ptr<const Program> evaluation_;
+  std::unique_ptr<Device> device_;
+  NetworkOptions options_;
+  uint64_t memory_bytes_ = 0;
+  const Program* last_ = nullptr;
+};
+
+}  // namespace cairn::model
