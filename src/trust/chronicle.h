@@ -1,0 +1,120 @@
+// A ledger told in one line per deed, for tests: keys and digests are made up, and nothing is signed.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "trust/state.h"
+
+namespace cairn::trust {
+
+class Chronicle {
+ public:
+  explicit Chronicle(Policy policy = {}, uint32_t judges = 1) {
+    ledger::Genesis genesis;
+    genesis.policy = std::move(policy);
+    genesis.root = key("root");
+    genesis.coordinator = key("coordinator");
+    for (uint32_t i = 0; i < judges; ++i) genesis.judges.push_back(judge(i));
+    must(key("root"), genesis);
+  }
+
+  static PublicKey key(const std::string& name) { return {digest("key " + name).bytes}; }
+  static PublicKey judge(uint32_t number) { return key("judge " + std::to_string(number)); }
+  static Digest digest(const std::string& text) { return sha256(as_bytes(text)); }
+
+  // What an honest machine gets, and what a liar may send.
+  static Digest truth(Round round, UnitId unit) {
+    return digest("true " + std::to_string(round) + " " + std::to_string(unit));
+  }
+  static Digest lie(Round round, UnitId unit) {
+    return digest("false " + std::to_string(round) + " " + std::to_string(unit));
+  }
+  Digest truth_of(EntryId id) const { return truth(state.entry(id).round, state.entry(id).unit); }
+
+  ledger::Event event(const PublicKey& author, ledger::Body body) const {
+    ledger::Event event;
+    event.time = now;
+    event.statement.author = author;
+    if (!std::holds_alternative<ledger::Genesis>(body)) event.statement.project = state.project();
+    event.statement.body = std::move(body);
+    return event;
+  }
+
+  // Appends the event if the rules allow it.
+  Status tell(const ledger::Event& event) {
+    CAIRN_CHECK(state.apply(event));
+    events.push_back(event);
+    return {};
+  }
+  Status tell(const PublicKey& author, ledger::Body body) { return tell(event(author, std::move(body))); }
+
+  void must(const PublicKey& author, ledger::Body body) {
+    const Status status = tell(author, std::move(body));
+    if (!status) throw std::logic_error(status.error().message);
+  }
+
+  UserId join(const std::string& name) {
+    must(key(name), ledger::Joined{});
+    return static_cast<UserId>(state.users().size());
+  }
+
+  void open_round() { must(key("coordinator"), ledger::RoundOpened{state.next_round(), {}, {}}); }
+
+  ledger::EntrySealed seal(const PublicKey& author, UnitId unit, const Digest& gradient) const {
+    const Round round = *state.open_round();
+    return {round, unit, ledger::entry_seal(state.project(), author, round, unit, gradient)};
+  }
+
+  EntryId send(UserId user, UnitId unit, const Digest& gradient) {
+    const PublicKey author = state.user(user).key;
+    const ledger::EntrySealed sealed = seal(author, unit, gradient);
+    must(author, sealed);
+    gradients[static_cast<EntryId>(state.entries().size())] = gradient;
+    return static_cast<EntryId>(state.entries().size());
+  }
+  EntryId send_truth(UserId user, UnitId unit) { return send(user, unit, truth(*state.open_round(), unit)); }
+  EntryId send_lie(UserId user, UnitId unit) { return send(user, unit, lie(*state.open_round(), unit)); }
+
+  ledger::EntryOpened opening(EntryId id) const { return {state.entry(id).seal, gradients.at(id)}; }
+
+  ledger::RoundClosed closing() const {
+    const Round round = *state.open_round();
+    return {round, ledger::CloseReason::maintainer, state.rounds()[round].openings, state.floor_at_close()};
+  }
+
+  // Opens what was sealed, then closes.
+  void close_round() {
+    const std::vector<EntryId> entries = state.rounds().back().entries;
+    for (EntryId id : entries) {
+      if (state.entry(id).standing.status != Entry::Status::sealed) continue;
+      must(state.user(state.entry(id).user).key, opening(id));
+    }
+    must(key("coordinator"), closing());
+  }
+
+  ClaimId claim(UserId user, EntryId entry, const Digest& gradient) {
+    must(state.user(user).key, ledger::ClaimFiled{entry, gradient});
+    return static_cast<ClaimId>(state.claims().size());
+  }
+
+  // Every judge votes for the truth, and the coordinator says so.
+  void judge_claim(ClaimId id) {
+    const Digest found = truth_of(state.claim(id).entry);
+    for (uint32_t i = 0; !state.decided(id); ++i) must(judge(i), ledger::Voted{id, found});
+    must(key("coordinator"), verdict(id));
+  }
+  ledger::VerdictReached verdict(ClaimId id) const {
+    const Digest found = *state.decided(id);
+    return {id, found != *state.entry(state.claim(id).entry).gradient, found};
+  }
+
+  Reputation reputation(UserId user) const { return state.user(user).standing.reputation; }
+
+  int64_t now = 0;
+  State state;
+  std::vector<ledger::Event> events;
+  std::map<EntryId, Digest> gradients;  // under the seals
+};
+
+}  // namespace cairn::trust

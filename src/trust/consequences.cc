@@ -1,0 +1,154 @@
+#include "trust/consequences.h"
+
+#include <algorithm>
+
+namespace cairn::trust {
+
+User::Standing Consequences::newcomer(const Policy& policy) {
+  User::Standing standing;
+  standing.reputation = policy.minimum;
+  standing.averaging = policy.minimum;
+  return standing;
+}
+
+uint64_t Consequences::weight_of(const State& state, const RoundRecord& round) {
+  uint64_t weight = 0;
+  for (EntryId id : round.entries) {
+    const Entry& entry = state.entry(id);
+    if (entry.standing.status != Entry::Status::opened) continue;
+    weight += state.user(entry.user).standing.averaging;
+  }
+  return weight;
+}
+
+void Consequences::follow(const State::Moment& moment) {
+  using Kind = State::Moment::Kind;
+  switch (moment.kind) {
+    case Kind::endowed:
+      return endowed(moment.id, moment.amount);
+    case Kind::sealed:
+      reach_.entries = moment.id;
+      return;
+    case Kind::opened:
+      return opened(moment.id);
+    case Kind::suspended:
+      return suspended(moment.id);
+    case Kind::claimed:
+      reach_.claims = moment.id;
+      return;
+    case Kind::judged:
+      return judged(moment.id);
+    case Kind::round_opened:
+      return round_opened(moment.id);
+    case Kind::round_closed:
+      return round_closed(moment.id);
+  }
+}
+
+void Consequences::endowed(UserId id, Reputation reputation) {
+  user(id).reputation = reputation;
+  user(id).averaging = reputation;
+}
+
+void Consequences::opened(EntryId id) {
+  entry(id).status = Entry::Status::opened;
+  const Entry& facts = state_.entry(id);
+  const Policy& policy = state_.policy_for(facts.round);
+  User::Standing& author = user(facts.user);
+  ++author.accepted;
+  if (author.steps >= policy.max_steps_per_round) return;
+  ++author.steps;
+  author.reputation = grown(policy, author.reputation);
+}
+
+void Consequences::suspended(EntryId id) {
+  entry(id).status = Entry::Status::suspended;
+  drop_claims(id);
+}
+
+// A verdict settles every open claim about its entry: they all say the same of it.
+void Consequences::judged(ClaimId id) {
+  const Claim& facts = state_.claim(id);
+  if (facts.verdict->voided) {
+    claim(id).status = Claim::Status::voided;
+    return;
+  }
+  entry(facts.entry).judged = true;
+  const std::vector<ClaimId> open = open_claims_about(facts.entry);
+  if (facts.verdict->upheld) return uphold(id, open);
+  for (ClaimId rejected : open) {
+    claim(rejected).status = Claim::Status::rejected;
+    const UserId claimant = state_.claim(rejected).claimant;
+    if (claimant != kCoordinator) convict(claimant, id);
+  }
+}
+
+void Consequences::uphold(ClaimId id, const std::vector<ClaimId>& open) {
+  const Claim& facts = state_.claim(id);
+  for (ClaimId upheld : open) claim(upheld).status = Claim::Status::upheld;
+  const UserId culprit = state_.entry(facts.entry).user;
+  const Reputation reward = bounty(state_.policy_for(reach_.round), user(culprit).reputation);
+  convict(culprit, id);
+  const auto first = std::find_if(open.begin(), open.end(), [&](ClaimId other) {
+    return state_.claim(other).gradient == facts.verdict->gradient;
+  });
+  if (first != open.end()) pay(*first, reward);
+}
+
+void Consequences::convict(UserId id, ClaimId by) {
+  const Policy& policy = state_.policy_for(reach_.round);
+  User::Standing& convicted = user(id);
+  convicted.reputation = policy.minimum;
+  convicted.averaging = policy.minimum;
+  convicted.accepted = 0;
+  ++convicted.convictions;
+  if (policy.fate == ledger::Fate::banned) convicted.banned = true;
+  for (EntryId entry : state_.user(id).entries) {
+    if (entry <= reach_.entries) revoke(entry, by);
+  }
+}
+
+void Consequences::revoke(EntryId id, ClaimId by) {
+  if (entry(id).status == Entry::Status::revoked) return;
+  entry(id).status = Entry::Status::revoked;
+  entry(id).revoked_by = by;
+  drop_claims(id);
+}
+
+void Consequences::drop_claims(EntryId id) {
+  for (ClaimId open : open_claims_about(id)) claim(open).status = Claim::Status::moot;
+}
+
+void Consequences::pay(ClaimId id, Reputation bounty) {
+  const UserId claimant = state_.claim(id).claimant;
+  if (claimant == kCoordinator || user(claimant).banned) return;
+  const Reputation room = state_.policy_for(reach_.round).maximum - user(claimant).reputation;
+  claim(id).bounty = std::min(bounty, room);
+  user(claimant).reputation += claim(id).bounty;
+}
+
+std::vector<ClaimId> Consequences::open_claims_about(EntryId id) const {
+  std::vector<ClaimId> open;
+  for (ClaimId about : state_.claims_about(id)) {
+    if (about <= reach_.claims && state_.claim(about).standing.status == Claim::Status::open)
+      open.push_back(about);
+  }
+  return open;
+}
+
+void Consequences::round_opened(Round round) {
+  reach_.round = round;
+  const Policy& policy = state_.policy_for(round);
+  for (User& user : state_.users_) {
+    user.standing.steps = 0;
+    user.standing.averaging = refreshed(policy, user.standing.averaging, user.standing.reputation, round);
+  }
+}
+
+void Consequences::round_closed(Round round) {
+  RoundRecord& record = state_.rounds_[round];
+  record.standing.weight = weight_of(state_, record);
+  for (EntryId id : record.entries) entry(id).frozen = user(state_.entry(id).user).averaging;
+}
+
+}  // namespace cairn::trust

@@ -1,0 +1,16 @@
+// Which entry an auditor recomputes next.
+#pragma once
+
+#include <optional>
+
+#include "trust/state.h"
+
+namespace cairn::trust {
+
+// Half of all random words draw uniformly from the entries that nobody has confirmed yet, half by the weight
+// that an entry has in the model at present: high reputations are probed most and nobody is exempt. Entries
+// that have been judged or are the auditor's own are left out (0: the auditor is no user); nullopt: none is
+// left. A pure function: the same word and state give the same entry.
+std::optional<EntryId> draw_probe(const State& state, UserId auditor, uint64_t random);
+
+}  // namespace cairn::trust

@@ -1,0 +1,75 @@
+#include "trust/probe.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/philox.h"
+#include "trust/chronicle.h"
+
+namespace cairn::trust {
+namespace {
+
+uint64_t word(uint32_t i) {
+  const auto words = RandomSequence(1, RandomStream::probe).at(i);
+  return uint64_t{words[0]} << 32 | words[1];
+}
+
+// One entry each of a user at 0.9 and of nine newcomers, averaged at those weights.
+struct Probe : testing::Test {
+  void SetUp() override {
+    for (int i = 0; i < 10; ++i) log.join("user " + std::to_string(i));
+    log.must(Chronicle::key("root"), ledger::Endowed{1, ledger::kReputationOne / 10 * 9});
+    log.open_round();
+    for (UserId user = 1; user <= 10; ++user) log.send_truth(user, user);
+    log.close_round();
+  }
+  Chronicle log;
+};
+
+TEST_F(Probe, HalfTheDrawsAreUniformAndHalfByWeight) {
+  constexpr int kDraws = 20'000;
+  std::map<EntryId, int> drawn;
+  for (int i = 0; i < kDraws; ++i) ++drawn[*draw_probe(log.state, 0, word(static_cast<uint32_t>(i)))];
+  // Entry 1: half of 1/10, and half of 0.9 / (0.9 + 9 * 0.001).
+  EXPECT_NEAR(drawn[1], kDraws * 0.5451, 5 * std::sqrt(kDraws * 0.25));
+  for (EntryId id = 2; id <= 10; ++id) {
+    EXPECT_NEAR(drawn[id], kDraws * 0.0506, 5 * std::sqrt(kDraws * 0.05)) << "nobody is exempt: " << id;
+  }
+}
+
+TEST_F(Probe, TheSameWordDrawsTheSameEntry) {
+  for (uint32_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(draw_probe(log.state, 3, word(i)), draw_probe(log.state, 3, word(i)));
+  }
+}
+
+TEST_F(Probe, ExtremeWordsDrawTheEnds) {
+  EXPECT_EQ(draw_probe(log.state, 0, 0), 1u);
+  EXPECT_EQ(draw_probe(log.state, 0, UINT64_MAX >> 1), 10u);
+  EXPECT_EQ(draw_probe(log.state, 0, uint64_t{1} << 63), 1u);
+  EXPECT_EQ(draw_probe(log.state, 0, UINT64_MAX), 10u);
+}
+
+TEST_F(Probe, NobodyProbesTheirOwnOrWhatWasJudged) {
+  log.open_round();
+  for (UnitId unit = 0; unit < 3; ++unit) log.send_truth(2, unit);
+  log.close_round();
+  log.judge_claim(log.claim(2, 5, Chronicle::digest("wrong")));
+  for (uint32_t i = 0; i < 500; ++i) {
+    const std::optional<EntryId> drawn = draw_probe(log.state, 1, word(i));
+    ASSERT_TRUE(drawn);
+    EXPECT_NE(*drawn, 5u) << "confirmed by the verdict";
+    EXPECT_NE(log.state.entry(*drawn).user, 1u);
+    EXPECT_NE(log.state.entry(*drawn).user, 2u) << "revoked with the false claimant";
+  }
+}
+
+TEST(ProbeOfNothing, IsNothing) {
+  Chronicle log;
+  EXPECT_EQ(draw_probe(log.state, 0, 7), std::nullopt);
+  EXPECT_EQ(draw_probe(log.state, 0, UINT64_MAX), std::nullopt);
+}
+
+}  // namespace
+}  // namespace cairn::trust

@@ -1,0 +1,249 @@
+// Random ledgers for property tests: every kind of event, mostly plausible, some refused.
+#pragma once
+
+#include <random>
+
+#include "trust/chronicle.h"
+
+namespace cairn::trust {
+
+class RandomHistory {
+ public:
+  RandomHistory(uint64_t seed, Policy policy, uint32_t judges = 3)
+      : random_(seed), log_(std::move(policy), judges), judges_(judges) {}
+
+  const Chronicle& log() const { return log_; }
+  const State& state() const { return log_.state; }
+  const std::vector<ledger::Event>& events() const { return log_.events; }
+
+  uint64_t draw(uint64_t below) { return random_() % below; }
+
+  // An event that may or may not be allowed to follow.
+  ledger::Event candidate() {
+    if (draw(12) == 0) log_.now += static_cast<int64_t>(draw(kSuspensionDelay));
+    if (draw(100) < 60) return round_event();
+    return draw(100) < 65 ? justice_event() : other_event();
+  }
+
+  Status tell(const ledger::Event& event) {
+    CAIRN_CHECK(log_.tell(event));
+    if (std::holds_alternative<ledger::EntrySealed>(event.statement.body)) {
+      log_.gradients[static_cast<EntryId>(log_.state.entries().size())] = sealed_gradient_;
+    }
+    return {};
+  }
+
+  void grow(size_t steps) {
+    for (size_t i = 0; i < steps; ++i) static_cast<void>(tell(candidate()));
+  }
+
+ private:
+  // A third of the users lie in half of what they do.
+  static bool lies(UserId user, uint64_t coin) { return user % 3 == 0 && coin % 2 == 0; }
+
+  ledger::Event by(const PublicKey& author, ledger::Body body) { return log_.event(author, std::move(body)); }
+  ledger::Event by_root(ledger::Body body) { return by(Chronicle::key("root"), std::move(body)); }
+  ledger::Event by_coordinator(ledger::Body body) {
+    const std::string name = moved_ == 0 ? "coordinator" : "coordinator " + std::to_string(moved_);
+    return by(Chronicle::key(name), std::move(body));
+  }
+  ledger::Event by_user(UserId user, ledger::Body body) {
+    return by(state().user(user).key, std::move(body));
+  }
+
+  uint32_t some_number(size_t count) {
+    return 1 + static_cast<uint32_t>(draw(count + 1));
+  }  // or one too many
+  UserId some_user() { return 1 + static_cast<UserId>(draw(state().users().size())); }
+  EntryId some_entry() { return some_number(state().entries().size()); }
+  ClaimId some_claim() { return some_number(state().claims().size()); }
+  PublicKey new_key() { return Chronicle::key("key " + std::to_string(random_())); }
+  Digest new_digest() { return Chronicle::digest(std::to_string(random_())); }
+
+  ledger::Event round_event() {
+    if (state().users().size() < 3) return by(new_key(), ledger::Joined{});
+    if (!state().open_round()) return by_coordinator(ledger::RoundOpened{state().next_round(), {}, {}});
+    const RoundRecord& round = state().rounds().back();
+    const bool opening = round.openings > 0 || (round.entries.size() > 3 && draw(5) == 0);
+    if (!opening && !round.entries.empty() && draw(60) == 0) return by_coordinator(log_.closing());
+    return opening ? opening_event(round) : sealing_event();
+  }
+
+  ledger::Event sealing_event() {
+    const UserId user = some_user();
+    const Round round = *state().open_round();
+    const auto unit = static_cast<UnitId>(draw(16));
+    sealed_gradient_ = lies(user, random_()) ? Chronicle::lie(round, unit) : Chronicle::truth(round, unit);
+    const PublicKey author = state().user(user).key;
+    return by(author, log_.seal(author, unit, sealed_gradient_));
+  }
+
+  ledger::Event opening_event(const RoundRecord& round) {
+    if (draw(20) == 0) return by_coordinator(log_.closing());
+    for (EntryId id : round.entries) {
+      const Entry& entry = state().entry(id);
+      if (!entry.gradient && entry.standing.status == Entry::Status::sealed && draw(3) != 0) {
+        return by_user(entry.user, log_.opening(id));
+      }
+    }
+    return by_coordinator(log_.closing());
+  }
+
+  // An entry that is false, if one of a few draws is.
+  EntryId suspect() {
+    EntryId id = some_entry();
+    for (int i = 0; i < 4; ++i, id = some_entry()) {
+      if (state().has_entry(id) && log_.gradients.at(id) != log_.truth_of(id)) break;
+    }
+    return id;
+  }
+
+  // What somebody who recomputes the entry gets, mostly.
+  Digest recomputed(EntryId id) {
+    return state().has_entry(id) && draw(8) != 0 ? log_.truth_of(id) : new_digest();
+  }
+
+  ledger::Event justice_event() {
+    if (state().users().empty()) return by(new_key(), ledger::Joined{});
+    switch (draw(8)) {
+      case 0:
+      case 1:
+      case 2: {
+        const EntryId entry = suspect();
+        return by_user(some_user(), ledger::ClaimFiled{entry, recomputed(entry)});
+      }
+      case 3: {
+        const ClaimId claim = some_claim();
+        return by_user(some_user(), ledger::AppealFiled{claim, new_digest()});
+      }
+      case 4: {
+        const EntryId entry = some_entry();
+        return by_coordinator(ledger::MismatchFound{entry, recomputed(entry)});
+      }
+      default:
+        return verdict_event();
+    }
+  }
+
+  ledger::Event verdict_event() {
+    for (ClaimId id = 1; id <= state().claims().size(); ++id) {
+      const Claim& claim = state().claim(id);
+      if (claim.standing.status != Claim::Status::open || draw(3) == 0) continue;
+      if (state().decided(id)) return by_coordinator(log_.verdict(id));
+      const PublicKey judge = Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
+      return by(judge, ledger::Voted{id, recomputed(claim.entry)});
+    }
+    return by_root(ledger::VerdictVoided{some_claim()});
+  }
+
+  ledger::Event account_event() {
+    const UserId user = some_user();
+    switch (draw(4)) {
+      case 0:
+        return by_user(user, ledger::NameChosen{Chronicle::digest(std::to_string(draw(9)))});
+      case 1:
+        return by_user(user, ledger::DeviceKeyAdded{device_ = new_key()});
+      case 2:
+        return by_user(user, ledger::DeviceKeyRemoved{device_});
+      default:
+        return by_user(user, ledger::KeyRotated{new_key()});
+    }
+  }
+
+  // An entry that has been unavailable, if there is one.
+  EntryId overdue() {
+    for (EntryId id = 1; id <= state().entries().size(); ++id) {
+      if (state().entry(id).unavailable_since && !state().ended(id) && draw(2) == 0) return id;
+    }
+    return some_entry();
+  }
+
+  ledger::Event coordinator_event() {
+    switch (draw(3)) {
+      case 0:
+        return by_coordinator(ledger::EntryUnavailable{some_entry()});
+      case 1:
+        return by_coordinator(ledger::EntrySuspended{overdue()});
+      default:
+        if (draw(4) == 0) log_.now += kAppealWindow;
+        return by_coordinator(ledger::BlobsDropped{some_entry()});
+    }
+  }
+
+  ledger::Event settings_event() {
+    Policy policy = state().policy();
+    policy.step = 1 + draw(ledger::kReputationOne / 50);
+    policy.max_steps_per_round = 1 + static_cast<uint32_t>(draw(5));
+    policy.refresh_rounds = 1 + static_cast<uint32_t>(draw(4));
+    policy.averaging = static_cast<ledger::Averaging>(draw(3));
+    policy.clip = static_cast<ledger::Clip>(draw(3));
+    policy.clip_norm = uint64_t{1} << (40 + draw(12));
+    policy.round_size = 1 + static_cast<uint32_t>(draw(8));
+    policy.rate = {{0, draw(uint64_t{2} << 40)}, {20, draw(uint64_t{2} << 40)}};
+    return by_root(ledger::SettingsChanged{state().next_round() + static_cast<Round>(draw(2)), policy});
+  }
+
+  ledger::Event root_event() {
+    switch (draw(8)) {
+      case 0:
+        return settings_event();
+      case 1:
+        return by_root(ledger::JudgeAdded{Chronicle::judge(static_cast<uint32_t>(draw(judges_)))});
+      case 2:
+        return by_root(ledger::JudgeRemoved{Chronicle::judge(static_cast<uint32_t>(draw(judges_)))});
+      case 3:
+        return by_root(ledger::Paused{true});
+      case 4:
+        return by_root(ledger::RolledBack{state().next_round() - static_cast<Round>(draw(3))});
+      case 5:
+        moved_ = 1 + draw(100);
+        return by_root(ledger::CoordinatorMoved{Chronicle::key("coordinator " + std::to_string(moved_))});
+      case 6:
+        return by_root(ledger::VerdictVoided{some_claim()});
+      default:
+        return by_root(ledger::Endowed{some_user(), draw(ledger::kReputationOne)});
+    }
+  }
+
+  ledger::Event other_event() {
+    if (state().paused()) return by_root(ledger::Paused{false});
+    if (state().users().empty()) return by(new_key(), ledger::Joined{});
+    const uint64_t choice = draw(100);
+    if (choice < 15) return by(new_key(), ledger::Joined{});
+    if (choice < 30 && state().users().back().entries.empty()) {
+      const auto newcomer = static_cast<UserId>(state().users().size());
+      return by_root(ledger::Endowed{newcomer, draw(ledger::kReputationOne)});
+    }
+    if (choice < 55) return account_event();
+    return choice < 80 ? coordinator_event() : root_event();
+  }
+
+  std::mt19937_64 random_;
+  Chronicle log_;
+  uint32_t judges_;
+  uint64_t moved_ = 0;
+  Digest sealed_gradient_;
+  PublicKey device_;
+};
+
+// A policy of the given number, so that every variant has its turn: short horizons, so that every rule bites.
+inline Policy policy_variant(uint64_t number) {
+  Policy policy;
+  policy.growth = static_cast<ledger::Growth>(number % 2);
+  policy.fate = static_cast<ledger::Fate>(number / 2 % 4 == 3);
+  policy.averaging = static_cast<ledger::Averaging>(number / 8 % 3);
+  policy.clip = static_cast<ledger::Clip>(number / 24 % 3);
+  policy.judge_votes = 1 + static_cast<uint32_t>(number / 72 % 2);
+  policy.minimum = policy.growth == ledger::Growth::linear ? ledger::kReputationOne / 1000 : 10'000;
+  policy.growth_ppm = 200'000;
+  policy.step = ledger::kReputationOne / 100;
+  policy.max_steps_per_round = 2;
+  policy.exam_entries = 1;
+  policy.clip_norm = uint64_t{1} << 47;
+  policy.refresh_rounds = 2;
+  policy.floor_rounds = 3;
+  policy.round_size = 5;
+  return policy;
+}
+
+}  // namespace cairn::trust

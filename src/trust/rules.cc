@@ -1,0 +1,447 @@
+// Which events may follow in which state: who may say what, and when. Reads the state, changes nothing.
+#include <algorithm>
+
+#include "trust/state.h"
+
+namespace cairn::trust {
+namespace {
+
+using ledger::Event;
+
+std::string numbered(const char* thing, uint64_t number) {
+  return std::string(thing) + " " + std::to_string(number);
+}
+
+struct Rules {
+  const State& state;
+  const Event& event;
+
+  const PublicKey& author() const { return event.statement.author; }
+
+  // -- Who
+
+  Status by_root() const {
+    if (author() != state.genesis().root) return Error{"signed by another key than the project's root key"};
+    return {};
+  }
+
+  Status by_coordinator() const {
+    if (author() != state.coordinator()) return Error{"signed by another key than the coordinator's"};
+    return {};
+  }
+
+  Result<UserId> by_user() const {
+    const KeyOwner* owner = state.owner(author());
+    if (owner == nullptr) return Error{"signed by a key that no user has: join first"};
+    if (owner->retired) return Error{"signed by a revoked key of " + numbered("user", owner->user)};
+    return owner->user;
+  }
+
+  Result<UserId> by_main_key() const {
+    CAIRN_TRY(const UserId user, by_user());
+    if (state.user(user).key != author()) {
+      return Error{"signed by a device key of " + numbered("user", user) +
+                   ", which may not change the account"};
+    }
+    return user;
+  }
+
+  Result<UserId> by_working_user() const {
+    CAIRN_TRY(const UserId user, by_user());
+    if (state.user(user).standing.banned) return Error{numbered("user", user) + " is banned"};
+    return user;
+  }
+
+  Status key_is_free(const PublicKey& key) const {
+    if (const KeyOwner* owner = state.owner(key)) {
+      return Error{"the key is or was one of " + numbered("user", owner->user) + " already"};
+    }
+    return {};
+  }
+
+  // -- About what
+
+  Result<const Entry*> accepted_entry(EntryId id) const {
+    if (!state.has_entry(id)) return Error{"there is no " + numbered("entry", id)};
+    const Entry& entry = state.entry(id);
+    switch (entry.standing.status) {
+      case Entry::Status::sealed:
+        return Error{numbered("entry", id) + " is still sealed"};
+      case Entry::Status::revoked:
+        return Error{numbered("entry", id) + " is revoked already"};
+      case Entry::Status::suspended:
+        return Error{numbered("entry", id) + " is suspended"};
+      case Entry::Status::opened:
+        return &entry;
+    }
+    return Error{numbered("entry", id) + " has no status"};
+  }
+
+  Result<const Claim*> some_claim(ClaimId id) const {
+    if (!state.has_claim(id)) return Error{"there is no " + numbered("claim", id)};
+    return &state.claim(id);
+  }
+
+  Result<const Claim*> open_claim(ClaimId id) const {
+    CAIRN_TRY(const Claim* claim, some_claim(id));
+    switch (claim->standing.status) {
+      case Claim::Status::open:
+        return claim;
+      case Claim::Status::moot:
+        return Error{numbered("claim", id) + " is moot: " + numbered("entry", claim->entry) +
+                     " is no longer in the training log"};
+      default:
+        return Error{numbered("claim", id) + " is settled already"};
+    }
+  }
+
+  Status existing_user(UserId id) const {
+    if (!state.has_user(id)) return Error{"there is no " + numbered("user", id)};
+    return {};
+  }
+
+  // -- Root
+
+  Status operator()(const ledger::Genesis& genesis) const {
+    if (state.started()) return Error{"the ledger has a genesis already"};
+    if (event.statement.project != Digest{}) return Error{"project: not zero"};
+    if (author() != genesis.root) return Error{"signed by another key than the root key that it names"};
+    const std::set<PublicKey> judges(genesis.judges.begin(), genesis.judges.end());
+    if (judges.size() != genesis.judges.size()) return Error{"judges: one is named twice"};
+    return ledger::validate(genesis.policy);
+  }
+
+  Status operator()(const ledger::SettingsChanged& settings) const {
+    CAIRN_CHECK(by_root());
+    CAIRN_CHECK(ledger::validate(settings.policy));
+    if (settings.from_round < state.next_round()) {
+      return Error{"from_round: " + numbered("round", settings.from_round) + " has been opened already"};
+    }
+    const Policy& present = state.genesis().policy;
+    if (settings.policy.minimum != present.minimum || settings.policy.maximum != present.maximum) {
+      return Error{"policy: the range of reputations is fixed in the genesis"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::CoordinatorMoved&) const { return by_root(); }
+
+  Status operator()(const ledger::JudgeAdded& added) const {
+    CAIRN_CHECK(by_root());
+    if (state.judges().contains(added.judge)) return Error{"judge: is a judge already"};
+    return {};
+  }
+
+  Status operator()(const ledger::JudgeRemoved& removed) const {
+    CAIRN_CHECK(by_root());
+    if (!state.judges().contains(removed.judge)) return Error{"judge: is no judge"};
+    return {};
+  }
+
+  Status operator()(const ledger::Endowed& endowed) const {
+    CAIRN_CHECK(by_root());
+    CAIRN_CHECK(existing_user(endowed.user));
+    const User& user = state.user(endowed.user);
+    if (!user.entries.empty()) {
+      return Error{numbered("user", endowed.user) + " has sent an entry: only newcomers are endowed"};
+    }
+    if (endowed.reputation < user.standing.reputation || endowed.reputation > state.policy().maximum) {
+      return Error{"reputation: " + to_decimal(endowed.reputation) + " is not between " +
+                   to_decimal(user.standing.reputation) + " and " + to_decimal(state.policy().maximum)};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::Paused& paused) const {
+    CAIRN_CHECK(by_root());
+    if (paused.paused == state.paused()) {
+      return Error{paused.paused ? "the project is paused already" : "the project is not paused"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::RolledBack& rollback) const {
+    CAIRN_CHECK(by_root());
+    if (rollback.to_round >= state.next_round()) {
+      return Error{"to_round: " + numbered("round", rollback.to_round) + " has not been opened yet"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::VerdictVoided& voided) const {
+    CAIRN_CHECK(by_root());
+    CAIRN_TRY(const Claim* claim, some_claim(voided.claim));
+    if (!claim->verdict) return Error{numbered("claim", voided.claim) + " has no verdict"};
+    if (claim->verdict->voided) return Error{"the verdict is voided already"};
+    const std::vector<Entry>& entries = state.entries();
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].dropped && entries[i].standing.revoked_by == voided.claim) {
+        return Error{"the blobs of " + numbered("entry", i + 1) + ", which it revoked, are gone"};
+      }
+    }
+    return {};
+  }
+
+  // -- Users
+
+  Status operator()(const ledger::Joined&) const { return key_is_free(author()); }
+
+  Status operator()(const ledger::NameChosen& chosen) const {
+    CAIRN_CHECK(by_main_key());
+    if (state.name_taken(chosen.name)) return Error{"name: taken already"};
+    return {};
+  }
+
+  Status operator()(const ledger::DeviceKeyAdded& added) const {
+    CAIRN_TRY(const UserId user, by_main_key());
+    CAIRN_CHECK(key_is_free(added.device));
+    if (state.user(user).devices >= kMaxDeviceKeys) {
+      return Error{numbered("user", user) + " has " + std::to_string(kMaxDeviceKeys) +
+                   " device keys already: remove one"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::DeviceKeyRemoved& removed) const {
+    CAIRN_TRY(const UserId user, by_main_key());
+    const KeyOwner* owner = state.owner(removed.device);
+    if (owner == nullptr || owner->user != user || !owner->device || owner->retired) {
+      return Error{"device: no device key of " + numbered("user", user)};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::KeyRotated& rotated) const {
+    CAIRN_CHECK(by_main_key());
+    return key_is_free(rotated.successor);
+  }
+
+  Status operator()(const ledger::EntrySealed& sealed) const {
+    CAIRN_TRY(const UserId user, by_working_user());
+    if (state.open_round() != sealed.round) {
+      return Error{numbered("round", sealed.round) + " is not open"};
+    }
+    const RoundRecord& round = state.rounds()[sealed.round];
+    if (round.openings > 0) {
+      return Error{numbered("round", sealed.round) + " is being opened and takes no more entries"};
+    }
+    if (const auto taken = round.units.find(sealed.unit); taken != round.units.end()) {
+      return Error{numbered("unit", sealed.unit) + " of " + numbered("round", sealed.round) +
+                   " is taken already, by " + numbered("entry", taken->second)};
+    }
+    if (round.entries.size() >= kMaxEntriesPerRound) {
+      return Error{numbered("round", sealed.round) + " is full"};
+    }
+    if (const auto same = state.sealed_by(user, sealed.seal)) {
+      return Error{"seal: used already, by " + numbered("entry", *same)};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::EntryOpened& opened) const {
+    CAIRN_TRY(const UserId user, by_working_user());
+    const std::optional<EntryId> id = state.sealed_by(user, opened.seal);
+    if (!id) return Error{"seal: " + numbered("user", user) + " sealed no such entry"};
+    const Entry& entry = state.entry(*id);
+    if (entry.gradient) return Error{numbered("entry", *id) + " is open already"};
+    if (entry.standing.status == Entry::Status::revoked) return Error{numbered("entry", *id) + " is revoked"};
+    if (state.open_round() != entry.round) {
+      return Error{numbered("entry", *id) + " lapsed when " + numbered("round", entry.round) + " closed"};
+    }
+    if (entry.seal !=
+        ledger::entry_seal(state.project(), entry.key, entry.round, entry.unit, opened.gradient)) {
+      return Error{"gradient: not the one that " + numbered("entry", *id) + " sealed"};
+    }
+    return {};
+  }
+
+  Status claimable(EntryId id, UserId claimant, const Digest& gradient) const {
+    CAIRN_TRY(const Entry* entry, accepted_entry(id));
+    if (entry->standing.judged) return Error{numbered("entry", id) + " has been judged already"};
+    if (*entry->gradient == gradient) {
+      return Error{"gradient: the same as that of " + numbered("entry", id) + ", so nothing is claimed"};
+    }
+    for (ClaimId about : state.claims_about(id)) {
+      const Claim& claim = state.claim(about);
+      if (claim.claimant == claimant && claim.standing.status == Claim::Status::open) {
+        return Error{"made already, as " + numbered("claim", about)};
+      }
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::ClaimFiled& filed) const {
+    CAIRN_TRY(const UserId id, by_working_user());
+    CAIRN_CHECK(claimable(filed.entry, id, filed.gradient));
+    if (state.entry(filed.entry).user == id) return Error{"entry: the claimant's own"};
+    const User::Standing& user = state.user(id).standing;
+    if (user.accepted < state.policy().exam_entries) {
+      return Error{numbered("user", id) + " has " + std::to_string(user.accepted) +
+                   " accepted entries and may claim with " + std::to_string(state.policy().exam_entries)};
+    }
+    const uint32_t limit = open_claim_limit(user.reputation);
+    if (state.open_claims(id) >= limit) {
+      return Error{numbered("user", id) + " has as many open claims as a reputation of " +
+                   to_decimal(user.reputation) + " allows, " + std::to_string(limit)};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::AppealFiled& appeal) const {
+    CAIRN_TRY(const UserId user, by_user());
+    CAIRN_TRY(const Claim* claim, some_claim(appeal.claim));
+    if (!claim->verdict) return Error{numbered("claim", appeal.claim) + " has no verdict"};
+    if (claim->verdict->voided) return Error{"the verdict is voided already"};
+    if (claim->verdict->gradient == appeal.gradient) return Error{"gradient: agrees with the verdict"};
+    if (claim->appeals.contains(user)) return Error{numbered("user", user) + " has appealed already"};
+    return {};
+  }
+
+  // -- Judges
+
+  Status operator()(const ledger::Voted& vote) const {
+    if (!state.judges().contains(author())) return Error{"signed by a key that is no judge's"};
+    CAIRN_TRY(const Claim* claim, open_claim(vote.claim));
+    if (claim->votes.contains(author())) {
+      return Error{"the judge has voted on " + numbered("claim", vote.claim) + " already"};
+    }
+    if (state.decided(vote.claim)) {
+      return Error{numbered("claim", vote.claim) + " has the votes that it needs already"};
+    }
+    const KeyOwner* owner = state.owner(author());
+    return owner == nullptr ? Status() : impartial(*owner, claim->entry);
+  }
+
+  // A judge who is also a user, under the same key.
+  Status impartial(const KeyOwner& judge, EntryId entry) const {
+    if (judge.retired) return Error{"signed by a revoked key of " + numbered("user", judge.user)};
+    if (state.entry(entry).user == judge.user) return Error{"the judge is the author of the entry"};
+    for (ClaimId about : state.claims_about(entry)) {
+      if (state.claim(about).claimant == judge.user) return Error{"the judge has claimed about the entry"};
+    }
+    return {};
+  }
+
+  // -- Coordinator
+
+  Status operator()(const ledger::RoundOpened& opened) const {
+    CAIRN_CHECK(by_coordinator());
+    if (const auto open = state.open_round()) return Error{numbered("round", *open) + " is still open"};
+    if (opened.round != state.next_round()) {
+      return Error{"round: " + std::to_string(opened.round) + " where " +
+                   numbered("round", state.next_round()) + " is the next"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::RoundClosed& closed) const {
+    CAIRN_CHECK(by_coordinator());
+    if (state.open_round() != closed.round) return Error{numbered("round", closed.round) + " is not open"};
+    const RoundRecord& round = state.rounds()[closed.round];
+    if (closed.openings != round.openings) {
+      return Error{"openings: " + std::to_string(closed.openings) + " where " +
+                   numbered("round", closed.round) + " has " + std::to_string(round.openings)};
+    }
+    if (const uint64_t floor = state.floor_at_close(); closed.floor != floor) {
+      return Error{"floor: " + std::to_string(closed.floor) + " where the closed rounds give " +
+                   std::to_string(floor)};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::MismatchFound& found) const {
+    CAIRN_CHECK(by_coordinator());
+    return claimable(found.entry, kCoordinator, found.gradient);
+  }
+
+  Status operator()(const ledger::VerdictReached& verdict) const {
+    CAIRN_CHECK(by_coordinator());
+    CAIRN_TRY(const Claim* claim, open_claim(verdict.claim));
+    const std::optional<Digest> decided = state.decided(verdict.claim);
+    if (!decided) {
+      return Error{numbered("claim", verdict.claim) + " has no " +
+                   std::to_string(state.policy().judge_votes) + " equal votes yet"};
+    }
+    if (verdict.gradient != *decided) return Error{"gradient: not the one that the judges got"};
+    if (verdict.upheld != (*decided != *state.entry(claim->entry).gradient)) {
+      return Error{verdict.upheld ? "upheld: but the judges got the entry's gradient"
+                                  : "rejected: but the judges got another gradient than the entry's"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::EntryUnavailable& unavailable) const {
+    CAIRN_CHECK(by_coordinator());
+    CAIRN_TRY(const Entry* entry, accepted_entry(unavailable.entry));
+    if (entry->unavailable_since) {
+      return Error{numbered("entry", unavailable.entry) + " is known to be unavailable already"};
+    }
+    return {};
+  }
+
+  // Suspension spares everybody where nobody can judge, so there must have been time to.
+  Status operator()(const ledger::EntrySuspended& suspended) const {
+    CAIRN_CHECK(by_coordinator());
+    CAIRN_TRY(const Entry* entry, accepted_entry(suspended.entry));
+    const int64_t waited = event.time - kSuspensionDelay;
+    if (entry->unavailable_since && *entry->unavailable_since <= waited) return {};
+    for (ClaimId about : state.claims_about(suspended.entry)) {
+      const Claim& claim = state.claim(about);
+      if (claim.standing.status == Claim::Status::open && claim.time <= waited) return {};
+    }
+    return Error{numbered("entry", suspended.entry) +
+                 " has been neither unavailable nor under a claim for 24 hours"};
+  }
+
+  Status operator()(const ledger::BlobsDropped& dropped) const {
+    CAIRN_CHECK(by_coordinator());
+    if (!state.has_entry(dropped.entry)) return Error{"there is no " + numbered("entry", dropped.entry)};
+    if (state.entry(dropped.entry).dropped) {
+      return Error{"the blobs of " + numbered("entry", dropped.entry) + " are gone already"};
+    }
+    const std::optional<int64_t> ended = state.ended(dropped.entry);
+    if (!ended) {
+      return Error{numbered("entry", dropped.entry) + " is neither revoked nor suspended"};
+    }
+    if (event.time - *ended < kAppealWindow) {
+      return Error{numbered("entry", dropped.entry) + " can be appealed for 30 days"};
+    }
+    return {};
+  }
+};
+
+template <class... Kinds>
+bool is_any_of(const ledger::Body& body) {
+  return (std::holds_alternative<Kinds>(body) || ...);
+}
+
+// What the root key says is heard even while the project is paused.
+bool root_statement(const ledger::Body& body) {
+  return is_any_of<ledger::SettingsChanged, ledger::CoordinatorMoved, ledger::JudgeAdded,
+                   ledger::JudgeRemoved, ledger::Endowed, ledger::Paused, ledger::RolledBack,
+                   ledger::VerdictVoided>(body);
+}
+
+Status may_follow(const State& state, const Event& event) {
+  const ledger::Body& body = event.statement.body;
+  const bool genesis = std::holds_alternative<ledger::Genesis>(body);
+  if (!state.started() && !genesis) return Error{"the first event of a ledger is its genesis"};
+  if (state.started() && !genesis && event.statement.project != state.project()) {
+    return Error{"project: signed for another project"};
+  }
+  if (event.time < 0 || event.time < state.time())
+    return Error{"time: earlier than that of the event before"};
+  if (state.paused() && !root_statement(body)) return Error{"the project is paused"};
+  return {};
+}
+
+}  // namespace
+
+Status check(const State& state, const Event& event) {
+  Status status = may_follow(state, event);
+  if (status) status = std::visit(Rules{state, event}, event.statement.body);
+  if (!status) return status.error().within(std::string(ledger::kind_name(event.statement.body)));
+  return status;
+}
+
+}  // namespace cairn::trust

@@ -1,0 +1,337 @@
+// Every rule that refuses an event: what it says, and that nothing has changed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "trust/chronicle.h"
+
+namespace cairn::trust {
+namespace {
+
+using testing::HasSubstr;
+
+// Alice (1), Bob (2) and Carol (3) with three closed rounds, and round 3 open with a
+// sealed entry of Alice's (10) and one of Bob's (11). Carol's key is also a judge's. Alice has a phone.
+struct Rules : testing::Test {
+  void SetUp() override {
+    for (const char* name : {"alice", "bob", "carol"}) log.join(name);
+    for (int r = 0; r < 3; ++r) {
+      log.open_round();
+      for (UserId user = 1; user <= 3; ++user) log.send_truth(user, user);
+      log.close_round();
+    }
+    log.must(root, ledger::JudgeAdded{carol});
+    log.must(alice, ledger::DeviceKeyAdded{phone});
+    log.open_round();
+    log.send_truth(1, 1);
+    log.send_truth(2, 2);
+  }
+
+  void refuses(const PublicKey& author, ledger::Body body, const std::string& reason) {
+    refuses(log.event(author, std::move(body)), reason);
+  }
+
+  void refuses(const ledger::Event& event, const std::string& reason) {
+    const State before = log.state;
+    const Status status = log.state.apply(event);
+    ASSERT_FALSE(status) << "accepted, but should be refused because " << reason;
+    EXPECT_THAT(status.error().message, HasSubstr(reason));
+    EXPECT_THAT(status.error().message, testing::StartsWith(std::string(kind_name(event.statement.body))));
+    EXPECT_EQ(log.state, before);
+  }
+
+  static Digest digest(const std::string& text) { return Chronicle::digest(text); }
+
+  const PublicKey root = Chronicle::key("root"), coordinator = Chronicle::key("coordinator"),
+                  alice = Chronicle::key("alice"), bob = Chronicle::key("bob"),
+                  carol = Chronicle::key("carol"), phone = Chronicle::key("phone"),
+                  stranger = Chronicle::key("stranger"), judge = Chronicle::judge(0);
+  Chronicle log;
+};
+
+TEST_F(Rules, TheLedgerBeginsWithItsGenesis) {
+  State empty;
+  const Status status = empty.apply(log.event(alice, ledger::Joined{}));
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("first event of a ledger is its genesis"));
+  EXPECT_EQ(empty, State());
+}
+
+TEST_F(Rules, TheGenesisIsOneAndSound) {
+  refuses(root, ledger::Genesis{}, "has a genesis already");
+  ledger::Genesis genesis;
+  genesis.root = root;
+  log.state = {};
+  refuses(alice, genesis, "another key than the root key");
+  genesis.judges = {judge, judge};
+  refuses(root, genesis, "judges: one is named twice");
+  genesis.judges = {judge};
+  genesis.policy.judge_votes = 0;
+  refuses(root, genesis, "judge_votes");
+  ledger::Event event = log.event(root, genesis);
+  event.statement.project = digest("another");
+  refuses(event, "project: not zero");
+}
+
+TEST_F(Rules, NothingOfAnotherProjectOrOutOfTime) {
+  ledger::Event event = log.event(stranger, ledger::Joined{});
+  event.statement.project = digest("another");
+  refuses(event, "signed for another project");
+  log.now = 10;
+  log.must(bob, ledger::NameChosen{digest("Bob")});
+  log.now = 9;
+  refuses(stranger, ledger::Joined{}, "time: earlier");
+}
+
+TEST_F(Rules, OnlyTheRootKeySetsTheFrame) {
+  const std::vector<ledger::Body> bodies = {ledger::SettingsChanged{9, {}}, ledger::CoordinatorMoved{alice},
+                                            ledger::JudgeAdded{alice},      ledger::JudgeRemoved{judge},
+                                            ledger::Endowed{1, 1},          ledger::Paused{true},
+                                            ledger::RolledBack{0},          ledger::VerdictVoided{1}};
+  for (const ledger::Body& body : bodies) refuses(coordinator, body, "another key than the project's root");
+}
+
+TEST_F(Rules, OnlyTheCoordinatorRunsTheProject) {
+  const std::vector<ledger::Body> bodies = {ledger::RoundOpened{4, {}, {}}, log.closing(),
+                                            ledger::MismatchFound{1, {}},   ledger::VerdictReached{},
+                                            ledger::BlobsDropped{1},        ledger::EntryUnavailable{1},
+                                            ledger::EntrySuspended{1}};
+  for (const ledger::Body& body : bodies) refuses(root, body, "another key than the coordinator's");
+  log.must(root, ledger::CoordinatorMoved{stranger});
+  refuses(coordinator, log.closing(), "another key than the coordinator's");
+}
+
+TEST_F(Rules, SettingsLookForwardAndKeepTheRange) {
+  refuses(root, ledger::SettingsChanged{3, {}}, "round 3 has been opened already");
+  Policy policy;
+  policy.minimum = 5;
+  refuses(root, ledger::SettingsChanged{4, policy}, "the range of reputations is fixed");
+  policy = {};
+  policy.refresh_rounds = 0;
+  refuses(root, ledger::SettingsChanged{4, policy}, "refresh_rounds");
+}
+
+TEST_F(Rules, JudgesAreASet) {
+  refuses(root, ledger::JudgeAdded{judge}, "is a judge already");
+  refuses(root, ledger::JudgeRemoved{bob}, "is no judge");
+}
+
+TEST_F(Rules, OnlyNewcomersAreEndowedAndUpwards) {
+  refuses(root, ledger::Endowed{9, 1}, "no user 9");
+  refuses(root, ledger::Endowed{1, 1}, "user 1 has sent an entry");
+  log.join("dave");
+  refuses(root, ledger::Endowed{4, 5}, "is not between 0.001 and 0.999");
+  refuses(root, ledger::Endowed{4, ledger::kReputationOne}, "reputation: 1.000");
+}
+
+TEST_F(Rules, APausedProjectHearsOnlyTheRoot) {
+  refuses(root, ledger::Paused{false}, "not paused");
+  log.must(root, ledger::Paused{true});
+  refuses(root, ledger::Paused{true}, "paused already");
+  refuses(stranger, ledger::Joined{}, "the project is paused");
+  refuses(coordinator, log.closing(), "the project is paused");
+  log.must(root, ledger::Paused{false});
+  log.must(stranger, ledger::Joined{});
+}
+
+TEST_F(Rules, ARollbackNeedsARoundThatWas) {
+  refuses(root, ledger::RolledBack{4}, "round 4 has not been opened yet");
+}
+
+TEST_F(Rules, KeysBelongToOneUser) {
+  refuses(alice, ledger::Joined{}, "the key is or was one of user 1");
+  refuses(phone, ledger::Joined{}, "the key is or was one of user 1");
+  refuses(bob, ledger::DeviceKeyAdded{phone}, "the key is or was one of user 1");
+  refuses(bob, ledger::KeyRotated{alice}, "the key is or was one of user 1");
+  refuses(bob, ledger::DeviceKeyRemoved{phone}, "no device key of user 2");
+  refuses(stranger, ledger::NameChosen{}, "no user has");
+  log.must(bob, ledger::NameChosen{digest("Bob")});
+  refuses(alice, ledger::NameChosen{digest("Bob")}, "name: taken");
+}
+
+TEST_F(Rules, DeviceKeysWorkButDoNotManage) {
+  refuses(phone, ledger::NameChosen{}, "a device key of user 1, which may not change the account");
+  refuses(phone, ledger::DeviceKeyAdded{stranger}, "a device key of user 1");
+  refuses(phone, ledger::KeyRotated{stranger}, "a device key of user 1");
+  log.must(phone, log.seal(phone, 7, digest("g")));
+  log.must(phone, log.opening(10));  // sealed under the main key
+}
+
+TEST_F(Rules, RevokedKeysSignNothing) {
+  log.must(alice, ledger::DeviceKeyRemoved{phone});
+  refuses(phone, log.seal(phone, 7, digest("g")), "a revoked key of user 1");
+  refuses(alice, ledger::DeviceKeyAdded{phone}, "is or was one of user 1");
+  log.must(alice, ledger::KeyRotated{stranger});
+  refuses(alice, log.opening(10), "a revoked key of user 1");
+  log.must(stranger, log.opening(10));
+}
+
+TEST_F(Rules, AUserHasAtMostSoManyDevices) {
+  for (size_t i = 1; i < kMaxDeviceKeys; ++i) {
+    log.must(alice, ledger::DeviceKeyAdded{Chronicle::key("device " + std::to_string(i))});
+  }
+  refuses(alice, ledger::DeviceKeyAdded{stranger}, "has 64 device keys already");
+  log.must(alice, ledger::DeviceKeyRemoved{phone});
+  log.must(alice, ledger::DeviceKeyAdded{stranger});
+}
+
+TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
+  refuses(stranger, log.seal(stranger, 7, digest("g")), "no user has");
+  ledger::EntrySealed sealed = log.seal(bob, 1, digest("g"));
+  refuses(bob, sealed, "unit 1 of round 3 is taken already, by entry 10");
+  sealed.unit = 8;
+  sealed.round = 2;
+  refuses(bob, sealed, "round 2 is not open");
+  sealed.round = 4;
+  refuses(bob, sealed, "round 4 is not open");
+  sealed.round = 3;
+  log.must(bob, sealed);
+  sealed.unit = 9;
+  refuses(bob, sealed, "seal: used already, by entry 12");
+  log.must(bob, log.opening(11));
+  refuses(bob, log.seal(bob, 10, digest("h")), "round 3 is being opened and takes no more entries");
+}
+
+TEST_F(Rules, AnOpeningShowsWhatWasSealed) {
+  ledger::EntryOpened opened = log.opening(10);
+  refuses(bob, opened, "user 2 sealed no such entry");
+  opened.gradient = digest("another");
+  refuses(alice, opened, "gradient: not the one that entry 10 sealed");
+  log.must(alice, log.opening(10));
+  refuses(alice, log.opening(10), "entry 10 is open already");
+  log.must(coordinator, log.closing());
+  refuses(bob, log.opening(11), "entry 11 lapsed when round 3 closed");
+}
+
+TEST_F(Rules, ASealIsBoundToItsAuthor) {
+  const ledger::EntrySealed stolen = {3, 8, log.state.entry(10).seal};
+  log.must(bob, stolen);
+  refuses(bob, log.opening(10), "gradient: not the one that entry 12 sealed");
+}
+
+TEST_F(Rules, ClaimsAreAboutLiveUnjudgedEntriesOfOthers) {
+  refuses(alice, ledger::ClaimFiled{99, {}}, "there is no entry 99");
+  refuses(alice, ledger::ClaimFiled{11, {}}, "entry 11 is still sealed");
+  refuses(alice, ledger::ClaimFiled{1, {}}, "entry: the claimant's own");
+  refuses(alice, ledger::ClaimFiled{2, log.truth_of(2)}, "so nothing is claimed");
+  log.claim(1, 2, digest("wrong"));
+  refuses(alice, ledger::ClaimFiled{2, digest("w")}, "made already, as claim 1");
+  refuses(alice, ledger::ClaimFiled{3, {}}, "as many open claims as a reputation of 0.004 allows, 1");
+  log.judge_claim(1);
+  refuses(carol, ledger::ClaimFiled{2, {}}, "entry 2 has been judged already");
+  refuses(bob, ledger::ClaimFiled{1, {}}, "entry 1 is revoked already");
+  refuses(alice, log.opening(10), "entry 10 is revoked");
+}
+
+TEST_F(Rules, ClaimantsHavePassedTheExam) {
+  log.join("dave");
+  refuses(Chronicle::key("dave"), ledger::ClaimFiled{1, {}}, "0 accepted entries and may claim with 3");
+}
+
+TEST_F(Rules, TheCoordinatorClaimsOnceToo) {
+  log.must(coordinator, ledger::MismatchFound{1, {}});
+  refuses(coordinator, ledger::MismatchFound{1, {}}, "made already, as claim 1");
+}
+
+TEST_F(Rules, JudgesVoteOnceAndOnWhatIsNotTheirs) {
+  const ClaimId about_carol = log.claim(1, 3, digest("wrong"));
+  const ClaimId about_alice = log.claim(3, 1, digest("wrong"));
+  refuses(alice, ledger::Voted{about_carol, {}}, "no judge's");
+  refuses(carol, ledger::Voted{about_carol, {}}, "the judge is the author of the entry");
+  refuses(carol, ledger::Voted{about_alice, {}}, "the judge has claimed about the entry");
+  refuses(judge, ledger::Voted{9, {}}, "there is no claim 9");
+  log.must(judge, ledger::Voted{about_alice, log.truth_of(1)});
+  refuses(judge, ledger::Voted{about_alice, {}}, "voted on claim 2 already");
+  log.must(root, ledger::JudgeAdded{stranger});
+  refuses(stranger, ledger::Voted{about_alice, {}}, "has the votes that it needs already");
+  log.must(root, ledger::JudgeRemoved{judge});
+  refuses(judge, ledger::Voted{about_carol, {}}, "no judge's");
+}
+
+TEST_F(Rules, AJudgeWhoseUserKeyIsRevokedIsNone) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  log.must(carol, ledger::KeyRotated{stranger});
+  refuses(carol, ledger::Voted{claim, {}}, "a revoked key of user 3");
+}
+
+TEST_F(Rules, VerdictsFollowFromTheVotes) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  refuses(coordinator, ledger::VerdictReached{9, true, {}}, "there is no claim 9");
+  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
+  log.must(judge, ledger::Voted{claim, log.truth_of(2)});
+  refuses(coordinator, ledger::VerdictReached{claim, false, digest("w")}, "not the one that the judges got");
+  refuses(coordinator, ledger::VerdictReached{claim, true, log.truth_of(2)}, "got the entry's gradient");
+  log.must(coordinator, log.verdict(claim));
+  refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(2)}, "claim 1 is settled already");
+  refuses(judge, ledger::Voted{claim, {}}, "claim 1 is settled already");
+}
+
+TEST_F(Rules, AnUpheldVerdictIsNotCalledRejected) {
+  log.close_round();
+  log.open_round();
+  const EntryId entry = log.send_lie(2, 1);
+  log.close_round();
+  const ClaimId claim = log.claim(1, entry, log.truth_of(entry));
+  log.must(judge, ledger::Voted{claim, log.truth_of(entry)});
+  refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(entry)}, "another gradient than");
+}
+
+TEST_F(Rules, AppealsAnswerAVerdictOnce) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  refuses(alice, ledger::AppealFiled{claim, {}}, "claim 1 has no verdict");
+  refuses(root, ledger::VerdictVoided{claim}, "claim 1 has no verdict");
+  log.judge_claim(claim);
+  refuses(alice, ledger::AppealFiled{claim, log.truth_of(2)}, "agrees with the verdict");
+  log.must(alice, ledger::AppealFiled{claim, digest("wrong")});
+  refuses(alice, ledger::AppealFiled{claim, digest("wrong")}, "user 1 has appealed already");
+  log.must(root, ledger::VerdictVoided{claim});
+  refuses(bob, ledger::AppealFiled{claim, digest("wrong")}, "voided already");
+  refuses(root, ledger::VerdictVoided{claim}, "voided already");
+  refuses(judge, ledger::Voted{claim, {}}, "claim 1 is settled already");
+}
+
+TEST_F(Rules, RoundsOpenAndCloseInTurn) {
+  refuses(coordinator, ledger::RoundOpened{4, {}, {}}, "round 3 is still open");
+  ledger::RoundClosed closed = log.closing();
+  ++closed.openings;
+  refuses(coordinator, closed, "openings: 1 where round 3 has 0");
+  closed = log.closing();
+  ++closed.floor;
+  refuses(coordinator, closed, "floor: ");
+  closed = log.closing();
+  ++closed.round;
+  refuses(coordinator, closed, "round 4 is not open");
+  log.close_round();
+  refuses(coordinator, closed, "round 4 is not open");
+  refuses(coordinator, ledger::RoundOpened{5, {}, {}}, "round: 5 where round 4 is the next");
+}
+
+TEST_F(Rules, SuspensionWaitsADayAndBlobsAMonth) {
+  log.must(coordinator, ledger::EntryUnavailable{1});
+  refuses(coordinator, ledger::EntryUnavailable{1}, "known to be unavailable already");
+  log.claim(1, 2, digest("wrong"));
+  log.now = kSuspensionDelay - 1;
+  refuses(coordinator, ledger::EntrySuspended{1}, "for 24 hours");
+  refuses(coordinator, ledger::EntrySuspended{2}, "for 24 hours");
+  refuses(coordinator, ledger::EntrySuspended{3}, "for 24 hours");
+  log.now = kSuspensionDelay;
+  log.must(coordinator, ledger::EntrySuspended{1});
+  log.must(coordinator, ledger::EntrySuspended{2});
+  refuses(coordinator, ledger::EntrySuspended{1}, "entry 1 is suspended");
+  refuses(coordinator, ledger::BlobsDropped{99}, "there is no entry 99");
+  refuses(coordinator, ledger::BlobsDropped{3}, "neither revoked nor suspended");
+  refuses(coordinator, ledger::BlobsDropped{1}, "can be appealed for 30 days");
+  log.now = kSuspensionDelay + kAppealWindow;
+  log.must(coordinator, ledger::BlobsDropped{1});
+  refuses(coordinator, ledger::BlobsDropped{1}, "are gone already");
+}
+
+TEST_F(Rules, AVerdictWhoseEntriesAreGoneIsFinal) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  log.judge_claim(claim);
+  log.now = kAppealWindow;
+  log.must(coordinator, ledger::BlobsDropped{1});
+  refuses(root, ledger::VerdictVoided{claim}, "the blobs of entry 1, which it revoked, are gone");
+}
+
+}  // namespace
+}  // namespace cairn::trust

@@ -1,0 +1,310 @@
+#include "trust/state.h"
+
+#include <algorithm>
+
+#include "trust/consequences.h"
+
+namespace cairn::trust {
+
+using ledger::Event;
+
+// Writes down what an accepted event states.
+struct Recorder {
+  State& state;
+  const Event& event;
+
+  const PublicKey& author() const { return event.statement.author; }
+  UserId user() const { return *state.user_of(author()); }
+
+  void own(const PublicKey& key, UserId user, bool device) { state.keys_[key] = {user, device, false}; }
+  void retire(const PublicKey& key) { state.keys_.at(key).retired = true; }
+
+  void operator()(const ledger::Genesis& genesis) {
+    state.genesis_ = genesis;
+    state.project_ = ledger::statement_digest(event.statement);
+    state.coordinator_ = genesis.coordinator;
+    state.judges_.insert(genesis.judges.begin(), genesis.judges.end());
+    state.policies_[0] = genesis.policy;
+  }
+
+  void operator()(const ledger::SettingsChanged& settings) {
+    state.policies_.erase(state.policies_.lower_bound(settings.from_round), state.policies_.end());
+    state.policies_[settings.from_round] = settings.policy;
+  }
+
+  void operator()(const ledger::CoordinatorMoved& moved) { state.coordinator_ = moved.coordinator; }
+  void operator()(const ledger::JudgeAdded& added) { state.judges_.insert(added.judge); }
+  void operator()(const ledger::JudgeRemoved& removed) { state.judges_.erase(removed.judge); }
+  void operator()(const ledger::Paused& paused) { state.paused_ = paused.paused; }
+
+  void operator()(const ledger::Endowed& endowed) {
+    state.happened({State::Moment::Kind::endowed, endowed.user, endowed.reputation});
+  }
+
+  void operator()(const ledger::RolledBack& rollback) {
+    state.rolled_back_to_ = rollback.to_round;
+    for (Round round = rollback.to_round; round < state.next_round(); ++round) {
+      state.rounds_[round].rolled_back = true;
+    }
+  }
+
+  void operator()(const ledger::VerdictVoided& voided) {
+    state.claims_[voided.claim - 1].verdict->voided = true;
+    state.replay();
+  }
+
+  void operator()(const ledger::Joined&) {
+    User user;
+    user.key = author();
+    user.standing = Consequences::newcomer(state.genesis().policy);
+    state.users_.push_back(user);
+    own(author(), static_cast<UserId>(state.users_.size()), false);
+  }
+
+  void operator()(const ledger::NameChosen& chosen) {
+    std::optional<Digest>& name = state.users_[user() - 1].name;
+    if (name) state.names_.erase(*name);
+    name = chosen.name;
+    state.names_.insert(chosen.name);
+  }
+
+  void operator()(const ledger::DeviceKeyAdded& added) {
+    own(added.device, user(), true);
+    ++state.users_[user() - 1].devices;
+  }
+
+  void operator()(const ledger::DeviceKeyRemoved& removed) {
+    retire(removed.device);
+    --state.users_[user() - 1].devices;
+  }
+
+  void operator()(const ledger::KeyRotated& rotated) {
+    const UserId id = user();
+    retire(author());
+    own(rotated.successor, id, false);
+    state.users_[id - 1].key = rotated.successor;
+  }
+
+  void operator()(const ledger::EntrySealed& sealed) {
+    Entry entry;
+    entry.user = user();
+    entry.round = sealed.round;
+    entry.unit = sealed.unit;
+    entry.key = author();
+    entry.seal = sealed.seal;
+    state.entries_.push_back(entry);
+    const auto id = static_cast<EntryId>(state.entries_.size());
+    state.users_[entry.user - 1].entries.push_back(id);
+    state.rounds_[entry.round].entries.push_back(id);
+    state.rounds_[entry.round].units[entry.unit] = id;
+    state.seals_[{entry.user, entry.seal}] = id;
+    state.happened({State::Moment::Kind::sealed, id});
+  }
+
+  void operator()(const ledger::EntryOpened& opened) {
+    const EntryId id = *state.sealed_by(user(), opened.seal);
+    state.entries_[id - 1].gradient = opened.gradient;
+    state.rounds_.back().openings += 1;
+    state.happened({State::Moment::Kind::opened, id});
+  }
+
+  void file_claim(EntryId entry, UserId claimant, const Digest& gradient) {
+    Claim claim;
+    claim.entry = entry;
+    claim.claimant = claimant;
+    claim.gradient = gradient;
+    claim.time = event.time;
+    state.claims_.push_back(claim);
+    const auto id = static_cast<ClaimId>(state.claims_.size());
+    if (claimant != kCoordinator) state.users_[claimant - 1].claims.push_back(id);
+    state.claims_about_[entry].push_back(id);
+    state.happened({State::Moment::Kind::claimed, id});
+  }
+
+  void operator()(const ledger::ClaimFiled& claim) { file_claim(claim.entry, user(), claim.gradient); }
+  void operator()(const ledger::MismatchFound& found) {
+    file_claim(found.entry, kCoordinator, found.gradient);
+  }
+
+  void operator()(const ledger::AppealFiled& appeal) {
+    state.claims_[appeal.claim - 1].appeals[user()] = appeal.gradient;
+  }
+
+  void operator()(const ledger::Voted& vote) {
+    state.claims_[vote.claim - 1].votes[author()] = vote.gradient;
+  }
+
+  void operator()(const ledger::VerdictReached& verdict) {
+    state.claims_[verdict.claim - 1].verdict = {verdict.upheld, verdict.gradient, event.time, false};
+    state.happened({State::Moment::Kind::judged, verdict.claim});
+  }
+
+  void operator()(const ledger::RoundOpened& opened) {
+    RoundRecord round;
+    round.snapshot = opened.snapshot;
+    round.state = opened.state;
+    state.rounds_.push_back(round);
+    state.happened({State::Moment::Kind::round_opened, opened.round});
+  }
+
+  void operator()(const ledger::RoundClosed& closed) {
+    state.rounds_.back().closed = true;
+    state.rounds_.back().floor = closed.floor;
+    state.happened({State::Moment::Kind::round_closed, closed.round});
+  }
+
+  void operator()(const ledger::EntryUnavailable& unavailable) {
+    state.entries_[unavailable.entry - 1].unavailable_since = event.time;
+  }
+
+  void operator()(const ledger::EntrySuspended& suspended) {
+    state.entries_[suspended.entry - 1].suspended_since = event.time;
+    state.happened({State::Moment::Kind::suspended, suspended.entry});
+  }
+
+  void operator()(const ledger::BlobsDropped& dropped) { state.entries_[dropped.entry - 1].dropped = true; }
+};
+
+Status State::apply(const Event& event) {
+  CAIRN_CHECK(check(*this, event));
+  time_ = event.time;
+  std::visit(Recorder{*this, event}, event.statement.body);
+  return {};
+}
+
+void State::happened(Moment moment) {
+  history_.push_back(moment);
+  Consequences(*this, {static_cast<EntryId>(entries_.size()), static_cast<ClaimId>(claims_.size()),
+                       rounds_.empty() ? 0 : next_round() - 1})
+      .follow(moment);
+}
+
+void State::replay() {
+  for (User& user : users_) user.standing = Consequences::newcomer(genesis_->policy);
+  for (Entry& entry : entries_) entry.standing = {};
+  for (Claim& claim : claims_) claim.standing = {};
+  for (RoundRecord& round : rounds_) round.standing = {};
+  Consequences consequences(*this, {});
+  for (const Moment& moment : history_) consequences.follow(moment);
+}
+
+const Policy& State::policy_for(Round round) const {
+  return std::prev(policies_.upper_bound(round))->second;
+}
+
+const Policy& State::policy() const {
+  return policy_for(rounds_.empty() ? 0 : next_round() - 1);
+}
+
+const KeyOwner* State::owner(const PublicKey& key) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? nullptr : &found->second;
+}
+
+std::optional<UserId> State::user_of(const PublicKey& key) const {
+  const KeyOwner* known = owner(key);
+  if (known == nullptr || known->retired) return std::nullopt;
+  return known->user;
+}
+
+std::optional<EntryId> State::sealed_by(UserId user, const Digest& seal) const {
+  const auto found = seals_.find({user, seal});
+  if (found == seals_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::span<const ClaimId> State::claims_about(EntryId entry) const {
+  const auto found = claims_about_.find(entry);
+  if (found == claims_about_.end()) return {};
+  return found->second;
+}
+
+std::optional<int64_t> State::ended(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  if (entry.standing.status == Entry::Status::suspended) return entry.suspended_since;
+  if (entry.standing.status == Entry::Status::revoked) {
+    return claim(entry.standing.revoked_by).verdict->time;
+  }
+  return std::nullopt;
+}
+
+std::optional<Round> State::open_round() const {
+  if (rounds_.empty() || rounds_.back().closed) return std::nullopt;
+  return next_round() - 1;
+}
+
+uint64_t State::floor_at_close() const {
+  std::vector<uint64_t> weights;
+  for (const RoundRecord& round : rounds_) weights.push_back(round.standing.weight);
+  weights.back() = Consequences::weight_of(*this, rounds_.back());
+  return floor_of(policy(), std::move(weights));
+}
+
+uint32_t State::open_claims(UserId claimant) const {
+  const std::vector<ClaimId>& filed = user(claimant).claims;
+  return static_cast<uint32_t>(std::count_if(filed.begin(), filed.end(), [this](ClaimId id) {
+    return claim(id).standing.status == Claim::Status::open;
+  }));
+}
+
+std::optional<Digest> State::decided(ClaimId id) const {
+  std::map<Digest, uint32_t> counts;
+  for (const auto& [judge, digest] : claim(id).votes) ++counts[digest];
+  uint32_t most = 0;
+  std::optional<Digest> winner;
+  for (const auto& [digest, count] : counts) {
+    if (count == most) winner.reset();  // a tie decides nothing
+    if (count > most) winner = digest;
+    most = std::max(most, count);
+  }
+  return most >= policy().judge_votes ? winner : std::nullopt;
+}
+
+bool State::averaged(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  const RoundRecord& round = rounds_[entry.round];
+  return entry.standing.status == Entry::Status::opened && round.closed && !round.rolled_back;
+}
+
+Reputation State::averaging_reputation(UserId id) const {
+  const User::Standing& standing = user(id).standing;
+  return refreshed(policy_for(next_round()), standing.averaging, standing.reputation, next_round());
+}
+
+Reputation State::weight(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  if (policy_for(entry.round).averaging == ledger::Averaging::at_acceptance) return entry.standing.frozen;
+  return averaging_reputation(entry.user);
+}
+
+std::vector<LiveEntry> State::live_entries() const {
+  std::vector<LiveEntry> live;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
+    if (entry.standing.status != Entry::Status::opened) continue;
+    live.push_back({static_cast<EntryId>(i + 1), entry.user, entry.round, entry.unit, *entry.gradient,
+                    user(entry.user).standing.reputation});
+  }
+  return live;
+}
+
+bool State::operator==(const State& other) const {
+  return genesis_ == other.genesis_ && project_ == other.project_ && coordinator_ == other.coordinator_ &&
+         judges_ == other.judges_ && paused_ == other.paused_ && time_ == other.time_ &&
+         rolled_back_to_ == other.rolled_back_to_ && policies_ == other.policies_ && users_ == other.users_ &&
+         entries_ == other.entries_ && claims_ == other.claims_ && rounds_ == other.rounds_ &&
+         keys_ == other.keys_ && names_ == other.names_ && seals_ == other.seals_ &&
+         claims_about_ == other.claims_about_;
+}
+
+Result<State> fold(std::span<const Event> events) {
+  State state;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (Status status = state.apply(events[i]); !status) {
+      return status.error().within("event " + std::to_string(i));
+    }
+  }
+  return state;
+}
+
+}  // namespace cairn::trust

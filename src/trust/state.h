@@ -1,0 +1,257 @@
+// What a project's ledger means: users, entries, claims and rounds, folded from the events in their order.
+//
+// A pure function of the events, in integers; no clock, no files, no signatures (the caller has checked
+// those with ledger::signature_valid). The rules, with their reasons: docs/internals/trust.md.
+//
+// Every record has facts and, in `standing`, what follows from them. Facts are what somebody stated; they are
+// never taken back. What follows (reputations, revocations, settled claims) is made again from the facts when
+// the root voids a verdict, as if that verdict had never been.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "ledger/event.h"
+#include "trust/reputation.h"
+
+namespace cairn::trust {
+
+using ledger::ClaimId;
+using ledger::EntryId;
+using ledger::Round;
+using ledger::UnitId;
+using ledger::UserId;
+
+inline constexpr size_t kMaxEntriesPerRound = size_t{1} << 20;
+inline constexpr size_t kMaxDeviceKeys = 64;                     // of one user
+inline constexpr int64_t kSuspensionDelay = 24 * 3600 * 1000;    // milliseconds
+inline constexpr int64_t kAppealWindow = 30 * kSuspensionDelay;  // during which revoked blobs are kept
+inline constexpr UserId kCoordinator = 0;                        // as the claimant of a mismatch
+
+struct User {
+  PublicKey key;
+  std::optional<Digest> name;
+  std::vector<EntryId> entries;  // ascending
+  std::vector<ClaimId> claims;   // that the user filed, ascending
+  uint32_t devices = 0;          // device keys that may sign
+
+  struct Standing {
+    Reputation reputation = 0;
+    Reputation averaging = 0;  // the reputation that weighs, as last refreshed; never above `reputation`
+    uint32_t accepted = 0;     // entries opened since joining or the last conviction
+    uint32_t steps = 0;        // of growth in the present round
+    uint32_t convictions = 0;
+    bool banned = false;
+    bool operator==(const Standing&) const = default;
+  } standing;
+  bool operator==(const User&) const = default;
+};
+
+struct Entry {
+  enum class Status : uint8_t {
+    sealed,     // committed; lapsed if its round closed without an opening
+    opened,     // accepted: in the training log
+    revoked,    // gone with its author's reputation
+    suspended,  // not averaged, nobody punished
+  };
+  UserId user = 0;
+  Round round = 0;
+  UnitId unit = 0;
+  PublicKey key;  // that signed the seal
+  Digest seal;
+  std::optional<Digest> gradient;            // once opened
+  std::optional<int64_t> unavailable_since;  // milliseconds, as all times here
+  std::optional<int64_t> suspended_since;
+  bool dropped = false;  // its blobs are gone
+
+  struct Standing {
+    Status status = Status::sealed;
+    ClaimId revoked_by = 0;  // the claim whose verdict did it
+    bool judged = false;     // one judgement per entry, ever
+    Reputation frozen = 0;   // its author's averaging reputation when the round closed
+    bool operator==(const Standing&) const = default;
+  } standing;
+  bool operator==(const Entry&) const = default;
+};
+
+struct Verdict {
+  bool upheld = false;
+  Digest gradient;  // what the judges got
+  int64_t time = 0;
+  bool voided = false;
+  bool operator==(const Verdict&) const = default;
+};
+
+struct Claim {
+  enum class Status : uint8_t {
+    open,
+    upheld,    // the entry was false
+    rejected,  // the entry was true
+    moot,      // the entry went before a verdict: costs nobody anything
+    voided,    // its verdict was voided
+  };
+  EntryId entry = 0;
+  UserId claimant = 0;  // or kCoordinator
+  Digest gradient;      // what the claimant got
+  int64_t time = 0;
+  std::map<PublicKey, Digest> votes;  // by judge
+  std::optional<Verdict> verdict;
+  std::map<UserId, Digest> appeals;  // by appellant: what it got
+
+  struct Standing {
+    Status status = Status::open;
+    Reputation bounty = 0;  // paid to the claimant
+    bool operator==(const Standing&) const = default;
+  } standing;
+  bool operator==(const Claim&) const = default;
+};
+
+struct RoundRecord {
+  Digest snapshot, state;
+  bool closed = false;
+  bool rolled_back = false;      // its entries are averaged no more
+  uint32_t openings = 0;         // so far; from the first on, the round takes no more seals
+  uint64_t floor = 0;            // F, fixed at the close
+  std::vector<EntryId> entries;  // ascending
+  std::map<UnitId, EntryId> units;
+
+  struct Standing {
+    uint64_t weight = 0;  // sum of the averaging reputations in it when it closed
+    bool operator==(const Standing&) const = default;
+  } standing;
+  bool operator==(const RoundRecord&) const = default;
+};
+
+// Whose a key is or was. A retired key signs nothing any more, and nobody else can take it.
+struct KeyOwner {
+  UserId user = 0;
+  bool device = false;
+  bool retired = false;
+  bool operator==(const KeyOwner&) const = default;
+};
+
+// A line of the training log.
+struct LiveEntry {
+  EntryId id;
+  UserId user;
+  Round round;
+  UnitId unit;
+  Digest gradient;
+  Reputation reputation;  // of the author, at present
+  bool operator==(const LiveEntry&) const = default;
+};
+
+// Not thread-safe; a const State may be read by several threads.
+class State {
+ public:
+  // Takes the next event, or refuses it with a sentence that names what is wrong and stays as it was.
+  Status apply(const ledger::Event& event);
+
+  // -- The project
+  bool started() const { return genesis_.has_value(); }
+  const Digest& project() const { return project_; }
+  const ledger::Genesis& genesis() const { return *genesis_; }  // Precondition: started()
+  const PublicKey& coordinator() const { return coordinator_; }
+  const std::set<PublicKey>& judges() const { return judges_; }
+  bool paused() const { return paused_; }
+  int64_t time() const { return time_; }
+  std::optional<Round> rolled_back_to() const { return rolled_back_to_; }  // by the latest rollback
+  const Policy& policy_for(Round round) const;                             // Precondition: started()
+  const Policy& policy() const;                                            // of the latest round opened
+
+  // -- Records; ids count from 1 and rounds from 0. Precondition of the accessors: the number is in range.
+  const std::vector<User>& users() const { return users_; }
+  const std::vector<Entry>& entries() const { return entries_; }
+  const std::vector<Claim>& claims() const { return claims_; }
+  const std::vector<RoundRecord>& rounds() const { return rounds_; }
+  const User& user(UserId id) const { return users_[id - 1]; }
+  const Entry& entry(EntryId id) const { return entries_[id - 1]; }
+  const Claim& claim(ClaimId id) const { return claims_[id - 1]; }
+  bool has_user(UserId id) const { return id >= 1 && id <= users_.size(); }
+  bool has_entry(EntryId id) const { return id >= 1 && id <= entries_.size(); }
+  bool has_claim(ClaimId id) const { return id >= 1 && id <= claims_.size(); }
+
+  const KeyOwner* owner(const PublicKey& key) const;          // nullptr: nobody's
+  std::optional<UserId> user_of(const PublicKey& key) const;  // by a key that may sign at present
+  std::optional<EntryId> sealed_by(UserId user, const Digest& seal) const;
+  std::span<const ClaimId> claims_about(EntryId entry) const;  // ascending
+  std::optional<int64_t> ended(EntryId entry) const;           // when it was revoked or suspended
+  bool name_taken(const Digest& name) const { return names_.contains(name); }
+
+  // -- Rounds
+  std::optional<Round> open_round() const;
+  Round next_round() const { return static_cast<Round>(rounds_.size()); }
+  uint64_t floor_at_close() const;  // F that RoundClosed must carry. Precondition: a round is open
+
+  // -- Claims
+  uint32_t open_claims(UserId claimant) const;
+  // The digest that has enough equal votes for a verdict.
+  std::optional<Digest> decided(ClaimId claim) const;
+
+  // -- Averaging: the weights with which the next round opens
+  bool averaged(EntryId entry) const;  // live, its round closed and not rolled back
+  Reputation averaging_reputation(UserId user) const;
+  Reputation weight(EntryId entry) const;  // of an averaged entry
+
+  std::vector<LiveEntry> live_entries() const;  // opened and neither revoked nor suspended, ascending
+
+  // Equal in everything but the order of events that commute.
+  bool operator==(const State& other) const;
+
+ private:
+  friend struct Recorder;
+  friend class Consequences;
+
+  // A fact from which reputations follow, in the order in which they were stated.
+  struct Moment {
+    enum class Kind : uint8_t {
+      endowed,
+      sealed,
+      opened,
+      suspended,
+      claimed,
+      judged,
+      round_opened,
+      round_closed
+    };
+    Kind kind;
+    uint32_t id;  // of the user, entry, claim or round
+    Reputation amount = 0;
+  };
+
+  void happened(Moment moment);
+  void replay();
+
+  std::optional<ledger::Genesis> genesis_;
+  Digest project_;
+  PublicKey coordinator_;
+  std::set<PublicKey> judges_;
+  bool paused_ = false;
+  int64_t time_ = 0;
+  std::optional<Round> rolled_back_to_;
+  std::map<Round, Policy> policies_;  // by the round from which they hold
+
+  std::vector<User> users_;
+  std::vector<Entry> entries_;
+  std::vector<Claim> claims_;
+  std::vector<RoundRecord> rounds_;
+
+  // Indices of the above
+  std::map<PublicKey, KeyOwner> keys_;
+  std::set<Digest> names_;
+  std::map<std::pair<UserId, Digest>, EntryId> seals_;
+  std::map<EntryId, std::vector<ClaimId>> claims_about_;
+
+  std::vector<Moment> history_;
+};
+
+// Whether apply() would take the event.
+Status check(const State& state, const ledger::Event& event);
+
+// The state after all events; or the first refusal, with the number of its event (from 0).
+Result<State> fold(std::span<const ledger::Event> events);
+
+}  // namespace cairn::trust
