@@ -20,6 +20,7 @@ using Bytes = std::vector<uint8_t>;
 using BytesView = std::span<const uint8_t>;
 
 BytesView as_bytes(std::string_view text);
+Bytes to_bytes(std::string_view text);
 std::string to_hex(BytesView bytes);
 Result<Bytes> from_hex(std::string_view hex);
 

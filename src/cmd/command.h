@@ -13,8 +13,8 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "exact/backend.h"
-#include "project/engine.h"
 #include "project/project.h"
+#include "project/trainer.h"
 
 namespace cairn::cmd {
 
@@ -32,11 +32,34 @@ struct Shared {
   bool json = false;
 
   Result<project::EngineOptions> engine() const;
-  project::KeyRing key_ring() const;
+  // The user's key ring; refused if it would lie inside the project.
+  Result<ledger::KeyRing> key_ring(const std::filesystem::path& project) const;
 };
+
+// The user's own key in this project, or an error that says how to get one.
+Result<SigningKey> user_key(const Shared& shared, const project::Project& project, const std::string& user);
 
 // A subcommand's work: what it returns is the exit code.
 using Action = std::function<Result<int>()>;
+
+// One function for each subcommand: adds it to `app`. `shared` outlives the app.
+void add_new(CLI::App& app, const Shared& shared);
+void add_user(CLI::App& app, const Shared& shared);
+void add_unit(CLI::App& app, const Shared& shared);
+void add_gradient(CLI::App& app, const Shared& shared);
+void add_submit(CLI::App& app, const Shared& shared);
+void add_close(CLI::App& app, const Shared& shared);
+void add_probe(CLI::App& app, const Shared& shared);
+void add_claim(CLI::App& app, const Shared& shared);
+void add_judge(CLI::App& app, const Shared& shared);
+void add_appeal(CLI::App& app, const Shared& shared);
+void add_void(CLI::App& app, const Shared& shared);
+void add_log(CLI::App& app, const Shared& shared);
+void add_status(CLI::App& app, const Shared& shared);
+void add_verify(CLI::App& app, const Shared& shared);
+void add_eval(CLI::App& app, const Shared& shared);
+void add_export(CLI::App& app, const Shared& shared);
+void add_selftest(CLI::App& app, const Shared& shared);
 
 // Adds a subcommand with its help and example; `action` runs after parsing.
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,

@@ -16,6 +16,7 @@
 #include "base/environment.h"
 #include "base/progress.h"
 #include "data/dataset.h"
+#include "data/shard_store.h"
 #include "ledger/key_ring.h"
 #include "ledger/store.h"
 #include "model/graph.h"
@@ -26,26 +27,11 @@ namespace cairn::project {
 
 using ledger::KeyRing;
 
-// The names of the project's own keys in a key ring.
-inline constexpr std::string_view kRootKey = "role-root";
-inline constexpr std::string_view kCoordinatorKey = "role-coordinator";
-inline constexpr std::string_view kJudgeKey = "role-judge";
-
-struct NewProject {
-  std::string name;
-  model::Graph graph;
-  std::vector<float> parameters;
-  std::string recipe_text;  // TOML, with [trust] and [averaging]
-  std::string recipe_name;  // for messages
-  std::string data;         // "fashion-mnist" or a folder of IDX files
-};
+inline constexpr std::string_view kLogFile = "ledger.sqlite";
 
 // One thread uses a Project at a time; several processes may use the same directory.
 class Project {
  public:
-  // Makes the directory whole or not at all, and the project's own keys in `keys`.
-  static Result<Project> create(const std::filesystem::path& directory, NewProject project,
-                                const KeyRing& keys, Environment& environment, const Progress& progress);
   static Result<Project> open(const std::filesystem::path& directory, Environment& environment);
 
   const std::filesystem::path& directory() const { return directory_; }
@@ -60,29 +46,29 @@ class Project {
   ledger::Store& store() { return *store_; }
   BlobStore& blobs() { return blobs_; }
   const BlobStore& blobs() const { return blobs_; }
-  uint64_t parameter_count() const;
 
   std::string name() const;                         // of the project
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
-  std::optional<trust::UserId> find_user(const std::string& name) const;
 
-  // The parameters that a snapshot digest stands for.
-  Result<std::vector<float>> parameters(const Digest& snapshot) const;
-  // Of the newest round.
-  Result<std::vector<float>> latest_parameters() const;
-  Digest latest_snapshot() const { return state_.rounds().back().snapshot; }
+  // The parameters that a round opened with.
+  Result<std::vector<float>> parameters(trust::Round round) const;
 
-  // Appends what `make` gives, all or nothing, in the order given. Under the log's lock: catches up with
-  // other processes, calls make, checks every statement (project, signature, seen head, rules), writes
-  // durably. `staged` is put aside in the same transaction, `unstaged` removed. Returns the index of the
-  // first event.
+  // What a command does to the log, all of it or nothing.
   struct Change {
     std::vector<ledger::Statement> statements;
-    std::vector<std::pair<Digest, Bytes>> staged;
-    std::vector<Digest> unstaged;
+    std::vector<ledger::Item> staged;   // put aside until their round closes
+    std::vector<std::string> unstaged;  // keys
+    std::vector<ledger::Item> meta;     // values beside the log
+    std::vector<Bytes> blobs;           // that the statements speak of
   };
-  Result<uint64_t> append(const std::function<Result<Change>(const trust::State&)>& make);
+  // Takes the log's lock, catches up with other processes, and calls `make` with the project as it is then.
+  // Checks every statement (project, signature, the log that its author saw, the rules) and writes durably.
+  // Returns the index of the first event. On an error nothing has changed.
+  Result<uint64_t> commit(const std::function<Result<Change>()>& make);
 
+  // Whether a statement may enter this log as far as its bytes tell: project, signature, the log that its
+  // author saw.
+  Status check_statement(const ledger::Statement& statement) const;
   // A statement by `key` about the log as it is now.
   ledger::Statement sign(const SigningKey& key, ledger::Body body) const;
 
@@ -91,10 +77,13 @@ class Project {
 
   Status load();
   Status catch_up();
+  Result<std::vector<ledger::Event>> append(ledger::Transaction& transaction, const Change& change,
+                                            trust::State& state);
 
   std::filesystem::path directory_;
   Environment* environment_;
   BlobStore blobs_;
+  std::unique_ptr<data::ShardStore> shards_;
   std::unique_ptr<ledger::Store> store_;
   std::vector<ledger::Event> events_;
   trust::State state_;

@@ -1,0 +1,51 @@
+#include <fmt/format.h>
+
+#include "cmd/command.h"
+#include "project/audit.h"
+#include "project/judgement.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  std::filesystem::path directory;
+  trust::ClaimId claim = 0;
+  std::string user;
+};
+
+// What recomputing the entry of the claim gives here.
+Result<Digest> recompute(const Shared& shared, const project::Project& project, trust::ClaimId claim) {
+  if (!project.state().has_claim(claim)) return Error{fmt::format("claim {}: is not in the log", claim)};
+  const trust::Entry& entry = project.state().entry(project.state().claim(claim).entry);
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  CAIRN_TRY(const work::GradientFile file,
+            trainer.gradient(entry.round, entry.unit, progress_line("recomputing")));
+  return sha256(work::encode(file));
+}
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+  CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+  CAIRN_TRY(const Digest digest, recompute(shared, project, options.claim));
+  CAIRN_CHECK(project::file_appeal(project, key, options.claim, digest));
+  print(shared, Json{{"claim", options.claim}, {"recomputed", digest.hex()}},
+        fmt::format("the appeal against the verdict on claim {} is in the log; the root decides: cairn void "
+                    "{} --claim {}\n",
+                    options.claim, options.directory.string(), options.claim));
+  return kDone;
+}
+
+}  // namespace
+
+void add_appeal(CLI::App& app, const Shared& shared) {
+  auto* command = add_command(app, "appeal", "Appeal against a verdict, with what recomputing gives here",
+                              "cairn appeal study --claim 2 --user mallory");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->directory, "The project")->required();
+  command->add_option("--claim", options->claim, "The claim whose verdict is wrong")->required();
+  command->add_option("--user", options->user, "Who appeals")->required();
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

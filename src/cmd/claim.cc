@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include "cmd/command.h"
+#include "project/audit.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  std::filesystem::path directory;
+  std::optional<trust::EntryId> entry;
+  std::string image;
+  std::optional<trust::Round> round;
+  std::string user;
+  std::string digest;
+};
+
+Result<trust::EntryId> entry_of(const project::Project& project, const Options& options) {
+  if (options.entry) return *options.entry;
+  CAIRN_TRY(const auto found, project::entries_with_image(project, options.image, options.round));
+  if (found.empty()) return Error{"image " + options.image + ": no live entry holds it"};
+  if (found.size() > 1) {
+    std::string list;
+    for (const trust::EntryId entry : found) list += fmt::format("{}{}", list.empty() ? "" : ", ", entry);
+    return Error{"image " + options.image + ": entries " + list +
+                 " hold it; name one with --entry or --round"};
+  }
+  return found[0];
+}
+
+// The digest that the claimant got: recomputed here, twice, unless it was computed elsewhere.
+Result<Digest> recomputed(const Shared& shared, const project::Project& project, trust::EntryId entry,
+                          const Options& options) {
+  if (!options.digest.empty()) {
+    const auto digest = Digest::from_hex(options.digest);
+    if (!digest) return digest.error().within("--digest");
+    return *digest;
+  }
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  CAIRN_TRY(const project::Probe first,
+            project::probe(project, trainer, entry, progress_line("recomputing")));
+  if (first.match()) {
+    return Error{
+        fmt::format("entry {}: recomputing gives the same digest, so a claim would cost you your reputation; "
+                    "none is filed",
+                    entry)};
+  }
+  CAIRN_TRY(const project::Probe second,
+            project::probe(project, trainer, entry, progress_line("recomputing again")));
+  if (first.recomputed != second.recomputed) {
+    return Error{
+        "this machine computed two different digests for the same unit, so it is not sound; no claim is "
+        "filed; "
+        "run `cairn selftest`"};
+  }
+  return first.recomputed;
+}
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+  CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+  CAIRN_TRY(const trust::EntryId entry, entry_of(project, options));
+  CAIRN_TRY(const Digest digest, recomputed(shared, project, entry, options));
+  CAIRN_TRY(const trust::ClaimId claim, project::file_claim(project, key, entry, digest));
+  const std::string culprit = project.user_name(project.state().entry(entry).user);
+  print(shared, Json{{"claim", claim}, {"entry", entry}, {"against", culprit}, {"recomputed", digest.hex()}},
+        fmt::format("claim {}: {} says that entry {} by {} is false\nnext: cairn judge {}\n", claim,
+                    options.user, entry, printable(culprit), options.directory.string()));
+  return kDone;
+}
+
+}  // namespace
+
+void add_claim(CLI::App& app, const Shared& shared) {
+  auto* command = add_command(app, "claim", "Claim that an entry is false; it is recomputed here first",
+                              "cairn claim study --image train-00017 --user ada");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->directory, "The project")->required();
+  auto* what = command->add_option_group("which entry");
+  what->add_option("--entry", options->entry, "By its number");
+  what->add_option("--image", options->image, "By the name of an image in it");
+  what->require_option(1);
+  command->add_option("--round", options->round, "With --image: the round of the entry");
+  command->add_option("--user", options->user, "Who claims")->required();
+  command->add_option("--digest", options->digest, "Claim with a digest that was computed elsewhere");
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

@@ -1,0 +1,41 @@
+#include <fmt/format.h>
+
+#include "cmd/command.h"
+#include "project/rounds.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  std::filesystem::path directory;
+};
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
+  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+  CAIRN_TRY(const SigningKey coordinator, keys.load(project.id(), ledger::kCoordinatorKey));
+  CAIRN_TRY(const project::ClosedRound closed,
+            project::close_round(project, coordinator, progress_line("averaging")));
+  print(shared,
+        Json{{"round", closed.round},
+             {"entries", closed.openings},
+             {"lapsed", closed.lapsed},
+             {"next_round", closed.next},
+             {"model_digest", closed.snapshot.hex()}},
+        fmt::format("round {} is closed with {}; round {} opens with model {}\n", closed.round,
+                    plural(closed.openings, "entry", "entries"), closed.next, closed.snapshot.hex()));
+  return kDone;
+}
+
+}  // namespace
+
+void add_close(CLI::App& app, const Shared& shared) {
+  auto* command =
+      add_command(app, "close", "Close the round and open the next with the new average (coordinator)",
+                  "cairn close study");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->directory, "The project")->required();
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

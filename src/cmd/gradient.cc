@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "cmd/command.h"
+#include "project/contribution.h"
+#include "project/dump.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  std::filesystem::path directory, file, dump;
+  trust::UnitId unit = 0;
+  std::string user;
+  bool all = false;
+};
+
+Result<work::GradientFile> compute(const Shared& shared, const project::Project& project,
+                                   const Options& options) {
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  const auto round = project.state().open_round();
+  if (!round) return Error{options.directory.string() + ": no round is open"};
+  if (options.dump.empty()) return trainer.gradient(*round, options.unit, progress_line("computing"));
+  return project::dump_gradient(project, trainer, *round, options.unit, options.all, options.dump,
+                                progress_line("computing"));
+}
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
+  CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+  CAIRN_TRY(const work::GradientFile gradient, compute(shared, project, options));
+  CAIRN_TRY(const project::Submission submission,
+            project::make_submission(project, key, options.user, gradient));
+  CAIRN_CHECK(write_file(options.file, project::encode(submission)));
+  const Digest digest = sha256(submission.gradient);
+  print(
+      shared,
+      Json{{"unit", gradient.unit},
+           {"round", gradient.round},
+           {"images", gradient.samples},
+           {"loss", gradient.loss},
+           {"gradient", digest.hex()},
+           {"file", options.file.string()}},
+      fmt::format("unit {} of round {}: {}, training loss {:.4f}\n  gradient {}\nnext: cairn submit {} {}\n",
+                  gradient.unit, gradient.round, plural(gradient.samples, "image", "images"), gradient.loss,
+                  digest.hex(), options.directory.string(), options.file.string()));
+  return kDone;
+}
+
+}  // namespace
+
+void add_gradient(CLI::App& app, const Shared& shared) {
+  auto* command = add_command(app, "gradient", "Compute the gradient of a unit and sign it",
+                              "cairn gradient study --unit 3 --user ada -o ada.gradient");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->directory, "The project")->required();
+  command->add_option("--unit", options->unit, "Which unit; `cairn unit` gives one")->required();
+  command->add_option("--user", options->user, "Who computes")->required();
+  command->add_option("-o,--output", options->file, "File to write, for `cairn submit`")->required();
+  auto* dump = command->add_option(
+      "--dump", options->dump, "Also write batch, labels, parameters and float gradients as NumPy's .npz");
+  command->add_flag("--all", options->all, "With --dump: every forward tensor too")->needs(dump);
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include "cmd/command.h"
+#include "project/training_log.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  std::filesystem::path directory;
+  std::string format = "text";
+  bool inline_gradients = false;
+};
+
+// The textbook's four fields first, then what checks the entry.
+Json to_json(const project::Project& project, const project::LogLine& line) {
+  Json json;
+  json["image"] = line.images.size() == 1 ? Json(line.images[0]) : Json(line.images);
+  json["gradient"] = line.gradient.empty()       ? Json(line.entry.gradient.hex())
+                     : line.gradient.size() == 1 ? Json(line.gradient[0])
+                                                 : Json(line.gradient);
+  json["userid"] = line.entry.user;
+  json["reputation"] = line.reputation;
+  json["entry"] = line.entry.id;
+  json["round"] = line.entry.round;
+  json["unit"] = line.entry.unit;
+  json["user"] = project.user_name(line.entry.user);
+  json["digest"] = line.entry.gradient.hex();
+  return json;
+}
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
+  const bool json = shared.json || options.format == "json";
+  bool first = true;
+  if (json) fmt::print("[");
+  CAIRN_CHECK(
+      project::visit_log(project, options.inline_gradients, [&](const project::LogLine& line) -> Status {
+        if (json) {
+          fmt::print("{}\n{}", first ? "" : ",",
+                     to_json(project, line).dump(-1, ' ', false, Json::error_handler_t::replace));
+        } else {
+          fmt::print("{}{}", first ? "" : "\n", project::textbook_lines(line));
+        }
+        first = false;
+        return {};
+      }));
+  if (json) fmt::print("{}]\n", first ? "" : "\n");
+  return kDone;
+}
+
+}  // namespace
+
+void add_log(CLI::App& app, const Shared& shared) {
+  auto* command = add_command(app, "log", "Print the training log: image, gradient, userid, reputation",
+                              "cairn log study --format json");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->directory, "The project")->required();
+  command->add_option("--format", options->format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  command->add_flag("--inline", options->inline_gradients,
+                    "Print a gradient's numbers instead of its digest");
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

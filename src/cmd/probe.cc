@@ -1,0 +1,57 @@
+#include <fmt/format.h>
+
+#include "cmd/command.h"
+#include "project/audit.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  std::filesystem::path directory;
+  std::optional<trust::EntryId> entry;
+  std::optional<uint64_t> random_word;
+};
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
+  trust::EntryId entry = options.entry.value_or(0);
+  if (!options.entry) {
+    const uint64_t word = options.random_word ? *options.random_word : system_environment().random_word();
+    CAIRN_TRY(entry, project::pick_entry(project, word));
+  }
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  CAIRN_TRY(const project::Probe probe,
+            project::probe(project, trainer, entry, progress_line("recomputing")));
+  const trust::UserId user = project.state().entry(entry).user;
+  const std::string name = project.user_name(user);
+  const std::string advice = probe.match() ? ""
+                                           : fmt::format("next: cairn claim {} --entry {} --user NAME\n",
+                                                         options.directory.string(), entry);
+  print(shared,
+        Json{{"entry", entry},
+             {"userid", user},
+             {"user", name},
+             {"match", probe.match()},
+             {"published", probe.published.hex()},
+             {"recomputed", probe.recomputed.hex()}},
+        fmt::format("entry {} by {}: {}\n  published  {}\n  recomputed {}\n{}", entry, printable(name),
+                    probe.match() ? "match" : "mismatch", probe.published.hex(), probe.recomputed.hex(),
+                    advice));
+  return kDone;
+}
+
+}  // namespace
+
+void add_probe(CLI::App& app, const Shared& shared) {
+  auto* command = add_command(app, "probe", "Recompute somebody's gradient: match or mismatch",
+                              "cairn probe study --entry 12");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->directory, "The project")->required();
+  command->add_option("--entry", options->entry, "Which entry (default: drawn by the rule of probing)");
+  command->add_option("--draw", options->random_word,
+                      "A 64-bit number to draw with, so that the draw can be repeated");
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cmd/command.h"
+
+namespace cairn::cmd {
+namespace {
+
+using trust::Claim;
+using trust::Entry;
+
+struct UserLine {
+  trust::UserId id;
+  std::string name;
+  trust::Reputation reputation;
+  uint64_t live = 0, revoked = 0;
+  bool banned = false;
+};
+
+std::vector<UserLine> leaderboard(const project::Project& project) {
+  std::vector<UserLine> lines;
+  const trust::State& state = project.state();
+  for (trust::UserId id = 1; state.has_user(id); ++id) {
+    const trust::User& user = state.user(id);
+    UserLine line{id, project.user_name(id), user.standing.reputation, 0, 0, user.standing.banned};
+    for (const trust::EntryId entry : user.entries) {
+      line.live += state.entry(entry).standing.status == Entry::Status::opened;
+      line.revoked += state.entry(entry).standing.status == Entry::Status::revoked;
+    }
+    lines.push_back(std::move(line));
+  }
+  std::ranges::stable_sort(lines, std::ranges::greater{}, &UserLine::reputation);
+  return lines;
+}
+
+uint64_t claims_with(const trust::State& state, Claim::Status status) {
+  return static_cast<uint64_t>(
+      std::ranges::count(state.claims(), status, [](const Claim& claim) { return claim.standing.status; }));
+}
+
+uint64_t entries_with(const trust::State& state, Entry::Status status) {
+  return static_cast<uint64_t>(
+      std::ranges::count(state.entries(), status, [](const Entry& entry) { return entry.standing.status; }));
+}
+
+Json to_json(const project::Project& project) {
+  const trust::State& state = project.state();
+  Json json = {{"project", project.id().hex()},
+               {"round", state.rounds().size() - 1},
+               {"model_digest", state.rounds().back().snapshot.hex()},
+               {"events", project.events().size()},
+               {"log_root", project.head().root.hex()},
+               {"entries",
+                {{"live", entries_with(state, Entry::Status::opened)},
+                 {"sealed", entries_with(state, Entry::Status::sealed)},
+                 {"revoked", entries_with(state, Entry::Status::revoked)}}},
+               {"claims",
+                {{"open", claims_with(state, Claim::Status::open)},
+                 {"upheld", claims_with(state, Claim::Status::upheld)},
+                 {"rejected", claims_with(state, Claim::Status::rejected)},
+                 {"voided", claims_with(state, Claim::Status::voided)}}}};
+  for (const UserLine& line : leaderboard(project)) {
+    json["users"].push_back({{"userid", line.id},
+                             {"name", line.name},
+                             {"reputation", trust::to_decimal(line.reputation)},
+                             {"entries", line.live},
+                             {"revoked_entries", line.revoked},
+                             {"banned", line.banned}});
+  }
+  return json;
+}
+
+std::string to_text(const project::Project& project) {
+  const trust::State& state = project.state();
+  std::string text = fmt::format(
+      "project {}\nround {} is open, with model {}\n{} live, {} sealed, {} revoked; claims: {} open, {} "
+      "upheld, {} rejected\n"
+      "log: {}, root {}\n",
+      project.id().hex().substr(0, 16), state.rounds().size() - 1,
+      state.rounds().back().snapshot.hex().substr(0, 16),
+      plural(entries_with(state, Entry::Status::opened), "entry", "entries"),
+      entries_with(state, Entry::Status::sealed), entries_with(state, Entry::Status::revoked),
+      claims_with(state, Claim::Status::open), claims_with(state, Claim::Status::upheld),
+      claims_with(state, Claim::Status::rejected), plural(project.events().size(), "event", "events"),
+      project.head().root.hex().substr(0, 16));
+  const auto lines = leaderboard(project);
+  if (!lines.empty())
+    text += fmt::format("\n{:>6}  {:<20} {:>12} {:>8} {:>8}\n", "userid", "name", "reputation", "entries",
+                        "revoked");
+  for (const UserLine& line : lines) {
+    text += fmt::format("{:>6}  {:<20} {:>12} {:>8} {:>8}{}\n", line.id, printable(line.name),
+                        trust::to_decimal(line.reputation), line.live, line.revoked,
+                        line.banned ? "  banned" : "");
+  }
+  return text;
+}
+
+Result<int> run(const Shared& shared, const std::filesystem::path& directory) {
+  CAIRN_TRY(const auto project, project::Project::open(directory, system_environment()));
+  print(shared, to_json(project), to_text(project));
+  return kDone;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, const Shared& shared) {
+  auto* command =
+      add_command(app, "status", "Round, entries, claims and the leaderboard", "cairn status study");
+  auto directory = std::make_shared<std::filesystem::path>();
+  command->add_option("DIR", *directory, "The project")->required();
+  set_action(command, [&shared, directory] { return run(shared, *directory); });
+}
+
+}  // namespace cairn::cmd

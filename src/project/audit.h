@@ -1,0 +1,30 @@
+// What an auditor does: recompute an entry, and claim fraud where the digests differ.
+#pragma once
+
+#include "project/project.h"
+#include "project/trainer.h"
+
+namespace cairn::project {
+
+struct Probe {
+  trust::EntryId entry = 0;
+  Digest published;
+  Digest recomputed;
+  bool match() const { return published == recomputed; }
+};
+
+// The entry that the rule of probing draws (trust/probe.h). Refuses where none is left to probe.
+Result<trust::EntryId> draw_entry(const Project& project, trust::UserId auditor, uint64_t random);
+
+// Recomputes an opened entry. Refuses entries that are sealed, revoked or unknown.
+Result<Probe> probe(const Project& project, Trainer& trainer, trust::EntryId entry, const Progress& progress);
+
+// The live entries whose unit holds the training image of that name, in one round or in all.
+Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, const std::string& image,
+                                                       std::optional<trust::Round> round);
+
+// Files the claim that the entry is false, with the digest that the claimant got.
+Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, trust::EntryId entry,
+                                  const Digest& recomputed);
+
+}  // namespace cairn::project

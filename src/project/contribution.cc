@@ -1,0 +1,228 @@
+#include "project/contribution.h"
+
+#include <algorithm>
+#include <set>
+
+namespace cairn::project {
+namespace {
+
+using ledger::Statement;
+using trust::Entry;
+
+constexpr std::string_view kLeases = "leases";
+constexpr uint32_t kMaxLeases = 10'000;
+constexpr size_t kLeaseSize = 4 + 4 + 32 + 8;
+
+Bytes encode_leases(const std::vector<Lease>& leases) {
+  ByteWriter writer;
+  writer.u32(static_cast<uint32_t>(leases.size()));
+  for (const Lease& lease : leases) {
+    writer.u32(lease.unit);
+    writer.u32(lease.round);
+    writer.raw(lease.holder.bytes);
+    writer.i64(lease.expires);
+  }
+  return writer.take();
+}
+
+Result<std::vector<Lease>> decode_leases(BytesView bytes) {
+  ByteReader reader(bytes);
+  std::vector<Lease> leases(reader.count("leases", kLeaseSize, kMaxLeases));
+  for (Lease& lease : leases) {
+    lease.unit = reader.u32("unit");
+    lease.round = reader.u32("round");
+    lease.holder.bytes = reader.array<32>("holder");
+    lease.expires = reader.i64("expires");
+  }
+  CAIRN_CHECK(reader.finish());
+  return leases;
+}
+
+// The leases that still count: of the open round, not lapsed.
+Result<std::vector<Lease>> current_leases(Project& project, int64_t now) {
+  CAIRN_TRY(const auto stored, project.store().meta(std::string(kLeases)));
+  if (!stored) return std::vector<Lease>{};
+  auto leases = decode_leases(*stored);
+  if (!leases) return leases.error().within(project.directory().string() + ": leases");
+  const auto round = project.state().open_round();
+  std::erase_if(*leases, [&](const Lease& lease) { return lease.round != round || lease.expires <= now; });
+  return leases;
+}
+
+// Units that somebody has done, or has sealed in the open round.
+std::set<trust::UnitId> done_units(const trust::State& state) {
+  std::set<trust::UnitId> done;
+  const auto open = state.open_round();
+  for (const Entry& entry : state.entries()) {
+    const bool sealed_now = entry.standing.status == Entry::Status::sealed && entry.round == open;
+    if (entry.standing.status == Entry::Status::opened || sealed_now) done.insert(entry.unit);
+  }
+  if (open) {
+    for (const auto& [unit, entry] : state.rounds()[*open].units) done.insert(unit);
+  }
+  return done;
+}
+
+trust::UnitId lowest_free(std::set<trust::UnitId> taken, const std::vector<Lease>& leases) {
+  for (const Lease& lease : leases) taken.insert(lease.unit);
+  trust::UnitId unit = 0;
+  while (taken.contains(unit)) ++unit;
+  return unit;
+}
+
+Result<trust::Round> the_open_round(const Project& project) {
+  const auto round = project.state().open_round();
+  if (!round) return Error{project.directory().string() + ": no round is open"};
+  return *round;
+}
+
+// What a gradient file has to say to be an entry of the open round, besides its numbers being true.
+Status check_gradient(const Project& project, const work::GradientFile& file, trust::Round round) {
+  const work::Recipe& recipe = project.recipe();
+  const auto wrong = [](const char* field, auto got, auto expected) {
+    return Error{std::string("gradient: ") + field + ": is " + std::to_string(got) + " where " +
+                 std::to_string(expected) + " is expected"};
+  };
+  if (file.project != project.id()) return Error{"gradient: project: was computed for another project"};
+  if (file.round != round) return wrong("round", file.round, round);
+  if (file.snapshot != project.state().rounds()[round].snapshot) {
+    return Error{"gradient: snapshot: is not the one that round " + std::to_string(round) + " opened with"};
+  }
+  if (file.samples != recipe.unit_images()) return wrong("samples", file.samples, recipe.unit_images());
+  if (file.bits != recipe.bits) return wrong("bits", file.bits, recipe.bits);
+  if (file.block_size != recipe.block_size) return wrong("block size", file.block_size, recipe.block_size);
+  const uint64_t parameters = model::parameter_count(project.graph());
+  if (file.values.size() != parameters) return wrong("values", file.values.size(), parameters);
+  return {};
+}
+
+// The statements of a submission belong together and to the gradient beside them.
+Status check_consistency(const Project& project, const Submission& submission,
+                         const work::GradientFile& file) {
+  const auto* sealed = std::get_if<ledger::EntrySealed>(&submission.sealed.body);
+  const auto* opened = std::get_if<ledger::EntryOpened>(&submission.opened.body);
+  if (sealed == nullptr || opened == nullptr) return Error{"statements: no sealed entry with its opening"};
+  const Digest digest = sha256(submission.gradient);
+  const PublicKey& author = submission.sealed.author;
+  if (submission.opened.author != author) return Error{"opening: author: is not who sealed the entry"};
+  if (submission.joined && submission.joined->author != author)
+    return Error{"joined: author: is not who sealed the entry"};
+  if (submission.named && submission.named->author != author)
+    return Error{"name: author: is not who sealed the entry"};
+  if (opened->gradient != digest) return Error{"opening: gradient: is not the digest of the gradient"};
+  if (sealed->unit != file.unit) return Error{"seal: unit: is not the gradient's"};
+  if (sealed->round != file.round) return Error{"seal: round: is not the gradient's"};
+  if (opened->seal != sealed->seal ||
+      sealed->seal != ledger::entry_seal(project.id(), author, sealed->round, sealed->unit, digest)) {
+    return Error{"seal: does not commit this author to this gradient"};
+  }
+  return {};
+}
+
+Status check_name(const Submission& submission) {
+  if (!submission.named) {
+    if (!submission.name.empty()) return Error{"name: is given without a statement that chooses it"};
+    return {};
+  }
+  CAIRN_CHECK(check_user_name(submission.name));
+  const auto& chosen = std::get<ledger::NameChosen>(submission.named->body);
+  if (chosen.name != sha256(as_bytes(submission.name))) return Error{"name: is not the one that was signed"};
+  return {};
+}
+
+Status check_lease(const std::vector<Lease>& leases, trust::UnitId unit, const PublicKey& user) {
+  for (const Lease& lease : leases) {
+    if (lease.unit == unit && lease.holder != user) {
+      return Error{"unit " + std::to_string(unit) +
+                   ": is leased to somebody else; `cairn unit` gives a free one"};
+    }
+  }
+  return {};
+}
+
+Project::Change entry_change(const Project& project, const Submission& submission) {
+  Project::Change change;
+  if (!project.state().user_of(submission.sealed.author)) {
+    if (submission.joined) change.statements.push_back(*submission.joined);
+    if (submission.named) {
+      change.statements.push_back(*submission.named);
+      change.blobs.push_back(to_bytes(submission.name));
+    }
+  }
+  change.statements.push_back(submission.sealed);
+  const auto& sealed = std::get<ledger::EntrySealed>(submission.sealed.body);
+  change.staged.push_back({sealed.seal.hex(), ledger::encode(submission.opened)});
+  change.blobs.push_back(submission.gradient);
+  return change;
+}
+
+}  // namespace
+
+Result<PublicKey> add_user(const Project& project, const KeyRing& keys, const std::string& name) {
+  CAIRN_CHECK(check_user_name(name));
+  if (project.state().name_taken(sha256(as_bytes(name)))) {
+    return Error{"user " + name + ": the name is taken in this project; choose another"};
+  }
+  CAIRN_TRY(const SigningKey key, keys.create(project.id(), name));
+  return key.public_key();
+}
+
+Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment) {
+  Lease taken;
+  CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
+    CAIRN_TRY(const trust::Round round, the_open_round(project));
+    CAIRN_TRY(std::vector<Lease> leases, current_leases(project, environment.now()));
+    const std::set<trust::UnitId> done = done_units(project.state());
+    const auto mine = std::ranges::find_if(
+        leases, [&](const Lease& lease) { return lease.holder == user && !done.contains(lease.unit); });
+    if (mine != leases.end()) {
+      taken = *mine;
+      return Project::Change{};
+    }
+    if (leases.size() >= kMaxLeases)
+      return Error{"units: all that may be out at once are leased; try again later"};
+    taken = {lowest_free(done, leases), round, user, environment.now() + kLeaseTime};
+    leases.push_back(taken);
+    return Project::Change{.meta = {{std::string(kLeases), encode_leases(leases)}}};
+  }));
+  return taken;
+}
+
+Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
+                                   const work::GradientFile& gradient) {
+  Submission submission;
+  submission.gradient = work::encode(gradient);
+  const Digest digest = sha256(submission.gradient);
+  if (!project.state().user_of(user.public_key())) {
+    submission.joined = project.sign(user, ledger::Joined{});
+    submission.named = project.sign(user, ledger::NameChosen{sha256(as_bytes(name))});
+    submission.name = name;
+  }
+  const Digest seal =
+      ledger::entry_seal(project.id(), user.public_key(), gradient.round, gradient.unit, digest);
+  submission.sealed = project.sign(user, ledger::EntrySealed{gradient.round, gradient.unit, seal});
+  submission.opened = project.sign(user, ledger::EntryOpened{seal, digest});
+  return submission;
+}
+
+Result<Accepted> submit(Project& project, BytesView bytes, Environment& environment) {
+  CAIRN_TRY(const Submission submission, decode_submission(bytes));
+  auto file = work::decode_gradient_file(submission.gradient);
+  if (!file) return file.error().within("gradient");
+  CAIRN_CHECK(check_consistency(project, submission, *file));
+  CAIRN_CHECK(check_name(submission));
+
+  CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
+    CAIRN_TRY(const trust::Round round, the_open_round(project));
+    CAIRN_CHECK(check_gradient(project, *file, round));
+    CAIRN_TRY(const std::vector<Lease> leases, current_leases(project, environment.now()));
+    CAIRN_CHECK(check_lease(leases, file->unit, submission.sealed.author));
+    CAIRN_CHECK(project.check_statement(submission.opened));  // it enters the log only when the round closes
+    return entry_change(project, submission);
+  }));
+  const auto id = static_cast<trust::EntryId>(project.state().entries().size());
+  const Entry& entry = project.state().entry(id);
+  return Accepted{id, entry.user, entry.round, entry.unit, project.events().size() - 1};
+}
+
+}  // namespace cairn::project

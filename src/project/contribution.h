@@ -1,0 +1,42 @@
+// What a contributor does: become a user, take a unit, compute its gradient, hand it in.
+#pragma once
+
+#include "project/project.h"
+#include "project/submission.h"
+#include "project/trainer.h"
+
+namespace cairn::project {
+
+// A unit put aside for one user. A lapsed lease is handed to the next who asks.
+struct Lease {
+  trust::UnitId unit = 0;
+  trust::Round round = 0;
+  PublicKey holder;
+  int64_t expires = 0;  // Unix milliseconds
+};
+
+inline constexpr int64_t kLeaseTime = 60 * 60 * 1000;  // milliseconds
+
+// Makes the user's key. The user joins the log with the first accepted entry. Refuses a name that is taken.
+Result<PublicKey> add_user(const Project& project, const KeyRing& keys, const std::string& name);
+
+// The lowest unit that nobody has done or holds; the one that the user holds already, if there is one.
+Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment);
+
+// Signs a gradient as the user's entry for the open round.
+Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
+                                   const work::GradientFile& gradient);
+
+struct Accepted {
+  trust::EntryId entry = 0;
+  trust::UserId user = 0;
+  trust::Round round = 0;
+  trust::UnitId unit = 0;
+  uint64_t event = 0;  // index of the seal in the log
+};
+
+// Checks everything that can be checked without recomputing, and puts the entry in the log: sealed now,
+// opened when the round closes. Once it returns, the entry is kept through kill and power loss.
+Result<Accepted> submit(Project& project, BytesView submission, Environment& environment);
+
+}  // namespace cairn::project

@@ -1,0 +1,203 @@
+#include "project/new_project.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "average/snapshot.h"
+#include "base/file.h"
+#include "data/import.h"
+#include "exact/backend.h"
+#include "ledger/sqlite_store.h"
+#include "model/builtin.h"
+#include "onnx/sandbox.h"
+#include "project/policy_settings.h"
+
+namespace cairn::project {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory beside the final place, removed unless it was moved there.
+class Scaffold {
+ public:
+  explicit Scaffold(const fs::path& place)
+      : place_(place), directory_(place.lexically_normal().string() + ".new" + std::to_string(::getpid())) {}
+  ~Scaffold() {
+    std::error_code error;
+    if (!moved_) fs::remove_all(directory_, error);
+  }
+  Scaffold(const Scaffold&) = delete;
+  Scaffold& operator=(const Scaffold&) = delete;
+
+  const fs::path& directory() const { return directory_; }
+  Status move() {
+    std::error_code error;
+    fs::rename(directory_, place_, error);
+    if (error) return Error{place_.string() + ": cannot be made: " + error.message()};
+    moved_ = true;
+    return {};
+  }
+
+ private:
+  fs::path place_, directory_;
+  bool moved_ = false;
+};
+
+fs::path without_trailing_slash(const fs::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
+
+Status check_place(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error)) return {};
+  if (fs::is_directory(directory, error) && fs::is_empty(directory, error)) return {};
+  return Error{directory.string() + ": is there already; choose another folder"};
+}
+
+struct ProjectKeys {
+  SigningKey root = SigningKey::generate();
+  SigningKey coordinator = SigningKey::generate();
+  SigningKey judge = SigningKey::generate();
+
+  Status save(const KeyRing& ring, const Digest& project) const {
+    CAIRN_CHECK(ring.save(project, ledger::kRootKey, root));
+    CAIRN_CHECK(ring.save(project, ledger::kCoordinatorKey, coordinator));
+    return ring.save(project, ledger::kJudgeKey, judge);
+  }
+};
+
+struct Settings {
+  std::string text;
+  work::Recipe recipe;
+  ledger::Policy policy;
+};
+
+Result<Settings> read_settings(const fs::path& file) {
+  Settings settings;
+  std::string name = "the default recipe";
+  if (file.empty()) {
+    settings.text = std::string(work::default_recipe()) + std::string(default_policy_settings());
+  } else {
+    name = file.string();
+    CAIRN_TRY(const Bytes bytes, read_file(file, work::kMaxSettingsSize));
+    settings.text.assign(bytes.begin(), bytes.end());
+  }
+  CAIRN_TRY(settings.recipe, work::parse_recipe(settings.text, name));
+  CAIRN_TRY(settings.policy, parse_policy(settings.text, name));
+  return settings;
+}
+
+struct StartingModel {
+  model::Graph graph;
+  std::vector<float> parameters;
+};
+
+Result<StartingModel> starting_model(const std::string& name, const data::Manifest& manifest, uint64_t seed) {
+  const model::Shape input = {1, manifest.channels, manifest.height, manifest.width};
+  const auto classes = static_cast<int64_t>(manifest.classes.size());
+  if (std::ranges::find(model::builtin_names(), name) != model::builtin_names().end()) {
+    CAIRN_TRY(model::Graph graph, model::builtin_model(name, input, classes));
+    std::vector<float> parameters = model::initial_parameters(graph, seed);
+    return StartingModel{std::move(graph), std::move(parameters)};
+  }
+  if (!fs::exists(name))
+    return Error{"--model " + name + ": is neither mlp, lenet or resnet8 nor an ONNX file"};
+  CAIRN_TRY(onnx::ImportedModel imported, onnx::import_onnx_file(name));
+  return StartingModel{std::move(imported.graph), std::move(imported.parameters)};
+}
+
+std::string shape_text(const model::Shape& shape) {
+  std::string text;
+  for (const int64_t size : shape) text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text;
+}
+
+// The model takes the images of the data and tells as many classes.
+Status check_fit(const model::Graph& graph, const data::Manifest& manifest) {
+  const model::Shape& input = graph.shapes[graph.input];
+  const model::Shape& output = graph.shapes[graph.output];
+  const model::Shape image = {1, manifest.channels, manifest.height, manifest.width};
+  const model::Shape flat = {1, static_cast<int64_t>(manifest.image_size())};
+  if (input != image && input != flat) {
+    return Error{"model: takes inputs of " + shape_text(input) + " where the images are " +
+                 shape_text(image)};
+  }
+  if (output.back() < static_cast<int64_t>(manifest.classes.size())) {
+    return Error{"model: tells " + std::to_string(output.back()) + " classes where the data has " +
+                 std::to_string(manifest.classes.size())};
+  }
+  return {};
+}
+
+struct Contents {
+  ledger::Genesis genesis;
+  average::Snapshot start;
+};
+
+// Stores everything that the genesis event names.
+Result<Contents> store_contents(const fs::path& directory, const std::string& name, const NewProject& wanted,
+                                const Settings& settings, const Progress& progress) {
+  BlobStore blobs(directory / "blobs");
+  data::ShardStore shards(directory / "shards");
+  CAIRN_TRY(const data::DataLocation location, data::find_data(wanted.data));
+  CAIRN_TRY(const data::Manifest manifest, data::import_idx_directory(location, shards, progress));
+  if (Status fits = work::check_recipe(settings.recipe, manifest); !fits)
+    return fits.error().within("recipe");
+  CAIRN_TRY(const StartingModel model, starting_model(wanted.model, manifest, settings.recipe.seed));
+  CAIRN_CHECK(check_fit(model.graph, manifest));
+
+  Contents contents;
+  CAIRN_TRY(contents.start, average::starting_snapshot(model.parameters));
+  ledger::Genesis& genesis = contents.genesis;
+  genesis.policy = settings.policy;
+  genesis.arithmetic_version = exact::kArithmeticVersion;
+  CAIRN_TRY(genesis.name, blobs.put(as_bytes(name)));
+  CAIRN_TRY(genesis.model, blobs.put(model::encode(model.graph)));
+  CAIRN_TRY(genesis.manifest, blobs.put(data::encode(manifest)));
+  CAIRN_TRY(genesis.recipe, blobs.put(work::encode(settings.recipe)));
+  CAIRN_TRY(genesis.parameters, blobs.put(average::encode_parameters(contents.start)));
+  CAIRN_CHECK(write_file(directory / "recipe.toml", as_bytes(settings.text)));
+  return contents;
+}
+
+Status append_first_events(const fs::path& log, const ProjectKeys& keys, const ledger::Statement& genesis,
+                           const average::Snapshot& start, Environment& environment) {
+  CAIRN_TRY(const auto store, ledger::create_sqlite_store(log));
+  CAIRN_TRY(ledger::Transaction transaction, store->begin());
+  const int64_t now = environment.now();
+  CAIRN_TRY(const uint64_t first, transaction.append({now, genesis}));
+  CAIRN_ASSERT(first == 0);
+  const ledger::RoundOpened opened{0, average::parameters_digest(start), average::grid_digest(start)};
+  const auto statement =
+      ledger::sign_statement(keys.coordinator, ledger::statement_digest(genesis), store->head(), opened);
+  CAIRN_TRY(const uint64_t second, transaction.append({now, statement}));
+  CAIRN_ASSERT(second == 1);
+  return transaction.commit();
+}
+
+}  // namespace
+
+Result<Project> create_project(const std::filesystem::path& place, const NewProject& wanted,
+                               const KeyRing& ring, Environment& environment, const Progress& progress) {
+  const fs::path directory = without_trailing_slash(place);
+  CAIRN_CHECK(check_place(directory));
+  CAIRN_TRY(const Settings settings, read_settings(wanted.recipe));
+  Scaffold scaffold(directory);
+  CAIRN_CHECK(make_directory(scaffold.directory()));
+  CAIRN_TRY(Contents contents,
+            store_contents(scaffold.directory(), fs::absolute(directory).filename().string(), wanted,
+                           settings, progress));
+  const ProjectKeys keys;
+  contents.genesis.root = keys.root.public_key();
+  contents.genesis.coordinator = keys.coordinator.public_key();
+  contents.genesis.judges = {keys.judge.public_key()};
+  const auto genesis = ledger::sign_statement(keys.root, Digest{}, ledger::LogHead{}, contents.genesis);
+  CAIRN_CHECK(
+      append_first_events(scaffold.directory() / kLogFile, keys, genesis, contents.start, environment));
+  CAIRN_CHECK(keys.save(ring, ledger::statement_digest(genesis)));
+  CAIRN_CHECK(scaffold.move());
+  return Project::open(directory, environment);
+}
+
+}  // namespace cairn::project

@@ -1,0 +1,18 @@
+// Making a project: model, data, recipe and keys become a directory with an open first round.
+#pragma once
+
+#include "project/project.h"
+
+namespace cairn::project {
+
+struct NewProject {
+  std::string model;             // mlp, lenet, resnet8, or the path of an ONNX file
+  std::string data;              // fashion-mnist, or a folder of IDX files
+  std::filesystem::path recipe;  // TOML; empty: the default
+};
+
+// Makes the directory whole or not at all, and the keys of root, coordinator and judge in `keys`.
+Result<Project> create_project(const std::filesystem::path& directory, const NewProject& wanted,
+                               const KeyRing& keys, Environment& environment, const Progress& progress);
+
+}  // namespace cairn::project

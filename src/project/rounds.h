@@ -1,0 +1,19 @@
+// What the coordinator does: close a round, open the next with the new average.
+#pragma once
+
+#include "project/project.h"
+
+namespace cairn::project {
+
+struct ClosedRound {
+  trust::Round round = 0;
+  uint32_t openings = 0;
+  uint32_t lapsed = 0;  // sealed entries that were not opened
+  trust::Round next = 0;
+  Digest snapshot;  // that the next round opens with
+};
+
+// Appends the openings that wait, the close, and the opening of the next round, in one transaction.
+Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator, const Progress& progress);
+
+}  // namespace cairn::project

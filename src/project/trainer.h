@@ -1,0 +1,42 @@
+// The model of a project, compiled for this processor: computes gradients and evaluates snapshots.
+#pragma once
+
+#include <memory>
+
+#include "exact/backend.h"
+#include "model/network.h"
+#include "project/project.h"
+#include "work/evaluation.h"
+#include "work/gradient.h"
+
+namespace cairn::project {
+
+struct EngineOptions {
+  exact::Isa isa = exact::Isa::scalar;
+  int threads = 1;
+};
+
+// One thread uses a Trainer at a time; it spreads the work itself. The project outlives it.
+class Trainer {
+ public:
+  static Result<Trainer> create(const Project& project, EngineOptions options);
+
+  // The gradient of a unit at the snapshot of a round.
+  Result<work::GradientFile> gradient(trust::Round round, trust::UnitId unit, const Progress& progress,
+                                      const work::GradientObserver& observer = {});
+
+  model::Network& network() { return *network_; }
+
+ private:
+  explicit Trainer(const Project& project, EngineOptions options)
+      : project_(&project),
+        pool_(std::make_unique<ThreadPool>(options.threads)),
+        backend_(exact::make_backend(options.isa, *pool_)) {}
+
+  const Project* project_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<exact::Backend> backend_;
+  std::unique_ptr<model::Network> network_;
+};
+
+}  // namespace cairn::project
