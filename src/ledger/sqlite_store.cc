@@ -15,19 +15,37 @@ constexpr uint64_t kSchemaVersion = 1;
 // A file whose schema is not exactly this is foreign.
 constexpr const char* kTables[] = {
     "CREATE TABLE events(number INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
-    "CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL)",
+    "CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, items BLOB NOT "
+    "NULL)",
     "CREATE TABLE items(space INTEGER NOT NULL, key BLOB NOT NULL, bytes BLOB NOT NULL, digest BLOB NOT "
     "NULL, "
     "PRIMARY KEY(space, key)) WITHOUT ROWID",
 };
 
-// What the tree is for events, this is for an item: damage shows.
-Digest item_digest(Space space, BytesView key, BytesView bytes) {
+constexpr uint64_t number_of(Space space) {
+  return static_cast<uint64_t>(space);
+}
+
+// What the tree is for events, these digests and their sum (by exclusive or) are for items: damage shows.
+Digest item_digest(uint64_t space, BytesView key, BytesView bytes) {
   ByteWriter content;
-  content.u8(static_cast<uint8_t>(space));
+  content.u64(space);
   content.blob(key);
   content.blob(bytes);
   return Hasher("cairn ledger item v1").update(content.bytes()).finish();
+}
+
+Digest exclusive_or(Digest a, const Digest& b) {
+  for (size_t i = 0; i < a.bytes.size(); ++i) a.bytes[i] ^= b.bytes[i];
+  return a;
+}
+
+Result<Digest> digest_column(const Connection& connection, const Query& query, int column) {
+  Digest digest;
+  CAIRN_TRY(const Bytes bytes, query.blob(column, digest.bytes.size()));
+  if (bytes.size() != digest.bytes.size()) return connection.damaged("a digest is too short");
+  std::copy(bytes.begin(), bytes.end(), digest.bytes.begin());
+  return digest;
 }
 
 class SqliteBackend : public Backend {
@@ -54,7 +72,12 @@ class SqliteBackend : public Backend {
  private:
   Status check_owner();
   Status check_tables();
-  Result<Item> item(const Query& query, Space space) const;
+  Status check_contents();
+  Status check_items();
+  Result<Item> item(const Query& query, uint64_t space) const;
+  Result<Digest> digest_of(Space space, const std::string& key) const;
+  Result<Digest> items_sum() const;
+  Status change_items_sum(const Digest& removed, const Digest& added);
 
   Connection connection_;
   bool disk_failed_ = false;
@@ -70,7 +93,8 @@ Status SqliteBackend::prepare_connection() {
 Status SqliteBackend::create() {
   CAIRN_CHECK(connection_.run("BEGIN IMMEDIATE"));
   for (const char* table : kTables) CAIRN_CHECK(connection_.run(table));
-  CAIRN_CHECK(set_head({0, sha256({})}));
+  CAIRN_TRY(Query head, connection_.prepare("INSERT INTO head(one, size, root, items) VALUES(0, 0, ?, ?)"));
+  CAIRN_CHECK(head.bind(1, sha256({}).bytes).bind(2, Digest{}.bytes).run());
   CAIRN_CHECK(connection_.run(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str()));
   CAIRN_CHECK(connection_.run(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str()));
   return connection_.run("COMMIT");
@@ -97,15 +121,35 @@ Status SqliteBackend::check_tables() {
   return {};
 }
 
-Status SqliteBackend::check() {
+Status SqliteBackend::check_items() {
+  CAIRN_TRY(const Digest expected, items_sum());
+  CAIRN_TRY(Query query, connection_.prepare("SELECT key, bytes, digest, space FROM items"));
+  Digest sum;
+  while (true) {
+    CAIRN_TRY(const bool row, query.step());
+    if (!row) break;
+    CAIRN_TRY(const uint64_t space, query.integer(3));
+    if (auto intact = item(query, space); !intact) return intact.error();
+    CAIRN_TRY(const Digest digest, digest_column(connection_, query, 2));
+    sum = exclusive_or(sum, digest);
+  }
+  if (sum != expected) return connection_.damaged("an item is missing or changed");
+  return {};
+}
+
+Status SqliteBackend::check_contents() {
   CAIRN_CHECK(check_owner());
   CAIRN_CHECK(check_tables());
   CAIRN_TRY(const std::string verdict, connection_.text("PRAGMA quick_check(1)"));
   if (verdict != "ok") return connection_.damaged(verdict);
-  for (const Space space : {Space::staged, Space::meta}) {
-    if (auto items = list(space); !items) return items.error();
-  }
-  return {};
+  return check_items();
+}
+
+Status SqliteBackend::check() {
+  CAIRN_CHECK(connection_.run("BEGIN"));  // one state, whatever others commit meanwhile
+  Status status = check_contents();
+  rollback();
+  return status;
 }
 
 Status SqliteBackend::begin() {
@@ -132,14 +176,12 @@ Result<LogHead> SqliteBackend::head() {
   if (!row) return connection_.damaged("the head is missing");
   LogHead head;
   CAIRN_TRY(head.size, query.integer(0));
-  CAIRN_TRY(const Bytes root, query.blob(1, head.root.bytes.size()));
-  if (root.size() != head.root.bytes.size()) return connection_.damaged("the root is too short");
-  std::copy(root.begin(), root.end(), head.root.bytes.begin());
+  CAIRN_TRY(head.root, digest_column(connection_, query, 1));
   return head;
 }
 
 Status SqliteBackend::set_head(const LogHead& head) {
-  CAIRN_TRY(Query query, connection_.prepare("INSERT OR REPLACE INTO head(one, size, root) VALUES(0, ?, ?)"));
+  CAIRN_TRY(Query query, connection_.prepare("UPDATE head SET size = ?, root = ? WHERE one = 0"));
   return query.bind(1, head.size).bind(2, head.root.bytes).run();
 }
 
@@ -163,49 +205,73 @@ Result<std::vector<Bytes>> SqliteBackend::events(uint64_t first, uint64_t count)
   }
 }
 
+Result<Digest> SqliteBackend::items_sum() const {
+  CAIRN_TRY(Query query, connection_.prepare("SELECT items FROM head WHERE one = 0"));
+  CAIRN_TRY(const bool row, query.step());
+  if (!row) return connection_.damaged("the head is missing");
+  return digest_column(connection_, query, 0);
+}
+
+Status SqliteBackend::change_items_sum(const Digest& removed, const Digest& added) {
+  CAIRN_TRY(const Digest sum, items_sum());
+  CAIRN_TRY(Query query, connection_.prepare("UPDATE head SET items = ? WHERE one = 0"));
+  return query.bind(1, exclusive_or(exclusive_or(sum, removed), added).bytes).run();
+}
+
+// Zero where there is no such item.
+Result<Digest> SqliteBackend::digest_of(Space space, const std::string& key) const {
+  CAIRN_TRY(Query query, connection_.prepare("SELECT digest FROM items WHERE space = ? AND key = ?"));
+  query.bind(1, number_of(space)).bind(2, as_bytes(key));
+  CAIRN_TRY(const bool row, query.step());
+  return row ? digest_column(connection_, query, 0) : Digest{};
+}
+
 Status SqliteBackend::put(Space space, const std::string& key, BytesView bytes) {
+  const Digest digest = item_digest(number_of(space), as_bytes(key), bytes);
+  CAIRN_TRY(const Digest replaced, digest_of(space, key));
+  CAIRN_CHECK(change_items_sum(replaced, digest));
   CAIRN_TRY(Query query, connection_.prepare(
                              "INSERT OR REPLACE INTO items(space, key, bytes, digest) VALUES(?, ?, ?, ?)"));
-  query.bind(1, static_cast<uint64_t>(space)).bind(2, as_bytes(key)).bind(3, bytes);
-  return query.bind(4, item_digest(space, as_bytes(key), bytes).bytes).run();
+  query.bind(1, number_of(space)).bind(2, as_bytes(key)).bind(3, bytes).bind(4, digest.bytes);
+  return query.run();
 }
 
 Status SqliteBackend::remove(Space space, const std::string& key) {
+  CAIRN_TRY(const Digest removed, digest_of(space, key));
+  CAIRN_CHECK(change_items_sum(removed, Digest{}));
   CAIRN_TRY(Query query, connection_.prepare("DELETE FROM items WHERE space = ? AND key = ?"));
-  return query.bind(1, static_cast<uint64_t>(space)).bind(2, as_bytes(key)).run();
+  return query.bind(1, number_of(space)).bind(2, as_bytes(key)).run();
 }
 
 // Of a row (key, bytes, digest).
-Result<Item> SqliteBackend::item(const Query& query, Space space) const {
+Result<Item> SqliteBackend::item(const Query& query, uint64_t space) const {
   CAIRN_TRY(const Bytes key, query.blob(0, kMaxKeySize));
   CAIRN_TRY(Bytes bytes, query.blob(1, kMaxItemSize));
-  CAIRN_TRY(const Bytes digest, query.blob(2, sizeof(Digest)));
-  const Digest expected = item_digest(space, key, bytes);
-  if (!std::equal(digest.begin(), digest.end(), expected.bytes.begin(), expected.bytes.end())) {
+  CAIRN_TRY(const Digest digest, digest_column(connection_, query, 2));
+  if (digest != item_digest(space, key, bytes))
     return connection_.damaged("an item does not have its digest");
-  }
   return Item{{key.begin(), key.end()}, std::move(bytes)};
 }
 
 Result<std::optional<Bytes>> SqliteBackend::get(Space space, const std::string& key) {
   CAIRN_TRY(Query query,
             connection_.prepare("SELECT key, bytes, digest FROM items WHERE space = ? AND key = ?"));
-  query.bind(1, static_cast<uint64_t>(space)).bind(2, as_bytes(key));
+  query.bind(1, number_of(space)).bind(2, as_bytes(key));
   CAIRN_TRY(const bool row, query.step());
   if (!row) return std::optional<Bytes>();
-  CAIRN_TRY(Item found, item(query, space));
+  CAIRN_TRY(Item found, item(query, number_of(space)));
   return std::optional(std::move(found.bytes));
 }
 
 Result<std::vector<Item>> SqliteBackend::list(Space space) {
   CAIRN_TRY(Query query,
             connection_.prepare("SELECT key, bytes, digest FROM items WHERE space = ? ORDER BY key"));
-  query.bind(1, static_cast<uint64_t>(space));
+  query.bind(1, number_of(space));
   std::vector<Item> items;
   while (true) {
     CAIRN_TRY(const bool row, query.step());
     if (!row) return items;
-    CAIRN_TRY(Item next, item(query, space));
+    CAIRN_TRY(Item next, item(query, number_of(space)));
     items.push_back(std::move(next));
   }
 }
