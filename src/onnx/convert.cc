@@ -1,0 +1,224 @@
+#include "onnx/convert.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace cairn::onnx {
+namespace {
+
+struct NamedConverter {
+  std::string_view op_type;
+  Converter convert;
+};
+
+constexpr NamedConverter kConverters[] = {
+    {"Add", convert_add},
+    {"AveragePool", convert_average_pool},
+    {"BatchNormalization", convert_batch_normalization},
+    {"Cast", convert_cast},
+    {"Concat", convert_concat},
+    {"Constant", convert_constant},
+    {"Conv", convert_conv},
+    {"Dropout", convert_dropout},
+    {"Flatten", convert_flatten},
+    {"Gather", convert_gather},
+    {"Gemm", convert_gemm},
+    {"GlobalAveragePool", convert_global_average_pool},
+    {"Identity", convert_identity},
+    {"LogSoftmax", convert_softmax},
+    {"MatMul", convert_matmul},
+    {"MaxPool", convert_max_pool},
+    {"Mul", convert_mul},
+    {"Pad", convert_pad},
+    {"ReduceMean", convert_reduce_mean},
+    {"Relu", convert_relu},
+    {"Reshape", convert_reshape},
+    {"Shape", convert_shape},
+    {"Slice", convert_slice},
+    {"Softmax", convert_softmax},
+    {"Squeeze", convert_squeeze},
+    {"Transpose", convert_transpose},
+    {"Unsqueeze", convert_unsqueeze},
+};
+
+std::string kind_of(const Binding& binding) {
+  constexpr const char* kKinds[] = {"a value computed from the model's input", "a weight",
+                                    "a constant of integers", "a constant that is no weight"};
+  return kKinds[binding.index()];
+}
+
+}  // namespace
+
+Converter find_converter(const std::string& op_type) {
+  const auto* found = std::ranges::lower_bound(kConverters, op_type, {}, &NamedConverter::op_type);
+  return found != std::end(kConverters) && found->op_type == op_type ? found->convert : nullptr;
+}
+
+Status define(Scope& scope, const std::string& name, Binding binding) {
+  if (!scope.names.emplace(name, std::move(binding)).second) {
+    return Error{"two values are named " + quoted(name)};
+  }
+  return {};
+}
+
+Status NodeContext::expect_inputs(int least, int most) const {
+  const int count = node.input_size();
+  if (count >= least && count <= most) return {};
+  return Error{"has " + std::to_string(count) + " inputs; expected " + std::to_string(least) +
+               (least == most ? "" : " to " + std::to_string(most))};
+}
+
+Result<Binding> NodeContext::input(int index) const {
+  if (!has_input(index)) return Error{"input " + std::to_string(index) + " is missing"};
+  const auto found = scope.names.find(node.input(index));
+  if (found != scope.names.end()) return found->second;
+  return Error{"input " + quoted(node.input(index)) +
+               " is neither a stored weight nor the output of an earlier node (nodes must stand in order)"};
+}
+
+Result<Activation> NodeContext::padded_activation(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  const Activation* activation = std::get_if<Activation>(&binding);
+  if (!activation) {
+    return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
+                 "; expected a value computed from the model's input"};
+  }
+  if (activation->probabilities) {
+    return Error{"comes after a softmax; Softmax and LogSoftmax are supported as the last node only"};
+  }
+  return *activation;
+}
+
+Result<model::ValueId> NodeContext::activation(int index) const {
+  CAIRN_TRY(const Activation result, padded_activation(index));
+  if (result.zeros != Pads{}) {
+    return Error{"input " + quoted(node.input(index)) +
+                 " comes from Pad, which is supported directly before Conv and AveragePool only"};
+  }
+  return result.value;
+}
+
+Result<Weight> NodeContext::weight(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  if (const Weight* weight = std::get_if<Weight>(&binding)) return *weight;
+  return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
+               "; expected a weight stored in the file"};
+}
+
+Result<model::ValueId> NodeContext::parameter(int index) const {
+  CAIRN_TRY(const Weight result, weight(index));
+  if (result.transposed) return Error{"input " + quoted(node.input(index)) + " is a transposed weight"};
+  return scope.builder.parameter(result.index);
+}
+
+Result<model::ValueId> NodeContext::activation_or_parameter(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  return std::holds_alternative<Activation>(binding) ? activation(index) : parameter(index);
+}
+
+Result<Integers> NodeContext::integers(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  if (const Integers* integers = std::get_if<Integers>(&binding)) return *integers;
+  return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
+               "; expected constant integers"};
+}
+
+Result<std::vector<int64_t>> NodeContext::known_integers(int index) const {
+  CAIRN_TRY(const Integers found, integers(index));
+  std::vector<int64_t> result;
+  for (const auto& value : found.values) {
+    if (!value) return Error{"input " + quoted(node.input(index)) + " depends on the batch size"};
+    result.push_back(*value);
+  }
+  return result;
+}
+
+Result<float> NodeContext::real(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  const std::vector<float>* values = nullptr;
+  if (const Floats* floats = std::get_if<Floats>(&binding)) values = &floats->values;
+  if (const Weight* weight = std::get_if<Weight>(&binding))
+    values = &scope.builder.weight(weight->index).floats;
+  if (values && values->size() == 1) return values->front();
+  return Error{"input " + quoted(node.input(index)) + " must be one constant number"};
+}
+
+Result<model::ValueId> NodeContext::add(model::Operator op, std::vector<model::ValueId> inputs,
+                                        model::Attributes node_attributes, const std::string& suffix) {
+  return scope.builder.add_node(op, name_of(node) + suffix, std::move(inputs), std::move(node_attributes));
+}
+
+Status NodeContext::output(Binding binding) {
+  if (node.output_size() == 0 || node.output(0).empty()) return Error{"has no output"};
+  return define(scope, node.output(0), std::move(binding));
+}
+
+Status NodeContext::add_output(model::Operator op, std::vector<model::ValueId> inputs,
+                               model::Attributes node_attributes) {
+  CAIRN_TRY(const model::ValueId value, add(op, std::move(inputs), std::move(node_attributes)));
+  return output(Activation{value});
+}
+
+Status convert_constant(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(0, 0));
+  if (c.node.attribute_size() != 1) return Error{"must have one attribute, its value"};
+  if (const ::onnx::TensorProto* proto = c.attributes.tensor("value")) {
+    auto tensor = read_tensor(*proto);
+    if (!tensor) return Error{"its value " + tensor.error().message};
+    if (!tensor->integer) return c.output(Floats{std::move(tensor->floats)});
+    if (tensor->dims.size() > 1) return Error{"its integers have more than one dimension"};
+    Integers integers{{}, tensor->dims.empty()};
+    integers.values.assign(tensor->integers.begin(), tensor->integers.end());
+    return c.output(std::move(integers));
+  }
+  if (c.attributes.has("value_int")) return c.output(Integers{{c.attributes.integer("value_int", 0)}, true});
+  if (c.attributes.has("value_float")) return c.output(Floats{{c.attributes.real("value_float", 0)}});
+  if (c.attributes.has("value_ints")) {
+    const std::vector<int64_t> values = c.attributes.integers("value_ints", {});
+    return c.output(Integers{{values.begin(), values.end()}, false});
+  }
+  return c.attributes.finish();
+}
+
+Status convert_identity(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(1, 1));
+  CAIRN_TRY(Binding binding, c.input(0));
+  return c.output(std::move(binding));
+}
+
+// Dropout passes only where it changes nothing: out of training, or at ratio 0.
+Status convert_dropout(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(1, 3));
+  CAIRN_TRY(Binding data, c.input(0));
+  c.attributes.ignore("seed");
+  float ratio = 0.5f;
+  bool training = true;
+  if (c.scope.opset < 12) {
+    ratio = c.attributes.real("ratio", 0.5f);
+  } else {
+    training = false;
+    if (c.has_input(1)) {
+      CAIRN_TRY(ratio, c.real(1));
+    }
+    if (c.has_input(2)) {
+      CAIRN_TRY(const std::vector<int64_t> flag, c.known_integers(2));
+      training = flag.empty() || flag[0] != 0;
+    }
+  }
+  if (training && ratio != 0)
+    return Error{"drops values in training, which is not supported; set its ratio to 0"};
+  return c.output(std::move(data));
+}
+
+Status convert_transpose(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(1, 1));
+  CAIRN_TRY(Weight weight, c.weight(0));
+  if (c.scope.builder.weight(weight.index).dims.size() != 2 ||
+      c.attributes.integers("perm", {1, 0}) != std::vector<int64_t>{1, 0}) {
+    return Error{"only a weight of two dimensions can be transposed"};
+  }
+  weight.transposed = !weight.transposed;
+  return c.output(weight);
+}
+
+}  // namespace cairn::onnx

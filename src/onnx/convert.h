@@ -1,0 +1,125 @@
+// From one ONNX node to the canonical graph: what names stand for, and one converter for each operator.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "onnx/attributes.h"
+#include "onnx/builder.h"
+
+namespace cairn::onnx {
+
+using Pads = std::array<int64_t, 4>;  // top, left, bottom, right
+
+// A value that depends on the model's input.
+struct Activation {
+  model::ValueId value;
+  Pads zeros{};                // zeros still to be laid around the image
+  bool probabilities = false;  // behind the final softmax
+};
+// A tensor that can become a parameter, or its transpose.
+struct Weight {
+  size_t index;
+  bool transposed = false;
+};
+// Arithmetic on shapes: a scalar or vector of numbers. No value means the batch size.
+struct Integers {
+  std::vector<std::optional<int64_t>> values;
+  bool scalar = false;
+};
+// A constant of the program, not of the model.
+struct Floats {
+  std::vector<float> values;
+};
+using Binding = std::variant<Activation, Weight, Integers, Floats>;
+
+// The state of one import.
+struct Scope {
+  GraphBuilder& builder;
+  int64_t opset;
+  std::optional<int64_t> fixed_batch;  // where the file fixes the batch size
+  std::map<std::string, Binding> names;
+};
+
+Status define(Scope& scope, const std::string& name, Binding binding);
+
+// One node being converted: typed access to its inputs, its attributes, and what it adds to the graph.
+class NodeContext {
+ public:
+  NodeContext(Scope& the_scope, const ::onnx::NodeProto& the_node)
+      : scope(the_scope), node(the_node), attributes(the_node) {}
+
+  Scope& scope;
+  const ::onnx::NodeProto& node;
+  AttributeReader attributes;
+
+  Status expect_inputs(int least, int most) const;
+  bool has_input(int index) const { return index < node.input_size() && !node.input(index).empty(); }
+  Result<Binding> input(int index) const;
+  Result<model::ValueId> activation(int index) const;
+  Result<Activation> padded_activation(int index) const;  // zeros may surround it
+  Result<Weight> weight(int index) const;
+  Result<model::ValueId> parameter(int index) const;  // a weight as it lies in the file
+  Result<model::ValueId> activation_or_parameter(int index) const;
+  Result<Integers> integers(int index) const;
+  Result<std::vector<int64_t>> known_integers(int index) const;  // without the batch size
+  Result<float> real(int index) const;                           // one constant
+
+  const model::Shape& shape(model::ValueId value) const { return scope.builder.shape(value); }
+
+  // Adds a node under this one's name (with a suffix, where one ONNX node becomes two).
+  Result<model::ValueId> add(model::Operator op, std::vector<model::ValueId> inputs,
+                             model::Attributes node_attributes = {}, const std::string& suffix = "");
+  Status output(Binding binding);  // names the node's first output
+  // Adds a node and names the output after it.
+  Status add_output(model::Operator op, std::vector<model::ValueId> inputs,
+                    model::Attributes node_attributes = {});
+};
+
+using Converter = Status (*)(NodeContext&);
+
+// Null where the operator is not supported.
+Converter find_converter(const std::string& op_type);
+
+// Reads kernel, strides, pads, dilations and auto_pad of a convolution or pool over `x`; zeros that were laid
+// around x beforehand are added to the pads.
+Status read_window(NodeContext& context, const Activation& x, std::vector<int64_t> kernel,
+                   model::Attributes& window);
+
+// convert_layers.cc
+Status convert_conv(NodeContext&);
+Status convert_gemm(NodeContext&);
+Status convert_matmul(NodeContext&);
+Status convert_add(NodeContext&);
+Status convert_mul(NodeContext&);
+Status convert_batch_normalization(NodeContext&);
+Status convert_relu(NodeContext&);
+Status convert_softmax(NodeContext&);
+// convert_pooling.cc
+Status convert_max_pool(NodeContext&);
+Status convert_average_pool(NodeContext&);
+Status convert_global_average_pool(NodeContext&);
+Status convert_reduce_mean(NodeContext&);
+Status convert_pad(NodeContext&);
+// convert_shape.cc
+Status convert_flatten(NodeContext&);
+Status convert_reshape(NodeContext&);
+Status convert_shape(NodeContext&);
+Status convert_gather(NodeContext&);
+Status convert_slice(NodeContext&);
+Status convert_concat(NodeContext&);
+Status convert_unsqueeze(NodeContext&);
+Status convert_squeeze(NodeContext&);
+Status convert_cast(NodeContext&);
+Status multiply_integers(NodeContext&);
+// convert.cc
+Status convert_constant(NodeContext&);
+Status convert_identity(NodeContext&);
+Status convert_dropout(NodeContext&);
+Status convert_transpose(NodeContext&);
+
+}  // namespace cairn::onnx

@@ -1,0 +1,136 @@
+// Layers with weights, element-wise operators and the final softmax.
+#include "onnx/convert.h"
+
+namespace cairn::onnx {
+
+using model::Operator;
+using model::ValueId;
+
+Status convert_conv(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(2, 3));
+  CAIRN_TRY(const Activation x, c.padded_activation(0));
+  CAIRN_TRY(const ValueId weight, c.parameter(1));
+  std::vector<ValueId> inputs = {x.value, weight};
+  if (c.has_input(2)) {
+    CAIRN_TRY(const ValueId bias, c.parameter(2));
+    inputs.push_back(bias);
+  }
+  const model::Shape& shape = c.shape(weight);
+  if (shape.size() != 4) {
+    return Error{"its weight has " + std::to_string(shape.size()) +
+                 " dimensions; only 2-D convolutions (4) are supported"};
+  }
+  const std::vector<int64_t> kernel(shape.begin() + 2, shape.end());
+  if (c.attributes.integers("kernel_shape", kernel) != kernel) {
+    return Error{"kernel_shape differs from the weight's shape"};
+  }
+  model::Attributes attributes;
+  CAIRN_CHECK(read_window(c, x, kernel, attributes));
+  attributes.dilations = c.attributes.integers("dilations", {1, 1});
+  attributes.groups = c.attributes.integer("group", 1);
+  return c.add_output(Operator::conv, std::move(inputs), std::move(attributes));
+}
+
+namespace {
+
+// x times the transpose of a weight is Gemm, x times a weight is MatMul: so each weight keeps the layout that
+// it has in the file.
+Result<ValueId> multiply_by_weight(NodeContext& c, ValueId x, Weight weight, const std::string& suffix) {
+  const ValueId parameter = c.scope.builder.parameter(weight.index);
+  return c.add(weight.transposed ? Operator::gemm : Operator::matmul, {x, parameter}, {}, suffix);
+}
+
+}  // namespace
+
+Status convert_gemm(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(2, 3));
+  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(Weight weight, c.weight(1));
+  if (c.attributes.real("alpha", 1) != 1 || c.attributes.real("beta", 1) != 1) {
+    return Error{"alpha and beta must be 1"};
+  }
+  if (c.attributes.integer("transA", 0) != 0) return Error{"transA must be 0"};
+  if (c.attributes.integer("transB", 0) != 0) weight.transposed = !weight.transposed;
+  if (!c.has_input(2)) {
+    CAIRN_TRY(const ValueId y, multiply_by_weight(c, x, weight, ""));
+    return c.output(Activation{y});
+  }
+  CAIRN_TRY(const ValueId bias, c.parameter(2));
+  if (weight.transposed && c.shape(bias).size() == 1) {
+    return c.add_output(Operator::gemm, {x, c.scope.builder.parameter(weight.index), bias});
+  }
+  CAIRN_TRY(const ValueId product, multiply_by_weight(c, x, weight, "/product"));
+  return c.add_output(Operator::add, {product, bias});
+}
+
+Status convert_matmul(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(2, 2));
+  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const Weight weight, c.weight(1));
+  CAIRN_TRY(const ValueId y, multiply_by_weight(c, x, weight, ""));
+  return c.output(Activation{y});
+}
+
+namespace {
+
+Status convert_binary(NodeContext& c, Operator op) {
+  CAIRN_CHECK(c.expect_inputs(2, 2));
+  CAIRN_TRY(const ValueId a, c.activation_or_parameter(0));
+  CAIRN_TRY(const ValueId b, c.activation_or_parameter(1));
+  return c.add_output(op, {a, b});
+}
+
+}  // namespace
+
+Status convert_add(NodeContext& c) {
+  return convert_binary(c, Operator::add);
+}
+
+Status convert_mul(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(2, 2));
+  CAIRN_TRY(const Binding first, c.input(0));
+  return std::holds_alternative<Integers>(first) ? multiply_integers(c)
+                                                 : convert_binary(c, Operator::multiply);
+}
+
+// Training form (training_mode 1) and evaluation form are the same layer here: it is going to be trained.
+Status convert_batch_normalization(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(5, 5));
+  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId scale, c.parameter(1));
+  CAIRN_TRY(const ValueId offset, c.parameter(2));
+  CAIRN_TRY(const Weight mean, c.weight(3));
+  CAIRN_TRY(const Weight variance, c.weight(4));
+  for (const Weight& weight : {mean, variance}) {
+    if (weight.transposed || c.scope.builder.weight(weight.index).dims != c.shape(scale)) {
+      return Error{"running mean, running variance and scale must have the same shape"};
+    }
+  }
+  c.attributes.ignore("momentum");
+  c.attributes.ignore("training_mode");
+  model::Attributes attributes;
+  attributes.epsilon = c.attributes.real("epsilon", 1e-5f);
+  CAIRN_CHECK(c.add_output(Operator::batch_normalization, {x, scale, offset}, std::move(attributes)));
+  c.scope.builder.add_statistics(mean.index, variance.index);
+  return {};
+}
+
+Status convert_relu(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(1, 1));
+  CAIRN_TRY(const ValueId x, c.activation(0));
+  return c.add_output(Operator::relu, {x});
+}
+
+// The loss is softmax with cross-entropy, so a softmax at the end belongs to it and the output is the logits.
+Status convert_softmax(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(1, 1));
+  CAIRN_TRY(const ValueId x, c.activation(0));
+  const auto rank = static_cast<int64_t>(c.shape(x).size());
+  const int64_t axis = c.attributes.integer("axis", c.scope.opset < 13 ? 1 : -1);
+  if (rank != 2 || (axis != 1 && axis != -1)) {
+    return Error{"must run over the classes (the second of two dimensions)"};
+  }
+  return c.output(Activation{.value = x, .probabilities = true});
+}
+
+}  // namespace cairn::onnx

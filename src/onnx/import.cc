@@ -1,0 +1,197 @@
+#include "onnx/import.h"
+
+#include <algorithm>
+
+#include "onnx/convert.h"
+
+namespace cairn::onnx {
+namespace {
+
+using ::onnx::GraphProto;
+using ::onnx::ModelProto;
+using ::onnx::NodeProto;
+using ::onnx::ValueInfoProto;
+
+constexpr int64_t kMinIrVersion = 3;
+constexpr int64_t kMaxIrVersion = 10;
+constexpr size_t kMaxMessage = 2000;
+
+bool is_default_domain(const std::string& domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
+
+Result<int64_t> find_opset(const ModelProto& model) {
+  for (const auto& opset : model.opset_import()) {
+    if (!is_default_domain(opset.domain())) continue;
+    if (opset.version() >= kMinOpset && opset.version() <= kMaxOpset) return opset.version();
+    return Error{"opset " + std::to_string(opset.version()) + " is not supported; export with opset " +
+                 std::to_string(kMinOpset) + " to " + std::to_string(kMaxOpset)};
+  }
+  return Error{"names no opset of ONNX's own operators"};
+}
+
+Status check_model(const ModelProto& model) {
+  if (!model.has_graph()) return Error{"is no ONNX model: it has no graph"};
+  if (model.ir_version() < kMinIrVersion || model.ir_version() > kMaxIrVersion) {
+    return Error{"has IR version " + std::to_string(model.ir_version()) + "; supported are " +
+                 std::to_string(kMinIrVersion) + " to " + std::to_string(kMaxIrVersion)};
+  }
+  if (model.functions_size() > 0) return Error{"defines functions, which are not supported"};
+  if (model.training_info_size() > 0) return Error{"carries training graphs, which are not supported"};
+  if (model.graph().sparse_initializer_size() > 0)
+    return Error{"has sparse weights, which are not supported"};
+  if (model.graph().node_size() > static_cast<int>(model::kMaxNodes)) {
+    return Error{"has " + std::to_string(model.graph().node_size()) + " nodes; the limit is " +
+                 std::to_string(model::kMaxNodes)};
+  }
+  return {};
+}
+
+// The one input that is no initializer (files before IR version 4 list those among the inputs).
+Result<const ValueInfoProto*> find_input(const GraphProto& graph) {
+  std::set<std::string> stored;
+  for (const auto& tensor : graph.initializer()) stored.insert(tensor.name());
+  const ValueInfoProto* found = nullptr;
+  for (const ValueInfoProto& input : graph.input()) {
+    if (stored.contains(input.name())) continue;
+    if (found) {
+      return Error{"has two inputs, " + quoted(found->name()) + " and " + quoted(input.name()) +
+                   "; expected one, the images"};
+    }
+    found = &input;
+  }
+  if (!found) return Error{"has no input"};
+  return found;
+}
+
+struct InputShape {
+  model::Shape shape;  // for a batch of one
+  std::optional<int64_t> fixed_batch;
+};
+
+Result<InputShape> read_input(const ValueInfoProto& input) {
+  const std::string place = "input " + quoted(input.name());
+  const auto& type = input.type().tensor_type();
+  if (!input.type().has_tensor_type() || type.elem_type() != ::onnx::TensorProto::FLOAT) {
+    return Error{place + " must be a tensor of 32-bit floating-point numbers"};
+  }
+  const int rank = type.shape().dim_size();
+  if (rank < 2 || rank > 4) {
+    return Error{place + " has " + std::to_string(rank) +
+                 " dimensions; expected batch and features, or batch, channels, height and width"};
+  }
+  InputShape result{{1}, std::nullopt};
+  const auto& batch = type.shape().dim(0);
+  if (batch.has_dim_value() && batch.dim_value() > 0) result.fixed_batch = batch.dim_value();
+  for (int d = 1; d < rank; ++d) {
+    const int64_t size = type.shape().dim(d).dim_value();
+    if (size < 1)
+      return Error{place + ": dimension " + std::to_string(d) +
+                   " must have a fixed size; only the batch may vary"};
+    result.shape.push_back(size);
+  }
+  if (!model::checked_elements(result.shape)) return Error{place + " is too large"};
+  return result;
+}
+
+Status bind_initializers(Scope& scope, const GraphProto& graph) {
+  for (const auto& proto : graph.initializer()) {
+    const std::string place = "initializer " + quoted(proto.name());
+    auto tensor = read_tensor(proto);
+    if (!tensor) return Error{place + " " + tensor.error().message};
+    if (!tensor->integer) {
+      CAIRN_CHECK(
+          define(scope, proto.name(), Weight{scope.builder.add_weight(proto.name(), std::move(*tensor))}));
+      continue;
+    }
+    if (tensor->dims.size() > 1) return Error{place + " holds integers in more than one dimension"};
+    Integers integers{{tensor->integers.begin(), tensor->integers.end()}, tensor->dims.empty()};
+    CAIRN_CHECK(define(scope, proto.name(), std::move(integers)));
+  }
+  return {};
+}
+
+Status convert_node(Scope& scope, const NodeProto& node) {
+  if (!is_default_domain(node.domain())) {
+    return Error{"belongs to the domain " + quoted(node.domain()) +
+                 "; only ONNX's own operators are supported"};
+  }
+  const Converter convert = find_converter(node.op_type());
+  if (!convert) {
+    return Error{
+        "the operator is not supported; supported are Conv, Gemm, MatMul, Add, Mul, BatchNormalization, "
+        "Relu, "
+        "MaxPool, AveragePool, GlobalAveragePool, Flatten, Reshape and a final Softmax or LogSoftmax"};
+  }
+  NodeContext context(scope, node);
+  CAIRN_CHECK(convert(context));
+  return context.attributes.finish();
+}
+
+Result<model::ValueId> find_output(const Scope& scope, const GraphProto& graph) {
+  if (graph.output_size() != 1) {
+    return Error{"has " + std::to_string(graph.output_size()) + " outputs; expected one, the logits"};
+  }
+  const std::string& name = graph.output(0).name();
+  const auto found = scope.names.find(name);
+  const Activation* activation =
+      found == scope.names.end() ? nullptr : std::get_if<Activation>(&found->second);
+  if (!activation || activation->zeros != Pads{})
+    return Error{"output " + quoted(name) + " is made by no node"};
+  return activation->value;
+}
+
+Result<ImportedModel> import_model(const ModelProto& model) {
+  CAIRN_CHECK(check_model(model));
+  const GraphProto& graph = model.graph();
+  CAIRN_TRY(const int64_t opset, find_opset(model));
+  CAIRN_TRY(const ValueInfoProto* input, find_input(graph));
+  CAIRN_TRY(const InputShape input_shape, read_input(*input));
+  GraphBuilder builder(input_shape.shape);
+  Scope scope{builder, opset, input_shape.fixed_batch, {}};
+  CAIRN_CHECK(define(scope, input->name(), Activation{builder.input()}));
+  CAIRN_CHECK(bind_initializers(scope, graph));
+  for (const NodeProto& node : graph.node()) {
+    Status status = convert_node(scope, node);
+    if (status) continue;
+    // Errors of the operator table's shape rules name the node already.
+    const bool placed = status.error().message.starts_with("node '");
+    return placed ? status.error() : status.error().within(place_of(node));
+  }
+  CAIRN_TRY(const model::ValueId output, find_output(scope, graph));
+  return builder.finish(output);
+}
+
+}  // namespace
+
+Result<ImportedModel> import_onnx(BytesView bytes, std::string_view file_name) {
+  const std::string place(file_name);
+  if (bytes.size() > kMaxOnnxFileSize)
+    return Error{place + ": is larger than 2 GiB, ONNX's limit for one file"};
+  ModelProto model;
+  if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Error{place + ": is no ONNX file, or a damaged one"};
+  }
+  auto result = import_model(model);
+  if (!result) return Error{printable(result.error().message, kMaxMessage)}.within(place);
+  return result;
+}
+
+size_t parameter_count(const model::Graph& graph) {
+  size_t count = 0;
+  for (const auto& parameter : graph.parameters) {
+    count += static_cast<size_t>(model::elements(graph.shapes[parameter.value]));
+  }
+  return count;
+}
+
+size_t statistics_count(const model::Graph& graph) {
+  size_t count = 0;
+  for (const auto& statistics : graph.statistics) {
+    const model::ValueId scale = graph.nodes[statistics.node].inputs[1];
+    count += 2 * static_cast<size_t>(model::elements(graph.shapes[scale]));
+  }
+  return count;
+}
+
+}  // namespace cairn::onnx

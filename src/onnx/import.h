@@ -1,0 +1,37 @@
+// Reads ONNX models (https://onnx.ai/onnx/repo-docs/IR.html, opsets 11 to 21) into canonical graphs.
+//
+// The operators are those of model/graph.h; besides, what exporters wrap around them is understood: Identity,
+// Dropout that does nothing, Constant, the arithmetic on shapes that PyTorch writes for x.view(x.size(0),
+// -1), zero padding before a convolution or pool, transposed weights, ReduceMean over the image, and a
+// Softmax or LogSoftmax as the last node, which is left to the loss. The first dimension of the input is the
+// batch, whether the file fixes it or not. All else is refused with the node's name and what was expected.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "model/graph.h"
+
+namespace cairn::onnx {
+
+struct ImportedModel {
+  model::Graph graph;             // verified
+  std::vector<float> parameters;  // graph.parameters one after the other, row-major, all finite
+  std::vector<float> statistics;  // for each of graph.statistics: its running means, then its variances
+};
+
+// A protobuf message holds at most 2 GiB.
+inline constexpr uint64_t kMaxOnnxFileSize = (uint64_t{1} << 31) - 1;
+inline constexpr int64_t kMinOpset = 11;
+inline constexpr int64_t kMaxOpset = 21;
+
+// Pure and safe for several threads. It parses hostile input in this very process: programs call
+// import_onnx_file() (onnx/sandbox.h) instead. `file_name` is for messages.
+Result<ImportedModel> import_onnx(BytesView bytes, std::string_view file_name);
+
+// The number of floats that ImportedModel::parameters and ::statistics hold for a verified graph.
+size_t parameter_count(const model::Graph& graph);
+size_t statistics_count(const model::Graph& graph);
+
+}  // namespace cairn::onnx

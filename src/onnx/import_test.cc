@@ -1,0 +1,433 @@
+#include "onnx/import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/npz.h"
+#include "onnx/testing.h"
+
+namespace cairn::onnx {
+namespace {
+
+using model::Operator;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::ModelMaker;
+using testing::set;
+
+std::vector<Operator> operators_of(const model::Graph& graph) {
+  std::vector<Operator> result;
+  for (const auto& node : graph.nodes) result.push_back(node.op);
+  return result;
+}
+
+std::string error_of(const ModelMaker& maker) {
+  const auto result = import_onnx(maker.bytes(), "m.onnx");
+  return result ? "no error" : result.error().message;
+}
+
+const model::Node& node_named(const model::Graph& graph, const std::string& name) {
+  for (const auto& node : graph.nodes) {
+    if (node.name == name) return node;
+  }
+  ADD_FAILURE() << "no node " << name;
+  return graph.nodes.front();
+}
+
+// -- What PyTorch exports ---------------------------------------------------------------------------------
+
+struct Golden {
+  const char* name;
+  std::vector<Operator> operators;
+};
+
+class PyTorchModel : public ::testing::TestWithParam<Golden> {};
+
+TEST_P(PyTorchModel, ImportsWithItsOperatorsAndParameters) {
+  const std::string name = GetParam().name;
+  const auto imported = import_onnx(testing::read_golden(name + ".onnx"), name);
+  ASSERT_TRUE(imported.ok()) << imported.error().message;
+  EXPECT_EQ(operators_of(imported->graph), GetParam().operators);
+
+  const Bytes file = testing::read_golden(name + ".npz");
+  std::map<std::string, std::vector<float>> stored;
+  const std::vector<NpzArray> arrays = read_npz(file).value();
+  for (const NpzArray& array : arrays) {
+    if (array.type == NpzType::f32) stored[array.name] = array.values<float>().value();
+  }
+  size_t at = 0;
+  for (const auto& parameter : imported->graph.parameters) {
+    const std::vector<float>& expected = stored["parameter/" + parameter.name];
+    ASSERT_FALSE(expected.empty()) << parameter.name;
+    ASSERT_LE(at + expected.size(), imported->parameters.size());
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), imported->parameters.begin() + at))
+        << parameter.name;
+    at += expected.size();
+  }
+  EXPECT_EQ(at, imported->parameters.size());
+  EXPECT_EQ(parameter_count(imported->graph), imported->parameters.size());
+  EXPECT_EQ(statistics_count(imported->graph), imported->statistics.size());
+  const auto parameters =
+      std::ranges::count_if(stored, [](const auto& entry) { return entry.first.starts_with("parameter/"); });
+  EXPECT_EQ(imported->graph.parameters.size(), static_cast<size_t>(parameters));
+}
+
+using enum Operator;
+INSTANTIATE_TEST_SUITE_P(
+    Golden, PyTorchModel,
+    ::testing::Values(
+        Golden{"mlp", {flatten, gemm, relu, gemm, relu, gemm}},
+        Golden{"lenet", {conv, relu, max_pool, conv, relu, max_pool, reshape, gemm, relu, gemm}},
+        Golden{"resnet8",
+               {conv,
+                batch_normalization,
+                relu,  //
+                conv,
+                batch_normalization,
+                relu,
+                conv,
+                batch_normalization,
+                add,
+                relu,  //
+                conv,
+                batch_normalization,
+                relu,
+                conv,
+                batch_normalization,
+                conv,  //
+                batch_normalization,
+                add,
+                relu,  //
+                conv,
+                batch_normalization,
+                relu,
+                conv,
+                batch_normalization,
+                conv,  //
+                batch_normalization,
+                add,
+                relu,
+                global_average_pool,
+                flatten,
+                gemm}},
+        Golden{"linear", {reshape, gemm}},
+        Golden{"average_pool",
+               {conv, average_pool, conv, multiply, average_pool, global_average_pool, flatten, gemm}},
+        Golden{"convolutions", {conv, conv, conv, conv, conv, flatten, gemm}}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(Import, KeepsPyTorchsNames) {
+  const auto imported = import_onnx(testing::read_golden("resnet8.onnx"), "resnet8").value();
+  EXPECT_EQ(imported.graph.parameters.front().name, "conv.weight");
+  EXPECT_EQ(imported.graph.parameters.back().name, "fc.bias");
+  EXPECT_EQ(imported.graph.nodes.front().name, "/conv/Conv");
+  ASSERT_EQ(imported.graph.statistics.size(), 9u);
+  EXPECT_EQ(imported.graph.statistics[0].mean_name, "bn.running_mean");
+  EXPECT_EQ(imported.graph.statistics[0].variance_name, "bn.running_var");
+  EXPECT_EQ(imported.graph.shapes[0], (model::Shape{1, 3, 12, 12}));  // The file fixes a batch of 8.
+}
+
+TEST(Import, FoldsTheShapeArithmeticOfView) {
+  const auto lenet = import_onnx(testing::read_golden("lenet.onnx"), "lenet").value();
+  EXPECT_THAT(node_named(lenet.graph, "/Reshape").attributes.shape, ElementsAre(0, 192));
+}
+
+TEST(Import, FoldsZeroPaddingIntoTheAveragePoolThatCountsIt) {
+  const auto imported = import_onnx(testing::read_golden("average_pool.onnx"), "average_pool").value();
+  const auto& padded = node_named(imported.graph, "/AveragePool").attributes;
+  EXPECT_THAT(padded.pads, ElementsAre(1, 1, 1, 1));
+  EXPECT_TRUE(padded.count_padding);
+  EXPECT_FALSE(node_named(imported.graph, "/AveragePool_1").attributes.count_padding);
+}
+
+// -- Operators one by one ---------------------------------------------------------------------------------
+
+TEST(Import, TransposedWeightsBecomeGemmAndOthersMatMul) {
+  ModelMaker maker({0, 6});
+  maker.weight("w1", {5, 6});
+  maker.weight("w2", {5, 4});
+  maker.weight("b2", {4});
+  maker.node("Transpose", {"w1"}, "w1_transposed");
+  maker.node("MatMul", {"x", "w1_transposed"}, "h");
+  maker.node("Gemm", {"h", "w2", "b2"}, "y");
+  const auto imported = import_onnx(maker.bytes(), "m.onnx").value();
+  EXPECT_THAT(operators_of(imported.graph), ElementsAre(gemm, matmul, add));
+  EXPECT_EQ(imported.graph.nodes[1].name, "make_y/product");
+  EXPECT_EQ(imported.graph.shapes[imported.graph.parameters[0].value], (model::Shape{5, 6}));
+  EXPECT_EQ(imported.graph.shapes[imported.graph.parameters[1].value], (model::Shape{5, 4}));
+}
+
+TEST(Import, ConvertsAutoPadding) {
+  for (const auto& [mode, stride, top, bottom] : {std::tuple{"SAME_UPPER", 2, 0, 1},
+                                                  {"SAME_LOWER", 2, 1, 0},
+                                                  {"VALID", 2, 0, 0},
+                                                  {"SAME_UPPER", 1, 1, 1}}) {
+    ModelMaker maker({0, 1, 8, 8});
+    maker.weight("w", {2, 1, 3, 3});
+    auto& node = maker.node("Conv", {"x", "w"}, "c");
+    set(node, "auto_pad", std::string(mode));
+    set(node, "strides", std::vector<int64_t>{stride, stride});
+    maker.node("Flatten", {"c"}, "y");
+    const auto imported = import_onnx(maker.bytes(), "m.onnx");
+    ASSERT_TRUE(imported.ok()) << imported.error().message;
+    EXPECT_THAT(imported->graph.nodes[0].attributes.pads, ElementsAre(top, top, bottom, bottom)) << mode;
+  }
+}
+
+TEST(Import, TakesTheBatchOutOfReshapes) {
+  for (const auto& target : std::vector<std::vector<int64_t>>{{7, -1}, {-1, 12}, {0, -1}, {7, 12}, {0, 12}}) {
+    ModelMaker maker({7, 3, 4});
+    maker.integers("target", target);
+    maker.node("Reshape", {"x", "target"}, "y");
+    const auto imported = import_onnx(maker.bytes(), "m.onnx");
+    ASSERT_TRUE(imported.ok()) << imported.error().message;
+    EXPECT_THAT(imported->graph.nodes[0].attributes.shape, ElementsAre(0, 12));
+  }
+  for (const auto& target :
+       std::vector<std::vector<int64_t>>{{6, 14}, {84, 1}, {7, 13}, {7, 5, -1}, {-1, -1}, {7, -2}}) {
+    ModelMaker maker({7, 3, 4});
+    maker.integers("target", target);
+    maker.node("Reshape", {"x", "target"}, "y");
+    EXPECT_THAT(error_of(maker),
+                AllOf(HasSubstr("m.onnx: node 'make_y' (Reshape): "), HasSubstr("its target")))
+        << target[0];
+  }
+}
+
+TEST(Import, DropsIdentityDropoutAndDeadNodes) {
+  ModelMaker maker({0, 6});
+  maker.weight("w", {5, 6});
+  maker.weight("unused", {3, 3});
+  maker.weight("ratio", {}, 0.3f);
+  maker.node("Identity", {"w"}, "v");
+  maker.node("Dropout", {"x", "ratio"}, "kept");  // Without training_mode it does nothing.
+  maker.node("Relu", {"x"}, "dead");
+  set(maker.node("Gemm", {"kept", "v"}, "z"), "transB", int64_t{1});
+  maker.node("LogSoftmax", {"z"}, "y");
+  const auto imported = import_onnx(maker.bytes(), "m.onnx").value();
+  EXPECT_THAT(operators_of(imported.graph), ElementsAre(gemm));
+  ASSERT_EQ(imported.graph.parameters.size(), 1u);
+  EXPECT_EQ(imported.graph.parameters[0].name, "w");
+}
+
+TEST(Import, ASharedWeightIsOneParameter) {
+  ModelMaker maker({0, 6});
+  maker.weight("w", {6, 6});
+  maker.node("MatMul", {"x", "w"}, "h");
+  maker.node("MatMul", {"h", "w"}, "y");
+  const auto imported = import_onnx(maker.bytes(), "m.onnx").value();
+  EXPECT_EQ(imported.graph.parameters.size(), 1u);
+  EXPECT_EQ(imported.parameters.size(), 36u);
+}
+
+TEST(Import, EvaluationFormOfBatchNormalizationIsTrainedLikeTheOther) {
+  ModelMaker maker({0, 3, 2, 2}, 11);
+  for (const char* name : {"scale", "shift", "mean", "variance"}) maker.weight(name, {3});
+  auto& node = maker.node("BatchNormalization", {"x", "scale", "shift", "mean", "variance"}, "n");
+  set(node, "epsilon", 1e-3f);
+  set(node, "momentum", 0.9f);
+  maker.node("Flatten", {"n"}, "y");
+  const auto imported = import_onnx(maker.bytes(), "m.onnx").value();
+  EXPECT_EQ(imported.graph.nodes[0].attributes.epsilon, 1e-3f);
+  EXPECT_EQ(imported.graph.parameters.size(), 2u);
+  EXPECT_EQ(imported.graph.statistics[0].variance_name, "variance");
+  EXPECT_EQ(imported.statistics.size(), 6u);
+}
+
+// -- Refusals: each names the node and what was expected ---------------------------------------------------
+
+TEST(ImportRefuses, WhatIsNoModel) {
+  EXPECT_THAT(import_onnx(as_bytes("no model"), "f").error().message, HasSubstr("f: "));
+  EXPECT_THAT(import_onnx({}, "f").error().message, HasSubstr("has no graph"));
+}
+
+TEST(ImportRefuses, UnknownOperatorsAndDomains) {
+  ModelMaker unknown({0, 6});
+  unknown.node("Erf", {"x"}, "y");
+  EXPECT_THAT(error_of(unknown),
+              AllOf(HasSubstr("m.onnx: node 'make_y' (Erf): "), HasSubstr("not supported")));
+  ModelMaker domain({0, 6});
+  domain.node("Relu", {"x"}, "y").set_domain("com.example");
+  EXPECT_THAT(error_of(domain), HasSubstr("node 'make_y' (Relu): belongs to the domain 'com.example'"));
+}
+
+TEST(ImportRefuses, OpsetsAndIrVersionsOutOfRange) {
+  for (const int64_t opset : {10, 22}) {
+    ModelMaker maker({0, 6}, opset);
+    maker.node("Relu", {"x"}, "y");
+    EXPECT_THAT(error_of(maker), HasSubstr("export with opset 11 to 21"));
+  }
+  ModelMaker ir({0, 6});
+  ir.node("Relu", {"x"}, "y");
+  EXPECT_EQ(error_of(ir), "no error");
+  ir.proto().set_ir_version(99);
+  EXPECT_THAT(error_of(ir), HasSubstr("IR version 99"));
+}
+
+TEST(ImportRefuses, ExternalData) {
+  ModelMaker maker({0, 6});
+  auto& weight = maker.weight("w", {5, 6});
+  weight.set_data_location(::onnx::TensorProto::EXTERNAL);
+  auto* entry = weight.add_external_data();
+  entry->set_key("location");
+  entry->set_value("../../etc/passwd");
+  maker.node("MatMul", {"x", "w"}, "y");
+  EXPECT_THAT(error_of(maker), HasSubstr("initializer 'w' keeps its data in another file"));
+}
+
+TEST(ImportRefuses, SubgraphsAndFunctions) {
+  ModelMaker subgraph({0, 6});
+  auto* attribute = subgraph.node("Relu", {"x"}, "y").add_attribute();
+  attribute->set_name("body");
+  attribute->set_type(::onnx::AttributeProto::GRAPH);
+  attribute->mutable_g()->set_name("inner");
+  EXPECT_THAT(error_of(subgraph), HasSubstr("attribute 'body' holds a subgraph"));
+  ModelMaker function({0, 6});
+  function.node("Relu", {"x"}, "y");
+  function.proto().add_functions()->set_name("f");
+  EXPECT_THAT(error_of(function), HasSubstr("defines functions"));
+}
+
+TEST(ImportRefuses, UseBeforeDefinitionAndCycles) {
+  ModelMaker early({0, 6});
+  early.node("Relu", {"h"}, "y");
+  early.node("Relu", {"x"}, "h");
+  EXPECT_THAT(error_of(early), HasSubstr("node 'make_y' (Relu): input 'h' is neither"));
+  ModelMaker cycle({0, 6});
+  cycle.node("Add", {"x", "y"}, "y");
+  EXPECT_THAT(error_of(cycle), HasSubstr("input 'y' is neither"));
+  ModelMaker twice({0, 6});
+  twice.node("Relu", {"x"}, "y");
+  twice.node("Relu", {"x"}, "y");
+  EXPECT_THAT(error_of(twice), HasSubstr("two values are named 'y'"));
+}
+
+TEST(ImportRefuses, MissingAndWronglyTypedWeights) {
+  ModelMaker missing({0, 6});
+  missing.node("MatMul", {"x", "w"}, "y");
+  EXPECT_THAT(error_of(missing), HasSubstr("input 'w' is neither"));
+  ModelMaker activation({0, 6});
+  activation.node("MatMul", {"x", "x"}, "y");
+  EXPECT_THAT(error_of(activation),
+              HasSubstr("input 'x' is a value computed from the model's input; expected a weight"));
+  ModelMaker integers({0, 6});
+  integers.integers("w", {1, 2});
+  integers.node("Add", {"x", "w"}, "y");
+  EXPECT_THAT(error_of(integers), HasSubstr("input 'w' is a constant of integers"));
+  ModelMaker half({0, 6});
+  half.weight("w", {5, 6}).set_data_type(::onnx::TensorProto::FLOAT16);
+  half.node("MatMul", {"x", "w"}, "y");
+  EXPECT_THAT(error_of(half), HasSubstr("32-bit floating-point weights"));
+}
+
+TEST(ImportRefuses, ValuesThatAreNotFinite) {
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    ModelMaker maker({0, 6});
+    maker.weight("w", {6, 5}, value);
+    maker.node("MatMul", {"x", "w"}, "y");
+    EXPECT_THAT(error_of(maker), HasSubstr("initializer 'w' holds a value that is not finite"));
+  }
+}
+
+TEST(ImportRefuses, DimensionsThatDoNotFit) {
+  for (const auto& dims : std::vector<std::vector<int64_t>>{
+           {6, -5}, {int64_t{1} << 62, 4}, {int64_t{1} << 40, 1}, {6, 6}, {1, 1, 1, 1, 1, 1, 1, 1, 30}}) {
+    ModelMaker maker({0, 6});
+    auto& weight = maker.weight("w", {6, 5});
+    weight.clear_dims();
+    for (const int64_t dim : dims) weight.add_dims(dim);
+    maker.node("MatMul", {"x", "w"}, "y");
+    EXPECT_THAT(error_of(maker), HasSubstr("initializer 'w' ")) << dims[0];
+  }
+}
+
+TEST(ImportRefuses, InputsOfUnknownSize) {
+  ModelMaker maker({0, 0});
+  maker.node("Relu", {"x"}, "y");
+  EXPECT_THAT(error_of(maker), HasSubstr("input 'x': dimension 1 must have a fixed size"));
+  ModelMaker huge({0, int64_t{1} << 62, 2, 2});
+  huge.node("Relu", {"x"}, "y");
+  EXPECT_THAT(error_of(huge), HasSubstr("input 'x' is too large"));
+  ModelMaker two({0, 6});
+  two.node("Relu", {"x"}, "y");
+  *two.proto().mutable_graph()->add_input() = two.proto().graph().input(0);
+  two.proto().mutable_graph()->mutable_input(1)->set_name("x2");
+  EXPECT_THAT(error_of(two), HasSubstr("two inputs, 'x' and 'x2'"));
+}
+
+TEST(ImportRefuses, ShapesThatDoNotMatchNamingTheNodeOnce) {
+  ModelMaker maker({0, 6});
+  maker.weight("w", {5, 4});
+  maker.node("MatMul", {"x", "w"}, "y");
+  const std::string message = error_of(maker);
+  EXPECT_TRUE(message.starts_with("m.onnx: node 'make_y' (MatMul): the activation has 6 columns")) << message;
+}
+
+TEST(ImportRefuses, AttributesItDoesNotKnowOrSupport) {
+  ModelMaker unknown({0, 6});
+  set(unknown.node("Relu", {"x"}, "y"), "slope", 0.5f);
+  EXPECT_THAT(error_of(unknown), HasSubstr("attribute 'slope' is not supported"));
+  ModelMaker type({0, 1, 8, 8});
+  set(type.node("Flatten", {"x"}, "y"), "axis", 1.0f);
+  EXPECT_THAT(error_of(type), HasSubstr("attribute 'axis' has the wrong type"));
+  ModelMaker alpha({0, 6});
+  alpha.weight("w", {6, 5});
+  set(alpha.node("Gemm", {"x", "w"}, "y"), "alpha", 2.0f);
+  EXPECT_THAT(error_of(alpha), HasSubstr("alpha and beta must be 1"));
+  ModelMaker twice({0, 1, 8, 8});
+  auto& node = twice.node("Flatten", {"x"}, "y");
+  set(node, "axis", int64_t{1});
+  set(node, "axis", int64_t{1});
+  EXPECT_THAT(error_of(twice), HasSubstr("attribute 'axis' is given twice"));
+}
+
+TEST(ImportRefuses, WindowsOutOfRange) {
+  for (const auto& strides :
+       std::vector<std::vector<int64_t>>{{0, 1}, {-1, 1}, {1}, {INT64_MAX, 1}, {1, 1, 1}}) {
+    ModelMaker maker({0, 1, 8, 8});
+    maker.weight("w", {2, 1, 3, 3});
+    auto& node = maker.node("Conv", {"x", "w"}, "c");
+    set(node, "auto_pad", std::string("SAME_UPPER"));
+    set(node, "strides", strides);
+    EXPECT_THAT(error_of(maker), HasSubstr("(Conv): strides must be two numbers"));
+  }
+}
+
+TEST(ImportRefuses, ActiveDropoutAndSoftmaxInTheMiddle) {
+  ModelMaker dropout({0, 6}, 11);
+  dropout.node("Dropout", {"x"}, "d");
+  dropout.node("Relu", {"d"}, "y");
+  EXPECT_THAT(error_of(dropout), HasSubstr("set its ratio to 0"));
+  ModelMaker softmax({0, 6});
+  softmax.node("Softmax", {"x"}, "s");
+  softmax.node("Relu", {"s"}, "y");
+  EXPECT_THAT(error_of(softmax), HasSubstr("as the last node only"));
+}
+
+TEST(ImportRefuses, TooManyNodes) {
+  ModelMaker maker({0, 6});
+  std::string last = "x";
+  for (uint32_t i = 0; i <= model::kMaxNodes; ++i) {
+    const std::string next = i == model::kMaxNodes ? "y" : std::to_string(i);
+    maker.node("Relu", {last}, next);
+    last = next;
+  }
+  EXPECT_THAT(error_of(maker), HasSubstr("has 32769 nodes; the limit is 32768"));
+}
+
+TEST(ImportRefuses, NamesWithControlCharactersNeverReachTheMessage) {
+  ModelMaker maker({0, 6});
+  maker.node("Relu\x1b[2J", {"x"}, "y");
+  EXPECT_THAT(error_of(maker), HasSubstr("Relu?[2J"));
+  ModelMaker node({0, 6});
+  node.node("Relu", {"x"}, "y").set_name("\x1b[2J");
+  EXPECT_EQ(error_of(node).find('\x1b'), std::string::npos);
+  EXPECT_NE(error_of(node), "no error");
+}
+
+}  // namespace
+}  // namespace cairn::onnx

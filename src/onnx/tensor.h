@@ -1,0 +1,24 @@
+// Tensors stored inside an ONNX file.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "model/graph.h"
+#include "onnx/proto.h"
+
+namespace cairn::onnx {
+
+struct Tensor {
+  model::Shape dims;  // empty: a scalar
+  bool integer = false;
+  std::vector<float> floats;      // if !integer, all finite
+  std::vector<int64_t> integers;  // if integer; also from int32 and bool
+};
+
+// Refuses external data, segments, other element types, dimensions that do not fit the data and values that
+// are not finite. The message names no tensor: the caller knows it.
+Result<Tensor> read_tensor(const ::onnx::TensorProto& proto);
+
+}  // namespace cairn::onnx
