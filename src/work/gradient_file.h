@@ -14,6 +14,9 @@ namespace cairn::work {
 
 inline constexpr uint64_t kMaxGradientFileSize = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxParameters = uint64_t{1} << 28;
+inline constexpr uint32_t kMaxBlockSize = uint32_t{1} << 20;
+inline constexpr int kMinExponent = -126;
+inline constexpr int kMaxExponent = 63;
 
 struct GradientFile {
   Digest project;   // digest of the genesis event
