@@ -55,6 +55,15 @@ Result<Isa> isa_from_name(std::string_view name) {
                names_of(isas)};
 }
 
+const Kernels& kernels_for(Isa isa) {
+  CAIRN_ASSERT(isa != Isa::scalar);
+#if defined(__x86_64__)
+  return isa == Isa::avx2 ? kKernelsAvx2 : kKernelsAvx512;
+#else
+  std::abort();  // supported_isas() names nothing but scalar
+#endif
+}
+
 std::unique_ptr<Backend> make_backend(Isa isa, ThreadPool& pool) {
   if (isa == Isa::scalar) return std::make_unique<Reference>(pool);
   return std::make_unique<FastBackend>(isa, pool);

@@ -1,14 +1,18 @@
-// The fast backend of every instruction set: splits the work over the threads and calls that set's kernels.
+// The fast backend of every instruction set: splits the work over the threads and calls that set's
+// kernels. Its methods stand in one file for each theme: fast_quantize.cc, fast_statistics.cc and so on.
 #pragma once
 
+#include <array>
+
+#include "exact/kernels.h"
 #include "exact/product.h"
-#include "exact/reference.h"
 
 namespace cairn::exact {
 
 class FastBackend final : public Backend {
  public:
-  FastBackend(Isa isa, ThreadPool& pool) : machine_{isa, pool, scratch_}, reference_(pool) {}
+  // Precondition: `isa` is supported and not scalar.
+  FastBackend(Isa isa, ThreadPool& pool) : machine_{isa, pool, scratch_}, kernels_(kernels_for(isa)) {}
   Isa isa() const override { return machine_.isa; }
 
   [[nodiscard]] bool quantize(const float* x, const Groups&, int bits, Quantized out) override;
@@ -52,9 +56,19 @@ class FastBackend final : public Backend {
                                            int64_t classes, float* losses, float* gradient) override;
 
  private:
+  void apply(Kernels::Unary kernel, const float* x, int64_t n, float* y);
+  void apply(Kernels::Binary kernel, const float* a, const float* b, int64_t n, float* y);
+  void apply(Kernels::WithConstant kernel, const float* x, float c, int64_t n, float* y);
+  void apply_channels(Kernels::WithConstant run, Kernels::Binary row, const float* x, const float* c,
+                      const Channels& shape, float* y);
+
+  template <typename... Sources>
+  bool sum_sources(const Channels& shape, std::array<float*, sizeof...(Sources)> results,
+                   const Sources&... sources);
+
   Scratch scratch_;
   Machine machine_;
-  Reference reference_;
+  const Kernels& kernels_;
 };
 
 }  // namespace cairn::exact

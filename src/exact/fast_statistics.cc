@@ -1,0 +1,255 @@
+#include <atomic>
+#include <vector>
+
+#include "exact/block_sums.h"
+#include "exact/fast_backend.h"
+#include "exact/parallel.h"
+
+namespace cairn::exact {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;
+
+// What is summed, where the elements are made on the way: each function gives the n values that begin at
+// element `start`, in `buffer` if they lie nowhere yet. run(): all of one channel. row(): one a channel.
+struct Plain {
+  const float* x;
+  const float* run(int64_t start, int64_t, int64_t, float*) const { return x + start; }
+  const float* row(int64_t start, int64_t, int64_t, float*) const { return x + start; }
+};
+
+struct Products {
+  const Kernels& kernels;
+  const float *x, *y;
+  const float* run(int64_t start, int64_t n, int64_t, float* buffer) const {
+    kernels.multiply(x + start, y + start, n, buffer);
+    return buffer;
+  }
+  const float* row(int64_t start, int64_t n, int64_t channel, float* buffer) const {
+    return run(start, n, channel, buffer);
+  }
+};
+
+struct GammaTerms {
+  const Kernels& kernels;
+  const float *x, *dy, *mean, *inverse;
+  const float* run(int64_t start, int64_t n, int64_t channel, float* buffer) const {
+    kernels.gamma_terms(x + start, dy + start, mean[channel], inverse[channel], n, buffer);
+    return buffer;
+  }
+  const float* row(int64_t start, int64_t n, int64_t channel, float* buffer) const {
+    kernels.gamma_terms_each(x + start, dy + start, mean + channel, inverse + channel, n, buffer);
+    return buffer;
+  }
+};
+
+int64_t blocks_each(const Channels& shape) {
+  return shape.samples * ((shape.inner + kBlock - 1) / kBlock);
+}
+
+// Calls body(start, n, channel, block of the channel, worker) for every block of every channel.
+template <typename Body>
+void for_each_block(ThreadPool& pool, const Channels& shape, Body body) {
+  const int64_t blocks = (shape.inner + kBlock - 1) / kBlock;
+  const auto run = [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t block = i % blocks, plane = i / blocks;
+      const int64_t channel = plane % shape.channels, sample = plane / shape.channels;
+      body(plane * shape.inner + block * kBlock, std::min(kBlock, shape.inner - block * kBlock), channel,
+           sample * blocks + block, worker);
+    }
+  };
+  const int64_t size = std::min(shape.inner, kBlock);
+  parallel_for(pool, shape.samples * shape.channels * blocks, kGrain / size + 1, run);
+}
+
+// Calls body(first channel, n, worker) for pieces of a row of channels, where each element is a block.
+template <typename Body>
+void for_each_columns(ThreadPool& pool, const Channels& shape, Body body) {
+  constexpr int64_t kColumns = 512;
+  parallel_for(pool, (shape.channels + kColumns - 1) / kColumns, kGrain / (shape.samples * kColumns) + 1,
+               [&](int64_t begin, int64_t end, int worker) {
+                 for (int64_t i = begin; i < end; ++i)
+                   body(i * kColumns, std::min(kColumns, shape.channels - i * kColumns), worker);
+               });
+}
+
+bool reduce_block(const Kernels& kernels, const float* x, int64_t n, BlockSum* block) {
+  if (!group_exponent(kernels.largest_magnitude(x, n), kSumBits, &block->exponent)) return false;
+  block->sum = block->exponent == kEmptyGroup ? 0 : kernels.sum_block(x, power_of_two(-block->exponent), n);
+  return true;
+}
+
+bool reduce_block(const Kernels& kernels, const float* x, int64_t n, BlockMoments* block) {
+  if (!group_exponent(kernels.largest_magnitude(x, n), kMomentBits, &block->exponent)) return false;
+  block->sums = block->exponent == kEmptyGroup ? MomentSums{}
+                                               : kernels.moment_block(x, power_of_two(-block->exponent), n);
+  return true;
+}
+
+// The scale of each column: its exponent, and 2^-exponent; false where one has diverged. Calls row(sample)
+// for the values of a sample.
+template <typename Row>
+bool column_scales(const Kernels& kernels, int64_t samples, int64_t n, int bits, Row row, int32_t* exponents,
+                   float* factors) {
+  std::vector<uint32_t> largest(static_cast<size_t>(n), 0);
+  for (int64_t s = 0; s < samples; ++s) kernels.raise_magnitudes(row(s), n, largest.data());
+  for (int64_t i = 0; i < n; ++i) {
+    if (!group_exponent(largest[static_cast<size_t>(i)], bits, &exponents[i])) return false;
+    if (exponents[i] == kEmptyGroup) exponents[i] = kMinExponent;
+    factors[i] = power_of_two(-exponents[i]);
+  }
+  return true;
+}
+
+template <typename Row>
+bool sum_columns(const Kernels& kernels, int64_t samples, int64_t n, Row row, float* result) {
+  std::vector<int32_t> exponents(static_cast<size_t>(n));
+  std::vector<float> factors(static_cast<size_t>(n));
+  if (!column_scales(kernels, samples, n, kSumBits, row, exponents.data(), factors.data())) return false;
+  std::vector<int64_t> totals(static_cast<size_t>(n), 0);
+  for (int64_t s = 0; s < samples; ++s) kernels.sum_row(row(s), factors.data(), n, totals.data());
+  for (int64_t i = 0; i < n; ++i) {
+    const size_t c = static_cast<size_t>(i);
+    result[i] = to_binary32(totals[c]) * power_of_two(exponents[c]);
+  }
+  return true;
+}
+
+template <typename Row>
+bool moment_columns(const Kernels& kernels, int64_t samples, int64_t n, Row row, float* mean,
+                    float* variance) {
+  std::vector<int32_t> exponents(static_cast<size_t>(n));
+  std::vector<float> factors(static_cast<size_t>(n));
+  if (!column_scales(kernels, samples, n, kMomentBits, row, exponents.data(), factors.data())) return false;
+  std::vector<Moments> totals(static_cast<size_t>(n));
+  std::vector<int64_t> sums(static_cast<size_t>(n)), squares(static_cast<size_t>(n));
+  constexpr int64_t kRows = 1 << 14;  // squares stay below 2^48 * 2^14
+  for (int64_t first = 0; first < samples; first += kRows) {
+    std::fill(sums.begin(), sums.end(), 0);
+    std::fill(squares.begin(), squares.end(), 0);
+    for (int64_t s = first; s < std::min(samples, first + kRows); ++s)
+      kernels.moment_row(row(s), factors.data(), n, sums.data(), squares.data());
+    for (size_t c = 0; c < totals.size(); ++c) {
+      totals[c].sum += sums[c];
+      totals[c].sum_of_squares += squares[c];
+    }
+  }
+  bool finite = true;
+  for (int64_t i = 0; i < n; ++i) {
+    Moments& total = totals[static_cast<size_t>(i)];
+    total.exponent = exponents[static_cast<size_t>(i)];
+    finite &= finish_moments(total, samples, &mean[i], &variance[i]);
+  }
+  return finite;
+}
+
+}  // namespace
+
+// The sums of one or more sources of the same shape, in one sweep: results[i] is that of the i-th source.
+template <typename... Sources>
+bool FastBackend::sum_sources(const Channels& shape, std::array<float*, sizeof...(Sources)> results,
+                              const Sources&... sources) {
+  machine_.scratch.reset();
+  float* buffers = machine_.scratch.take<float>(machine_.pool.size() * kBlock);
+  std::atomic<bool> finite = true;
+  if (shape.inner == 1) {
+    for_each_columns(machine_.pool, shape, [&](int64_t channel, int64_t n, int worker) {
+      size_t i = 0;
+      const auto sum_one = [&](const auto& source) {
+        const auto row = [&](int64_t sample) {
+          return source.row(sample * shape.channels + channel, n, channel, buffers + worker * kBlock);
+        };
+        if (!sum_columns(kernels_, shape.samples, n, row, results[i++] + channel)) finite = false;
+      };
+      (sum_one(sources), ...);
+    });
+    return finite;
+  }
+  const int64_t count = blocks_each(shape), all = count * shape.channels;
+  BlockSum* blocks = machine_.scratch.take<BlockSum>(all * static_cast<int64_t>(sizeof...(Sources)));
+  for_each_block(machine_.pool, shape,
+                 [&](int64_t start, int64_t n, int64_t channel, int64_t block, int worker) {
+                   BlockSum* target = blocks + channel * count + block;
+                   const auto reduce_one = [&](const auto& source) {
+                     const float* x = source.run(start, n, channel, buffers + worker * kBlock);
+                     if (!reduce_block(kernels_, x, n, target)) finite = false;
+                     target += all;
+                   };
+                   (reduce_one(sources), ...);
+                 });
+  if (!finite) return false;
+  for (size_t i = 0; i < results.size(); ++i)
+    for (int64_t c = 0; c < shape.channels; ++c)
+      results[i][c] =
+          total_of({blocks + static_cast<int64_t>(i) * all + c * count, static_cast<size_t>(count)});
+  return true;
+}
+
+bool FastBackend::sum(const float* x, const Channels& shape, float* result) {
+  return sum_sources(shape, {result}, Plain{x});
+}
+
+bool FastBackend::sum_products(const float* x, const float* y, const Channels& shape, float* result) {
+  return sum_sources(shape, {result}, Products{kernels_, x, y});
+}
+
+bool FastBackend::moments(const float* x, const Channels& shape, float* mean, float* variance) {
+  std::atomic<bool> finite = true;
+  if (shape.inner == 1) {
+    for_each_columns(machine_.pool, shape, [&](int64_t channel, int64_t n, int) {
+      const auto row = [&](int64_t sample) { return x + sample * shape.channels + channel; };
+      if (!moment_columns(kernels_, shape.samples, n, row, mean + channel, variance + channel))
+        finite = false;
+    });
+    return finite;
+  }
+  machine_.scratch.reset();
+  const int64_t count = blocks_each(shape);
+  BlockMoments* blocks = machine_.scratch.take<BlockMoments>(count * shape.channels);
+  for_each_block(machine_.pool, shape, [&](int64_t start, int64_t n, int64_t channel, int64_t block, int) {
+    if (!reduce_block(kernels_, x + start, n, blocks + channel * count + block)) finite = false;
+  });
+  if (!finite) return false;
+  for (int64_t c = 0; c < shape.channels; ++c) {
+    const Moments total = moments_of({blocks + c * count, static_cast<size_t>(count)});
+    if (!finish_moments(total, shape.samples * shape.inner, &mean[c], &variance[c])) finite = false;
+  }
+  return finite;
+}
+
+bool FastBackend::normalize_gradient(const float* x, const float* dy, const Channels& shape,
+                                     const float* mean, const float* inverse, const float* gamma,
+                                     float* dgamma, float* dbeta, float* dx) {
+  if (!sum_sources(shape, {dbeta, dgamma}, Plain{dy}, GammaTerms{kernels_, x, dy, mean, inverse}))
+    return false;
+  const float n = to_binary32(shape.samples * shape.inner);
+  machine_.scratch.reset();
+  float* mean_beta = machine_.scratch.take<float>(shape.channels);
+  float* mean_gamma = machine_.scratch.take<float>(shape.channels);
+  float* slope = machine_.scratch.take<float>(shape.channels);
+  for (int64_t c = 0; c < shape.channels; ++c) {
+    mean_beta[c] = dbeta[c] / n;
+    mean_gamma[c] = dgamma[c] / n;
+    slope[c] = gamma[c] * inverse[c];
+  }
+  const int64_t row = shape.inner == 1 ? shape.channels : shape.inner;
+  parallel_for(machine_.pool, shape.samples * shape.channels * shape.inner / row, kGrain / row + 1,
+               [&](int64_t begin, int64_t end, int) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const float *rx = x + i * row, *rdy = dy + i * row;
+                   float* rdx = dx + i * row;
+                   if (shape.inner == 1) {
+                     kernels_.normalize_gradient_each(rx, rdy, mean, inverse, mean_beta, mean_gamma, slope,
+                                                      row, rdx);
+                   } else {
+                     const int64_t c = i % shape.channels;
+                     kernels_.normalize_gradient(rx, rdy, mean[c], inverse[c], mean_beta[c], mean_gamma[c],
+                                                 slope[c], row, rdx);
+                   }
+                 }
+               });
+  return true;
+}
+
+}  // namespace cairn::exact
