@@ -3,33 +3,11 @@
 #include <algorithm>
 
 #include "exact/arithmetic.h"
+#include "exact/product_operands.h"
 #include "exact/product_runs.h"
-#include "exact/product_tiles.h"
 
 namespace cairn::exact {
 namespace {
-
-constexpr int kMostLanes = 32;
-
-// A matrix of which each lane's k lie side by side: [lanes][k].
-class LaneMatrix final : public PanelSource {
- public:
-  LaneMatrix(const int16_t* values, int64_t k) : values_(values), k_(k) {}
-
-  void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes, int width,
-            int16_t* panels, int) const override {
-    for (; lanes > 0; lanes -= width, lane += width, panels += width * (end - begin)) {
-      const int held = static_cast<int>(std::min<int64_t>(lanes, width));
-      const int16_t* sources[kMostLanes];
-      for (int i = 0; i < held; ++i) sources[i] = values_ + (lane + i) * k_ + begin;
-      kernels.pack_lanes(sources, held, width, std::min(end, k_) - begin, panels);
-    }
-  }
-
- private:
-  const int16_t* values_;
-  int64_t k_;
-};
 
 // A matrix of which the lanes of each k lie side by side: [k][lanes]. `order` says which k is at a position,
 // -1 for none; null is the identity. `zeros` is as long as a row.
@@ -63,21 +41,6 @@ class StepMatrix final : public PanelSource {
   int64_t k_, lanes_;
   const int32_t* order_;
   const int16_t* zeros_;
-};
-
-class MatrixSink final : public TileSink {
- public:
-  MatrixSink(float* c, int64_t stride) : c_(c), stride_(stride) {}
-
-  float* place(int64_t row, int64_t column, int64_t, int64_t* stride) const override {
-    *stride = stride_;
-    return c_ + row * stride_ + column;
-  }
-  void store(int64_t, int64_t, int64_t, const float*) const override {}
-
- private:
-  float* c_;
-  int64_t stride_;
 };
 
 const int16_t* take_zeros(Scratch& scratch, int64_t count) {

@@ -1,0 +1,142 @@
+#include "exact/convolution.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+#include "base/float_environment.h"
+#include "exact/arithmetic.h"
+#include "exact/product_test_values.h"
+#include "exact/reference.h"
+
+namespace cairn::exact {
+namespace {
+
+std::string describe(const Convolution& c) {
+  std::string text;
+  for (const int64_t value :
+       {c.batch, c.channel_groups, c.in_channels, c.in_height, c.in_width, c.out_channels, c.out_height,
+        c.out_width, c.kernel_height, c.kernel_width, c.stride_height, c.stride_width, c.pad_top, c.pad_left,
+        c.dilation_height, c.dilation_width}) {
+    text += std::to_string(value) + " ";
+  }
+  return text;
+}
+
+class ConvolutionTest : public testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    set_float_environment();
+    const std::vector<Isa> isas = supported_isas();
+    if (std::find(isas.begin(), isas.end(), GetParam()) == isas.end()) {
+      GTEST_SKIP() << "NOT TESTED: this processor does not run " << isa_name(GetParam());
+    }
+  }
+
+  int64_t one_of(std::initializer_list<int64_t> values) { return values.begin()[random_() % values.size()]; }
+
+  // An output may hang over the bottom and right as far as it likes: those are zeros.
+  Convolution random_convolution() {
+    Convolution c{};
+    c.batch = one_of({1, 1, 2, 3, 5});
+    c.channel_groups = one_of({1, 1, 1, 2, 3});
+    c.in_channels = c.channel_groups * one_of({1, 2, 3, 5, 8, 17});
+    c.out_channels = c.channel_groups * one_of({1, 2, 4, 7, 12, 13, 33});
+    c.kernel_height = one_of({1, 1, 2, 3, 3, 5});
+    c.kernel_width = one_of({1, 1, 2, 3, 3, 7});
+    c.in_height = one_of({1, 2, 5, 7, 8, 13});
+    c.in_width = one_of({1, 3, 6, 7, 11, 14});
+    c.stride_height = one_of({1, 1, 2, 3});
+    c.stride_width = one_of({1, 1, 2, 4});
+    c.dilation_height = one_of({1, 1, 2, 5});
+    c.dilation_width = one_of({1, 1, 3});
+    c.pad_top = one_of({0, 0, 1, 2, 9});
+    c.pad_left = one_of({0, 0, 1, 3, 20});
+    c.out_height = one_of({1, 3, c.in_height, (c.in_height + 1) / 2, 9});
+    c.out_width = one_of({1, 4, c.in_width, (c.in_width + 1) / 2, 10});
+    return c;
+  }
+
+  void compare(const Convolution& c, const char* what, const std::vector<float>& expected,
+               const std::vector<float>& got) {
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(bits_of(got[i]), bits_of(expected[i]))
+          << what << " of " << describe(c) << "at " << i << ": " << got[i] << " instead of " << expected[i];
+    }
+  }
+
+  // All three directions against the reference, byte for byte.
+  void check(const Convolution& c, Fill fill, int threads, int32_t least = -20, int32_t most = 10) {
+    ThreadPool pool(threads), one(1);
+    const std::unique_ptr<Backend> fast = make_backend(GetParam(), pool);
+    Reference reference(one);
+    const int64_t in = c.in_channels / c.channel_groups, out = c.out_channels / c.channel_groups;
+    const int64_t in_plane = c.in_height * c.in_width, out_plane = c.out_height * c.out_width;
+    const int64_t taps = c.kernel_height * c.kernel_width;
+    const Values x = random_values(random_, c.batch * c.channel_groups, in * in_plane, fill, least, most);
+    const Values dy = random_values(random_, c.batch * c.channel_groups, out * out_plane, fill, least, most);
+    const Values w = random_values(random_, c.out_channels, in * taps, fill, least, most);
+    Values w_by_input = random_values(random_, c.in_channels, out * taps, Fill::uniform, least, most);
+    w_by_input.integers = random_values(random_, c.out_channels, in * taps, fill, least, most).integers;
+
+    std::vector<float> y(static_cast<size_t>(c.batch * c.out_channels * out_plane)), y_got(y.size(), -7.0f);
+    reference.convolve(c, x.view(), w.view(), y.data());
+    fast->convolve(c, x.view(), w.view(), y_got.data());
+    compare(c, "forward", y, y_got);
+
+    std::vector<float> dx(static_cast<size_t>(c.batch * c.in_channels * in_plane)), dx_got(dx.size(), -7.0f);
+    reference.convolve_input_gradient(c, dy.view(), w_by_input.view(), dx.data());
+    fast->convolve_input_gradient(c, dy.view(), w_by_input.view(), dx_got.data());
+    compare(c, "input gradient", dx, dx_got);
+
+    std::vector<float> dw(static_cast<size_t>(c.out_channels * in * taps)), dw_got(dw.size(), -7.0f);
+    reference.convolve_weight_gradient(c, dy.view(), x.view(), dw.data());
+    fast->convolve_weight_gradient(c, dy.view(), x.view(), dw_got.data());
+    compare(c, "weight gradient", dw, dw_got);
+  }
+
+  std::mt19937_64 random_{20260102};
+};
+
+TEST_P(ConvolutionTest, RandomShapes) {
+  for (int i = 0; i < 600; ++i) {
+    const Fill fill = static_cast<Fill>(random_() % kFills);
+    check(random_convolution(), fill, 1 + static_cast<int>(random_() % 4));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(ConvolutionTest, ExponentsAtBothEnds) {
+  for (int i = 0; i < 60; ++i) {
+    check(random_convolution(), Fill::with_empty_groups, 1, kMinExponent, kMinExponent);
+    check(random_convolution(), Fill::with_empty_groups, 1, kMaxExponent, kMaxExponent);
+    check(random_convolution(), Fill::with_empty_groups, 1, kMinExponent, kMaxExponent);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Layers of real networks, large enough for several tasks, slices and spills.
+TEST_P(ConvolutionTest, RealLayers) {
+  const Convolution layers[] = {
+      {2, 1, 3, 40, 40, 20, 20, 20, 7, 7, 2, 2, 3, 3, 1, 1},
+      {3, 1, 24, 28, 28, 16, 28, 28, 3, 3, 1, 1, 1, 1, 1, 1},
+      {9, 1, 40, 7, 7, 50, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1},
+      {5, 1, 33, 14, 14, 70, 7, 7, 1, 1, 2, 2, 0, 0, 1, 1},
+      {4, 1, 64, 12, 12, 64, 12, 12, 1, 1, 1, 1, 0, 0, 1, 1},
+      {2, 24, 24, 15, 15, 24, 15, 15, 3, 3, 1, 1, 1, 1, 1, 1},
+      {1, 1, 700, 4, 4, 10, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1},
+      {1, 2, 6, 90, 90, 4, 90, 90, 3, 3, 1, 1, 2, 2, 2, 2},
+  };
+  for (const Convolution& layer : layers) {
+    for (const Fill fill : {Fill::uniform, Fill::same_16383}) check(layer, fill, 2, -2, 2);
+    if (HasFatalFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, ConvolutionTest, testing::Values(Isa::avx2, Isa::avx512_vnni),
+                         [](const auto& test) { return test.param == Isa::avx2 ? "avx2" : "avx512_vnni"; });
+
+}  // namespace
+}  // namespace cairn::exact
