@@ -6,7 +6,8 @@
 //
 // Tensors are dense, row-major (images as NCHW) arrays of finite IEEE binary32. Outputs never overlap inputs
 // unless a function says so. A function that returns `bool` returns false where a value has diverged (NaN,
-// infinity or too large for the exponent range); its outputs are then unspecified.
+// infinity or too large for the exponent range); its outputs are then unspecified. Sizes are at least 1, but
+// n of the element-wise functions may be 0.
 //
 // A Backend object owns scratch memory: one thread calls it at a time, and it spreads the work over the
 // ThreadPool it was made with. The number of threads never shows in a result.
@@ -38,9 +39,8 @@ std::vector<Isa> supported_isas();                 // what this processor runs, 
 //   rows of a matrix [rows][columns]:             {1, 1, rows, columns}
 //   columns of a matrix [rows][columns]:          {1, rows, columns, 1}
 //   image and channel group of [N][C][H][W]:      {1, 1, N * channel_groups, C / channel_groups * H * W}
-//   output channel of weights [OC][IC][KH][KW]:   {1, 1, OC, IC * KH * KW}
-//   input channel of grouped weights:             {channel_groups, OC / channel_groups, IC, KH * KW}, IC per
-//   group
+//   output channel of weights [OC][IC][KH][KW]:   {1, 1, OC, IC * KH * KW}   (IC: of one channel group)
+//   input channel of weights:                     {channel_groups, OC / channel_groups, IC, KH * KW}
 struct Groups {
   int64_t outer = 1;
   int64_t repeat = 1;
@@ -98,46 +98,47 @@ class Backend {
   virtual ~Backend() = default;
   virtual Isa isa() const = 0;
 
-  // -- Quantization (2 <= bits <= 15)
-  // --------------------------------------------------------------------------------
+  // -- Quantization --
+  // 2 <= bits <= 15.
   [[nodiscard]] virtual bool quantize(const float* x, const Groups&, int bits, Quantized out) = 0;
   // Dithered: for gradients. `key` is a Philox word; the dither of element i (row-major index mod 2^32) is
   // mix(key + i).
   [[nodiscard]] virtual bool quantize_dithered(const float* x, const Groups&, int bits, uint32_t key,
                                                Quantized out) = 0;
 
-  // -- Matrix products
-  // ----------------------------------------------------------------------------------------------- c[m][n] =
-  // sum over k of a[m][k] * b[n][k]; exponents of a by m, of b by n.           (layer forward: a = X, b = W)
+  // -- Matrix products --
+  // The layer's forward product (a = X, b = W):
+  // c[m][n] = sum over k of a[m][k] * b[n][k]; exponents of a by m, of b by n.
   virtual void product_nt(int64_t m, int64_t n, int64_t k, ConstQuantized a, ConstQuantized b, float* c) = 0;
-  // c[m][n] = sum over k of a[m][k] * b[k][n]; exponents of a by m, of b by n.  (input gradient: a = dY, b =
-  // W, k = out)
+  // The input gradient (a = dY, b = W, k = outputs of the layer):
+  // c[m][n] = sum over k of a[m][k] * b[k][n]; exponents of a by m, of b by n.
   virtual void product_nn(int64_t m, int64_t n, int64_t k, ConstQuantized a, ConstQuantized b, float* c) = 0;
-  // c[m][n] = sum over k of a[k][m] * b[k][n]; exponents of both by k, aligned. k <= 2^24.
-  //                                                                   (weight gradient: a = dY, b = X, k =
-  //                                                                   rows of both)
+  // The weight gradient (a = dY, b = X, k = rows of both):
+  // c[m][n] = sum over k of a[k][m] * b[k][n]; exponents of both by k, aligned to the largest.
+  // k * largest |a| * largest |b| <= 2^48: k <= 2^24 for operands of 13 bits.
   virtual void product_tn(int64_t m, int64_t n, int64_t k, ConstQuantized a, ConstQuantized b, float* c) = 0;
 
-  // -- Convolutions. Exponents: of x and dy by (image, channel group)
-  // ------------------------------------------------ y; exponents of w by output channel.
+  // -- Convolutions --
+  // Exponents of x and dy by (image, channel group), of w by output channel.
   virtual void convolve(const Convolution&, ConstQuantized x, ConstQuantized w, float* y) = 0;
-  // dx; exponents of w by input channel: group (channel group, input channel within it).
+  // Exponents of w by input channel: group (channel group, input channel within it).
   virtual void convolve_input_gradient(const Convolution&, ConstQuantized dy, ConstQuantized w,
                                        float* dx) = 0;
-  // dw [OC][IC / channel_groups][KH][KW]; the sum over images is aligned. batch * out_height * out_width <=
-  // 2^24.
+  // dw [OC][IC / channel_groups][KH][KW]; the sum over images is aligned.
+  // batch * out_height * out_width * largest |dy| * largest |x| <= 2^48, as for product_tn.
   virtual void convolve_weight_gradient(const Convolution&, ConstQuantized dy, ConstQuantized x,
                                         float* dw) = 0;
 
-  // -- Exact sums
-  // ----------------------------------------------------------------------------------------------------
+  // -- Exact sums --
+  // samples * inner <= 2^32.
   [[nodiscard]] virtual bool sum(const float* x, const Channels&, float* result) = 0;
   // The sum of the rounded products x * y.
   [[nodiscard]] virtual bool sum_products(const float* x, const float* y, const Channels&, float* result) = 0;
   [[nodiscard]] virtual bool moments(const float* x, const Channels&, float* mean, float* variance) = 0;
 
-  // -- Element-wise: single IEEE operations in the order written. In-place use (y == x) is allowed
-  // --------------------
+  // -- Element-wise --
+  // Single IEEE operations in the order written; exp and the like as arithmetic.md lists them. An output may
+  // be the same array as an input.
   virtual void add(const float* a, const float* b, int64_t n, float* y) = 0;
   virtual void subtract(const float* a, const float* b, int64_t n, float* y) = 0;
   virtual void multiply(const float* a, const float* b, int64_t n, float* y) = 0;
@@ -157,9 +158,8 @@ class Backend {
   virtual void error_function(const float* x, int64_t n, float* y) = 0;
   virtual void sigmoid(const float* x, int64_t n, float* y) = 0;
 
-  // -- Normalization
-  // ------------------------------------------------------------------------------------------------- inverse
-  // = 1 / sqrt(variance + epsilon), normalized = (x - mean) * inverse, y = normalized * gamma + beta.
+  // -- Normalization --
+  // inverse = 1 / sqrt(variance + epsilon), normalized = (x - mean) * inverse, y = normalized * gamma + beta.
   virtual void normalize(const float* x, const Channels&, const float* mean, const float* variance,
                          float epsilon, const float* gamma, const float* beta, float* inverse, float* y) = 0;
   // Gradient of batch normalization with training statistics. n = samples * inner:
@@ -169,20 +169,21 @@ class Backend {
                                                 const float* mean, const float* inverse, const float* gamma,
                                                 float* dgamma, float* dbeta, float* dx) = 0;
 
-  // -- Pooling
-  // -------------------------------------------------------------------------------------------------------
+  // -- Pooling --
+  // Every window has at least one value inside the input.
   // `chosen` is the index within the input plane of the first largest value in row-major order.
   virtual void max_pool(const Pooling&, const float* x, float* y, int32_t* chosen) = 0;
   // Adds in ascending order of outputs, from +0.
   virtual void max_pool_gradient(const Pooling&, const float* dy, const int32_t* chosen, float* dx) = 0;
-  // The exact sum of the window (one block), divided by its number of elements.
+  // The exact sum of the values inside the input (one block), divided by their number or, where padding
+  // counts, by kernel_height * kernel_width.
   [[nodiscard]] virtual bool average_pool(const Pooling&, const float* x, float* y) = 0;
+  // Adds each output's share to its window, in ascending order of outputs, from +0.
   virtual void average_pool_gradient(const Pooling&, const float* dy, float* dx) = 0;
 
-  // -- Softmax with cross-entropy
-  // ------------------------------------------------------------------------------------ For each row of
-  // `logits` [rows][classes]: losses[row] = log(s) - (logits[label] - max), and gradient = (softmax -
-  // onehot(label)) / rows. `gradient` may be null.
+  // -- Softmax with cross-entropy --
+  // For each row of `logits` [rows][classes]: losses[row] = log(s) - (logits[label] - max), and
+  // gradient = (softmax - onehot(label)) / rows. `gradient` may be null. 0 <= label < classes.
   [[nodiscard]] virtual bool softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
                                                    int64_t classes, float* losses, float* gradient) = 0;
 };

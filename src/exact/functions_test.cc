@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace cairn::exact {
@@ -81,6 +82,28 @@ TEST(Functions, EndsAreExact) {
   EXPECT_EQ(sigmoid_exact(infinity), 1.0f);
   for (auto* function : {exp_exact, log_exact, tanh_exact, erf_exact, sigmoid_exact})
     for (float x : {nan, -nan, float_of(0x7f800001)}) EXPECT_EQ(bits_of(function(x)), kNanBits);
+}
+
+// The tables of docs/formats/arithmetic.md.
+TEST(Functions, GiveTheDocumentedBits) {
+  const std::array<float (*)(float), 5> functions = {exp_exact, log_exact, tanh_exact, erf_exact, sigmoid_exact};
+  struct Row {
+    float x;
+    std::array<uint32_t, 5> bits;
+  };
+  const Row rows[] = {{1.0f, {0x402df854, 0x00000000, 0x3f42f7d6, 0x3f57bb3e, 0x3f3b26a8}},
+                      {0.1f, {0x3f8d763e, 0xc0135d8e, 0x3dcc1ebc, 0x3de652f5, 0x3f066509}},
+                      {-20.0f, {0x310da433, 0x7fc00000, 0xbf800000, 0xbf800000, 0x310da433}}};
+  for (const Row& row : rows)
+    for (size_t i = 0; i < functions.size(); ++i) EXPECT_EQ(bits_of(functions[i](row.x)), row.bits[i]);
+}
+
+TEST(Mix, GivesTheDocumentedBits) {
+  EXPECT_EQ(mix(0), 0u);
+  EXPECT_EQ(mix(1), 0x6889f849u);
+  EXPECT_EQ(mix(2), 0xd113f092u);
+  EXPECT_EQ(mix(0x12345678), 0xf5e7e971u);
+  EXPECT_EQ(mix(0xffffffff), 0x6768e522u);
 }
 
 }  // namespace
