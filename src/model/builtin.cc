@@ -4,156 +4,124 @@
 #include <cmath>
 
 #include "base/philox.h"
-#include "model/operators.h"
+#include "model/graph_builder.h"
 
 namespace cairn::model {
 namespace {
 
 constexpr std::array<std::string_view, 3> kNames = {"mlp", "lenet", "resnet8"};
 
-// Appends nodes to a graph; `current` is the value that the next layer reads. The first failure sticks.
-class GraphBuilder {
+// A chain of layers; `current` is what the next layer reads.
+class Layers {
  public:
-  explicit GraphBuilder(const Shape& input) { graph_.shapes.push_back(input); }
+  explicit Layers(const Shape& input) : builder_(input), current_(builder_.input()) {}
 
   ValueId current() const { return current_; }
-  int64_t channels() const { return graph_.shapes[current_][1]; }
+  int64_t channels() const { return builder_.shape(current_)[1]; }
   void branch_from(ValueId value) { current_ = value; }
 
   void gemm(const std::string& name, int64_t outputs) {
     const int64_t inputs = channels();
-    const ValueId w = parameter(name + ".weight", {outputs, inputs}, Initializer::kaiming_uniform, inputs);
-    const ValueId b = parameter(name + ".bias", {outputs}, Initializer::kaiming_uniform, inputs);
-    node(Operator::gemm, name, {current_, w, b}, {});
+    const ValueId w =
+        builder_.parameter(name + ".weight", {outputs, inputs}, Initializer::kaiming_uniform, inputs);
+    const ValueId b = builder_.parameter(name + ".bias", {outputs}, Initializer::kaiming_uniform, inputs);
+    current_ = builder_.node(Operator::gemm, name, {current_, w, b});
   }
 
   void conv(const std::string& name, int64_t outputs, int64_t kernel, int64_t stride, int64_t pad,
             bool bias) {
-    const int64_t inputs = channels();
-    const int64_t fan_in = inputs * kernel * kernel;
+    const Shape weight = {outputs, channels(), kernel, kernel};
+    const int64_t fan_in = channels() * kernel * kernel;
     std::vector<ValueId> operands = {current_};
-    operands.push_back(
-        parameter(name + ".weight", {outputs, inputs, kernel, kernel}, Initializer::kaiming_uniform, fan_in));
-    if (bias) operands.push_back(parameter(name + ".bias", {outputs}, Initializer::kaiming_uniform, fan_in));
-    node(Operator::conv, name, operands,
-         {.kernel = {kernel, kernel},
-          .strides = {stride, stride},
-          .pads = {pad, pad, pad, pad},
-          .dilations = {1, 1}});
+    operands.push_back(builder_.parameter(name + ".weight", weight, Initializer::kaiming_uniform, fan_in));
+    if (bias)
+      operands.push_back(builder_.parameter(name + ".bias", {outputs}, Initializer::kaiming_uniform, fan_in));
+    current_ = builder_.node(Operator::conv, name, operands,
+                             {.kernel = {kernel, kernel},
+                              .strides = {stride, stride},
+                              .pads = {pad, pad, pad, pad},
+                              .dilations = {1, 1}});
   }
 
   void batch_normalization(const std::string& name) {
-    const ValueId scale = parameter(name + ".weight", {channels()}, Initializer::one, 1);
-    const ValueId shift = parameter(name + ".bias", {channels()}, Initializer::zero, 1);
-    graph_.statistics.push_back(
-        {static_cast<uint32_t>(graph_.nodes.size()), name + ".running_mean", name + ".running_var"});
-    node(Operator::batch_normalization, name, {current_, scale, shift}, {});
+    const ValueId scale = builder_.parameter(name + ".weight", {channels()}, Initializer::one);
+    const ValueId shift = builder_.parameter(name + ".bias", {channels()}, Initializer::zero);
+    current_ = builder_.node(Operator::batch_normalization, name, {current_, scale, shift});
   }
 
   void max_pool(const std::string& name, int64_t size) {
-    node(Operator::max_pool, name, {current_},
-         {.kernel = {size, size}, .strides = {size, size}, .pads = {0, 0, 0, 0}});
+    current_ = builder_.node(Operator::max_pool, name, {current_},
+                             {.kernel = {size, size}, .strides = {size, size}, .pads = {0, 0, 0, 0}});
   }
 
-  void simple(Operator op, const std::string& name) { node(op, name, {current_}, {}); }
-  void add(const std::string& name, ValueId other) { node(Operator::add, name, {current_, other}, {}); }
-
-  Result<Graph> finish() {
-    if (!error_.empty()) return Error{error_};
-    graph_.output = current_;
-    CAIRN_CHECK(verify(graph_));
-    return std::move(graph_);
+  void simple(Operator op, const std::string& name) { current_ = builder_.node(op, name, {current_}); }
+  void add(const std::string& name, ValueId other) {
+    current_ = builder_.node(Operator::add, name, {current_, other});
   }
+
+  Result<Graph> finish() { return std::move(builder_).finish(); }
 
  private:
-  ValueId parameter(const std::string& name, Shape shape, Initializer initializer, int64_t fan_in) {
-    const auto value = static_cast<ValueId>(graph_.shapes.size());
-    graph_.shapes.push_back(std::move(shape));
-    graph_.parameters.push_back({name, value, initializer, fan_in});
-    is_parameter_.resize(graph_.shapes.size());
-    is_parameter_[value] = true;
-    return value;
-  }
-
-  void node(Operator op, const std::string& name, std::vector<ValueId> inputs, Attributes attributes) {
-    if (!error_.empty()) return;
-    is_parameter_.resize(graph_.shapes.size());
-    Node node{op, name, std::move(inputs), {}, std::move(attributes)};
-    std::vector<Operand> operands;
-    for (ValueId input : node.inputs) operands.push_back({graph_.shapes[input], is_parameter_[input]});
-    auto shape = infer_shape(node, operands);
-    if (!shape) {
-      error_ = shape.error().message;
-      return;
-    }
-    current_ = static_cast<ValueId>(graph_.shapes.size());
-    node.outputs = {current_};
-    graph_.shapes.push_back(std::move(shape).value());
-    graph_.nodes.push_back(std::move(node));
-  }
-
-  Graph graph_;
-  ValueId current_ = 0;
-  std::vector<bool> is_parameter_;
-  std::string error_;
+  GraphBuilder builder_;
+  ValueId current_;
 };
 
-Result<Graph> mlp(GraphBuilder builder, int64_t classes) {
-  builder.simple(Operator::flatten, "flatten");
-  builder.gemm("fc1", 128);
-  builder.simple(Operator::relu, "relu1");
-  builder.gemm("fc2", classes);
-  return builder.finish();
+Result<Graph> mlp(Layers layers, int64_t classes) {
+  layers.simple(Operator::flatten, "flatten");
+  layers.gemm("fc1", 128);
+  layers.simple(Operator::relu, "relu1");
+  layers.gemm("fc2", classes);
+  return layers.finish();
 }
 
 // After LeCun et al., "Gradient-based learning applied to document recognition" (1998), with ReLU and
 // max-pooling.
-Result<Graph> lenet(GraphBuilder builder, int64_t classes) {
-  builder.conv("conv1", 6, 5, 1, 2, true);
-  builder.simple(Operator::relu, "relu1");
-  builder.max_pool("pool1", 2);
-  builder.conv("conv2", 16, 5, 1, 0, true);
-  builder.simple(Operator::relu, "relu2");
-  builder.max_pool("pool2", 2);
-  builder.simple(Operator::flatten, "flatten");
-  builder.gemm("fc1", 120);
-  builder.simple(Operator::relu, "relu3");
-  builder.gemm("fc2", 84);
-  builder.simple(Operator::relu, "relu4");
-  builder.gemm("fc3", classes);
-  return builder.finish();
+Result<Graph> lenet(Layers layers, int64_t classes) {
+  layers.conv("conv1", 6, 5, 1, 2, true);
+  layers.simple(Operator::relu, "relu1");
+  layers.max_pool("pool1", 2);
+  layers.conv("conv2", 16, 5, 1, 0, true);
+  layers.simple(Operator::relu, "relu2");
+  layers.max_pool("pool2", 2);
+  layers.simple(Operator::flatten, "flatten");
+  layers.gemm("fc1", 120);
+  layers.simple(Operator::relu, "relu3");
+  layers.gemm("fc2", 84);
+  layers.simple(Operator::relu, "relu4");
+  layers.gemm("fc3", classes);
+  return layers.finish();
 }
 
-void residual_block(GraphBuilder& builder, const std::string& name, int64_t channels, int64_t stride) {
-  const ValueId entry = builder.current();
+void residual_block(Layers& layers, const std::string& name, int64_t channels, int64_t stride) {
+  const ValueId entry = layers.current();
   ValueId shortcut = entry;
-  if (stride != 1 || builder.channels() != channels) {
-    builder.conv(name + ".shortcut.conv", channels, 1, stride, 0, false);
-    builder.batch_normalization(name + ".shortcut.bn");
-    shortcut = builder.current();
-    builder.branch_from(entry);
+  if (stride != 1 || layers.channels() != channels) {
+    layers.conv(name + ".shortcut.conv", channels, 1, stride, 0, false);
+    layers.batch_normalization(name + ".shortcut.bn");
+    shortcut = layers.current();
+    layers.branch_from(entry);
   }
-  builder.conv(name + ".conv1", channels, 3, stride, 1, false);
-  builder.batch_normalization(name + ".bn1");
-  builder.simple(Operator::relu, name + ".relu1");
-  builder.conv(name + ".conv2", channels, 3, 1, 1, false);
-  builder.batch_normalization(name + ".bn2");
-  builder.add(name + ".add", shortcut);
-  builder.simple(Operator::relu, name + ".relu2");
+  layers.conv(name + ".conv1", channels, 3, stride, 1, false);
+  layers.batch_normalization(name + ".bn1");
+  layers.simple(Operator::relu, name + ".relu1");
+  layers.conv(name + ".conv2", channels, 3, 1, 1, false);
+  layers.batch_normalization(name + ".bn2");
+  layers.add(name + ".add", shortcut);
+  layers.simple(Operator::relu, name + ".relu2");
 }
 
 // After He et al., "Deep Residual Learning for Image Recognition" (2016): one block at each of three widths.
-Result<Graph> resnet8(GraphBuilder builder, int64_t classes) {
-  builder.conv("conv1", 16, 3, 1, 1, false);
-  builder.batch_normalization("bn1");
-  builder.simple(Operator::relu, "relu1");
-  residual_block(builder, "block1", 16, 1);
-  residual_block(builder, "block2", 32, 2);
-  residual_block(builder, "block3", 64, 2);
-  builder.simple(Operator::global_average_pool, "pool");
-  builder.simple(Operator::flatten, "flatten");
-  builder.gemm("fc", classes);
-  return builder.finish();
+Result<Graph> resnet8(Layers layers, int64_t classes) {
+  layers.conv("conv1", 16, 3, 1, 1, false);
+  layers.batch_normalization("bn1");
+  layers.simple(Operator::relu, "relu1");
+  residual_block(layers, "block1", 16, 1);
+  residual_block(layers, "block2", 32, 2);
+  residual_block(layers, "block3", 64, 2);
+  layers.simple(Operator::global_average_pool, "pool");
+  layers.simple(Operator::flatten, "flatten");
+  layers.gemm("fc", classes);
+  return layers.finish();
 }
 
 // Uniform in (-bound, bound): an odd integer of 25 bits with its sign, scaled; one rounding, in the last
@@ -174,9 +142,9 @@ Result<Graph> builtin_model(std::string_view name, const Shape& input, int64_t c
     return Error{"the input of a built-in model must be [1, channels, height, width]"};
   }
   if (classes < 2 || classes > 1 << 20) return Error{"classes: must be 2 to 1048576"};
-  if (name == "mlp") return mlp(GraphBuilder(input), classes);
-  if (name == "lenet") return lenet(GraphBuilder(input), classes);
-  if (name == "resnet8") return resnet8(GraphBuilder(input), classes);
+  if (name == "mlp") return mlp(Layers(input), classes);
+  if (name == "lenet") return lenet(Layers(input), classes);
+  if (name == "resnet8") return resnet8(Layers(input), classes);
   return Error{"no built-in model is called '" + std::string(name) + "'; there are mlp, lenet and resnet8"};
 }
 

@@ -1,0 +1,308 @@
+#include "model/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "model/builtin.h"
+#include "model/graph_builder.h"
+#include "model/network.h"
+#include "model/shadow.h"
+
+namespace cairn::model {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Random networks of image operators with forks and joins, ending in a small classifier.
+class RandomGraph {
+ public:
+  explicit RandomGraph(std::mt19937& random) : random_(random), g_({1, 4, 6, 6}), ends_{g_.input()} {}
+
+  Graph make() {
+    const int layers = 3 + static_cast<int>(random_() % 15);
+    for (int i = 0; i < layers; ++i) ends_.push_back(layer(pick()));
+    ValueId last = ends_[0];
+    for (size_t i = 1; i < ends_.size(); ++i) last = g_.node(Operator::add, name("join"), {last, ends_[i]});
+    last = g_.node(Operator::flatten, "flatten", {last});
+    g_.node(Operator::gemm, "fc", {last, weight({3, 144}, 144)});
+    auto graph = std::move(g_).finish();
+    EXPECT_TRUE(graph.ok()) << graph.error().message;
+    return std::move(graph).value();
+  }
+
+ private:
+  std::string name(const char* kind) { return kind + std::to_string(number_++); }
+  ValueId weight(Shape shape, int64_t fan_in) {
+    return g_.parameter(name("w"), std::move(shape), Initializer::kaiming_uniform, fan_in);
+  }
+
+  // A value that later layers may read too, or not.
+  ValueId pick() {
+    const ValueId value = ends_[random_() % ends_.size()];
+    if (ends_.size() > 1 && random_() % 3 != 0) std::erase(ends_, value);
+    return value;
+  }
+
+  ValueId conv(ValueId x, int64_t groups, bool bias) {
+    std::vector<ValueId> inputs = {x, weight({4, 4 / groups, 3, 3}, 9)};
+    if (bias) inputs.push_back(weight({4}, 9));
+    Attributes a{
+        .kernel = {3, 3}, .strides = {1, 1}, .pads = {1, 1, 1, 1}, .dilations = {1, 1}, .groups = groups};
+    return g_.node(Operator::conv, name("conv"), inputs, a);
+  }
+
+  ValueId layer(ValueId x) {
+    switch (random_() % 8) {
+      case 0:
+        return g_.node(Operator::batch_normalization, name("bn"), {x, weight({4}, 1), weight({4}, 1)});
+      case 1:
+        return g_.node(Operator::relu, name("relu"), {x});
+      case 2:
+        return g_.node(Operator::max_pool, name("pool"), {x},
+                       {.kernel = {3, 3}, .strides = {1, 1}, .pads = {1, 1, 1, 1}});
+      case 3:
+        return g_.node(Operator::multiply, name("gate"),
+                       {x, g_.node(Operator::global_average_pool, name("gap"), {x})});
+      case 4:
+        return g_.node(Operator::add, name("add"), {x, pick()});
+      case 5:
+        return g_.node(Operator::add, name("bias"), {x, weight({4, 1, 1}, 4)});
+      default:
+        return conv(x, random_() % 2 ? 1 : 4, random_() % 2);
+    }
+  }
+
+  std::mt19937& random_;
+  GraphBuilder g_;
+  std::vector<ValueId> ends_;
+  int number_ = 0;
+};
+
+Program lowered(const Graph& graph, int64_t batch, Mode mode = Mode::training) {
+  const Layout layout(graph, batch);
+  auto program = lower(graph, layout, {.batch = batch}, mode);
+  EXPECT_TRUE(program.ok()) << program.error().message;
+  return std::move(program).value();
+}
+
+std::vector<float> random_input(size_t count, std::mt19937& random) {
+  std::normal_distribution<float> distribution;
+  std::vector<float> result(count);
+  for (float& value : result) value = distribution(random);
+  return result;
+}
+
+// Keeping every tensor forbids reuse of memory: if a plan destroyed something still needed, the bits would
+// differ.
+TEST(Program, RandomGraphsComputeTheSameWithAndWithoutReuseOfMemory) {
+  std::mt19937 random(11);
+  ThreadPool pool(1);
+  auto backend = exact::make_backend(exact::Isa::scalar, pool);
+  for (int round = 0; round < 150; ++round) {
+    const Graph graph = RandomGraph(random).make();
+    auto tight = Network::compile(graph, {.batch = 2}, *backend);
+    auto roomy = Network::compile(graph, {.batch = 2, .keep_tensors = true}, *backend);
+    ASSERT_TRUE(tight.ok() && roomy.ok()) << tight.error().message;
+    ASSERT_LE(tight->memory_bytes(), roomy->memory_bytes());
+    const std::vector<float> parameters = initial_parameters(graph, 5);
+    const std::vector<float> input = random_input(tight->input_count(), random);
+    const std::vector<int32_t> labels = {0, 2};
+    std::vector<float> a(parameters.size());
+    std::vector<float> b(parameters.size());
+    auto loss = tight->gradient(parameters, input, labels, {}, a);
+    ASSERT_TRUE(loss.ok()) << loss.error().message;
+    ASSERT_EQ(*loss, *roomy->gradient(parameters, input, labels, {}, b));
+    ASSERT_EQ(a, b) << "round " << round;
+  }
+}
+
+TEST(Program, WholeNetworksAgreeWithBinary64FromTheSameTensors) {
+  ThreadPool pool(1);
+  auto backend = exact::make_backend(exact::Isa::scalar, pool);
+  std::mt19937 random(12);
+  for (std::string_view name : builtin_names()) {
+    const Graph graph = *builtin_model(name, {1, 1, 16, 16}, 10);
+    auto network = Network::compile(graph, {.batch = 4, .keep_tensors = true}, *backend);
+    ASSERT_TRUE(network.ok());
+    const std::vector<float> parameters = initial_parameters(graph, 5);
+    const std::vector<float> input = random_input(network->input_count(), random);
+    const std::vector<int32_t> labels = {3, 1, 4, 1};
+    std::vector<float> gradient(parameters.size());
+    ASSERT_TRUE(network->gradient(parameters, input, labels, {}, gradient).ok());
+    Shadow shadow(graph, 4, parameters, input);
+    shadow.forward();
+    std::vector<Doubles> tensors;
+    const auto take = [&](const auto&, const auto&, std::span<const float> v) {
+      tensors.emplace_back(v.begin(), v.end());
+    };
+    ASSERT_TRUE(network->visit(take).ok());
+    const std::vector<float> logits(tensors.back().begin(), tensors.back().end());
+    EXPECT_LE(relative_error(logits, shadow.values[graph.output], 0), 1e-2) << name;
+    shadow.forward(tensors);
+    const std::vector<Doubles> expected = shadow.backward(labels);
+    double all = 0;
+    for (const Doubles& part : expected) all = std::hypot(all, norm(part));
+    size_t index = 0;
+    for (const ParameterInfo& p : network->parameters()) {
+      const auto mine = std::span(gradient).subspan(p.offset, p.count);
+      EXPECT_LE(relative_error(mine, expected[index++], 1e-3 * all), 1e-2) << name << " " << p.name;
+    }
+  }
+}
+
+// x feeds three scalings; the parts of its gradient are d, -2^30 d and 2^30 d. Only from the last consumer to
+// the first do they add up to d in binary32; from the first to the last they add up to nothing.
+TEST(Program, PartsOfAGradientAddFromTheLastConsumerToTheFirst) {
+  GraphBuilder g({1, 2});
+  const ValueId x = g.node(Operator::add, "x", {g.input(), g.parameter("p", {2})});
+  const ValueId a = g.node(Operator::multiply, "a", {x, g.parameter("sa", {1})});
+  const ValueId b = g.node(Operator::multiply, "b", {x, g.parameter("sb", {1})});
+  const ValueId c = g.node(Operator::multiply, "c", {x, g.parameter("sc", {1})});
+  const ValueId bc = g.node(Operator::add, "bc", {b, c});
+  g.node(Operator::add, "out", {a, bc});
+  const Graph graph = *std::move(g).finish();
+  ThreadPool pool(1);
+  auto backend = exact::make_backend(exact::Isa::scalar, pool);
+  auto network = Network::compile(graph, {}, *backend);
+  ASSERT_TRUE(network.ok()) << network.error().message;
+  const std::vector<float> parameters = {0, 0, 1, -0x1p30f, 0x1p30f};
+  const std::vector<float> input = {0.5f, 0.5f};
+  const std::vector<int32_t> labels = {1};
+  std::vector<float> gradient(parameters.size());
+  ASSERT_TRUE(network->gradient(parameters, input, labels, {}, gradient).ok());
+  EXPECT_EQ(gradient[0], 0.5f);
+  EXPECT_EQ(gradient[1], -0.5f);
+}
+
+TEST(Program, TheFirstLayerComputesNoInputGradientAndActivationsAreQuantizedOnce) {
+  const Graph graph = *builtin_model("lenet", {1, 1, 28, 28}, 10);
+  const Program program = lowered(graph, 4);
+  std::vector<int> count(static_cast<size_t>(Opcode::check_finite) + 1);
+  for (const Instruction& instruction : program.instructions) ++count[static_cast<size_t>(instruction.op)];
+  const auto of = [&](Opcode op) { return count[static_cast<size_t>(op)]; };
+  EXPECT_EQ(of(Opcode::convolve), 2);
+  EXPECT_EQ(of(Opcode::convolve_input_gradient), 1);
+  EXPECT_EQ(of(Opcode::convolve_weight_gradient), 2);
+  EXPECT_EQ(of(Opcode::quantize), 5 + 5 + 4) << "activations, weights by output, weights by input";
+  EXPECT_EQ(of(Opcode::quantize_dithered), 5);
+}
+
+TEST(Program, EvaluationHasNoBackward) {
+  const Graph graph = *builtin_model("resnet8", {1, 1, 8, 8}, 10);
+  for (const Instruction& instruction : lowered(graph, 4, Mode::evaluation).instructions) {
+    EXPECT_NE(instruction.op, Opcode::moments);
+    EXPECT_NE(instruction.op, Opcode::quantize_dithered);
+  }
+}
+
+// Runs a program in poisoned memory between guards: it must neither read what it did not write nor touch more
+// than the plan says, and use the plan to its end.
+TEST(Program, UsesExactlyThePlannedMemory) {
+  constexpr uint64_t kGuard = 4096;
+  ThreadPool pool(1);
+  auto backend = exact::make_backend(exact::Isa::scalar, pool);
+  std::mt19937 random(13);
+  for (int round = 0; round < 20; ++round) {
+    const Graph graph = RandomGraph(random).make();
+    const Layout layout(graph, 2);
+    auto program = lower(graph, layout, {.batch = 2}, Mode::training);
+    ASSERT_TRUE(program.ok());
+    auto device = make_cpu_device(*backend);
+    const uint64_t size = program->memory_bytes + kGuard;
+    ASSERT_TRUE(device->reserve(size).ok());
+    std::vector<uint8_t> poison(size, 0xff);  // NaN, and exponents and labels out of range
+    device->upload(0, std::as_bytes(std::span(poison)));
+    const std::vector<float> parameters = initial_parameters(graph, 5);
+    const std::vector<float> input = random_input(layout.input_count, random);
+    const std::vector<int32_t> labels = {0, 2};
+    device->upload(layout.parameters, std::as_bytes(std::span(parameters)));
+    device->upload(layout.input, std::as_bytes(std::span(input)));
+    device->upload(layout.labels, std::as_bytes(std::span(labels)));
+    for (const Instruction& instruction : program->instructions) {
+      ASSERT_TRUE(device->run(*program, instruction, {}));
+    }
+    std::vector<uint8_t> after(size);
+    device->download(0, std::as_writable_bytes(std::span(after)));
+    uint64_t touched = size;
+    while (touched > 0 && after[touched - 1] == 0xff) --touched;
+    EXPECT_LE(touched, program->memory_bytes);
+    EXPECT_GT(touched + kAlignment, program->memory_bytes);
+  }
+}
+
+struct Damage {
+  const char* what;
+  void (*apply)(Program&);
+  const char* message;
+};
+
+Instruction& find(Program& program, Opcode op) {
+  for (Instruction& instruction : program.instructions) {
+    if (instruction.op == op) return instruction;
+  }
+  ADD_FAILURE() << "no such instruction";
+  return program.instructions[0];
+}
+
+TEST(Program, TheVerifierRefusesDamage) {
+  const Damage damages[] = {
+      {"dropped instruction", [](Program& p) { p.instructions.erase(p.instructions.begin()); },
+       "before it is written"},
+      {"repeated instruction", [](Program& p) { p.instructions.push_back(p.instructions[0]); },
+       "written twice"},
+      {"reversed", [](Program& p) { std::reverse(p.instructions.begin(), p.instructions.end()); },
+       "before it is written"},
+      {"wrong size", [](Program& p) { ++p.buffers[find(p, Opcode::sum).reads[0]].elements; }, "does not fit"},
+      {"wrong type", [](Program& p) { p.buffers[find(p, Opcode::relu).reads[0]].type = ElementType::int32; },
+       "does not fit"},
+      {"wrong groups",
+       [](Program& p) {
+         p.buffers[find(p, Opcode::quantize).writes[0]].groups = {1, 1, 1, 1};
+       },
+       "does not fit"},
+      {"no such buffer", [](Program& p) { find(p, Opcode::relu).reads[0] = 100000; }, "no such buffer"},
+      {"missing operand", [](Program& p) { find(p, Opcode::sum).reads.clear(); }, "number of operands"},
+      {"outside", [](Program& p) { p.memory_bytes -= kAlignment; }, "outside of memory"},
+      {"far outside", [](Program& p) { p.buffers[find(p, Opcode::sum).reads[0]].offset = ~uint64_t{0} - 3; },
+       "outside"},
+      {"onto the parameters", [](Program& p) { p.buffers[find(p, Opcode::convolve).writes[0]].offset = 0; },
+       "overlaps"},
+      {"onto an operand",
+       [](Program& p) {
+         const Instruction& i = find(p, Opcode::convolve);
+         p.buffers[i.writes[0]].offset = p.buffers[i.reads[0]].offset;
+       },
+       "overlaps"},
+      {"result not written", [](Program& p) { p.buffers.push_back({.elements = 1, .kept = true}); },
+       "never written"},
+  };
+  const Program program = lowered(*builtin_model("lenet", {1, 1, 28, 28}, 10), 4);
+  ASSERT_TRUE(verify_program(program).ok());
+  for (const Damage& damage : damages) {
+    Program damaged = program;
+    damage.apply(damaged);
+    auto status = verify_program(damaged);
+    ASSERT_FALSE(status.ok()) << damage.what;
+    EXPECT_THAT(status.error().message, HasSubstr(damage.message)) << damage.what;
+  }
+}
+
+// Any two buffers that swap places overlap something still to be read, or hold nothing at the same time.
+TEST(Program, TheVerifierSeesMisplacedBuffers) {
+  const Program program = lowered(*builtin_model("lenet", {1, 1, 28, 28}, 10), 4);
+  std::mt19937 random(14);
+  int refused = 0;
+  for (int round = 0; round < 500; ++round) {
+    Program moved = program;
+    moved.buffers[random() % moved.buffers.size()].offset = random() % (program.memory_bytes / 64) * 64;
+    refused += !verify_program(moved).ok();
+  }
+  EXPECT_GT(refused, 300);
+}
+
+}  // namespace
+}  // namespace cairn::model
