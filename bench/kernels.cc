@@ -73,8 +73,9 @@ void measure(benchmark::State& state, Machine& machine, double macs, const std::
   for (auto _ : state) {
     const double seconds = seconds_of(threads, work);
     state.SetIterationTime(seconds);
-    const double peak_seconds = seconds_of(
-        [&] { machine.pool.run(threads, [&](int64_t, int) { integer_peak(machine.backend->isa()); }); });
+    const double peak_seconds = seconds_of(threads, [&] {
+      machine.pool.run(threads, [&](int64_t, int) { integer_peak(machine.backend->isa()); });
+    });
     rates.push_back(macs / seconds / 1e9);
     peaks.push_back(static_cast<double>(threads * kPeakMacs) / peak_seconds / 1e9);
     ratios.push_back(rates.back() / peaks.back() * 100);
