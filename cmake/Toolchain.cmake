@@ -25,5 +25,6 @@ if(CAIRN_SANITIZE)
 endif()
 
 find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
 find_package(GTest REQUIRED)
 include(GoogleTest)
