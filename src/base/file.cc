@@ -41,12 +41,6 @@ Status write_all(int fd, BytesView bytes, const std::filesystem::path& path) {
   return {};
 }
 
-Status sync_directory(const std::filesystem::path& directory) {
-  Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return system_error(directory, "sync");
-  return {};
-}
-
 Status write_temporary(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
   Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (fd.get() < 0) return system_error(path, "create");
@@ -99,6 +93,12 @@ Status write_file(const std::filesystem::path& path, BytesView bytes) {
 
 Status write_private_file(const std::filesystem::path& path, BytesView bytes) {
   return replace_file(path, bytes, 0600);
+}
+
+Status sync_directory(const std::filesystem::path& directory) {
+  Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return system_error(directory, "sync");
+  return {};
 }
 
 Status make_directory(const std::filesystem::path& path) {

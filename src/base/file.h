@@ -16,6 +16,7 @@ Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size);
 Status write_file(const std::filesystem::path& path, BytesView bytes);
 Status write_private_file(const std::filesystem::path& path, BytesView bytes);  // mode 0600
 
-Status make_directory(const std::filesystem::path& path);  // with parents
+Status sync_directory(const std::filesystem::path& directory);  // what was made or renamed in it stays so
+Status make_directory(const std::filesystem::path& path);       // with parents
 
 }  // namespace cairn
