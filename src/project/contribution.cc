@@ -158,12 +158,12 @@ Project::Change entry_change(const Project& project, const Submission& submissio
 
 }  // namespace
 
-Result<PublicKey> add_user(const Project& project, const KeyRing& keys, const std::string& name) {
+Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::string& name) {
   CAIRN_CHECK(check_user_name(name));
   if (project.state().name_taken(sha256(as_bytes(name)))) {
     return Error{"user " + name + ": the name is taken in this project; choose another"};
   }
-  CAIRN_TRY(const SigningKey key, keys.create(project.id(), name));
+  CAIRN_TRY(const SigningKey key, keys.create(project.id().hex(), name));
   return key.public_key();
 }
 

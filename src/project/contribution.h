@@ -18,7 +18,7 @@ struct Lease {
 inline constexpr int64_t kLeaseTime = 60 * 60 * 1000;  // milliseconds
 
 // Makes the user's key. The user joins the log with the first accepted entry. Refuses a name that is taken.
-Result<PublicKey> add_user(const Project& project, const KeyRing& keys, const std::string& name);
+Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::string& name);
 
 // The lowest unit that nobody has done or holds; the one that the user holds already, if there is one.
 Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment);

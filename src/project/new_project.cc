@@ -12,6 +12,7 @@
 #include "model/builtin.h"
 #include "onnx/sandbox.h"
 #include "project/policy_settings.h"
+#include "project/submission.h"
 
 namespace cairn::project {
 namespace {
@@ -60,10 +61,10 @@ struct ProjectKeys {
   SigningKey coordinator = SigningKey::generate();
   SigningKey judge = SigningKey::generate();
 
-  Status save(const KeyRing& ring, const Digest& project) const {
-    CAIRN_CHECK(ring.save(project, ledger::kRootKey, root));
-    CAIRN_CHECK(ring.save(project, ledger::kCoordinatorKey, coordinator));
-    return ring.save(project, ledger::kJudgeKey, judge);
+  Status save(KeyRing& ring, const std::string& project) const {
+    CAIRN_CHECK(ring.add(project, std::string(kRootKey), root));
+    CAIRN_CHECK(ring.add(project, std::string(kCoordinatorKey), coordinator));
+    return ring.add(project, std::string(kJudgeKey), judge);
   }
 };
 
@@ -178,8 +179,8 @@ Status append_first_events(const fs::path& log, const ProjectKeys& keys, const l
 
 }  // namespace
 
-Result<Project> create_project(const std::filesystem::path& place, const NewProject& wanted,
-                               const KeyRing& ring, Environment& environment, const Progress& progress) {
+Result<Project> create_project(const std::filesystem::path& place, const NewProject& wanted, KeyRing& ring,
+                               Environment& environment, const Progress& progress) {
   const fs::path directory = without_trailing_slash(place);
   CAIRN_CHECK(check_place(directory));
   CAIRN_TRY(const Settings settings, read_settings(wanted.recipe));
@@ -195,7 +196,7 @@ Result<Project> create_project(const std::filesystem::path& place, const NewProj
   const auto genesis = ledger::sign_statement(keys.root, Digest{}, ledger::LogHead{}, contents.genesis);
   CAIRN_CHECK(
       append_first_events(scaffold.directory() / kLogFile, keys, genesis, contents.start, environment));
-  CAIRN_CHECK(keys.save(ring, ledger::statement_digest(genesis)));
+  CAIRN_CHECK(keys.save(ring, ledger::statement_digest(genesis).hex()));
   CAIRN_CHECK(scaffold.move());
   return Project::open(directory, environment);
 }

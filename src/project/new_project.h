@@ -13,6 +13,6 @@ struct NewProject {
 
 // Makes the directory whole or not at all, and the keys of root, coordinator and judge in `keys`.
 Result<Project> create_project(const std::filesystem::path& directory, const NewProject& wanted,
-                               const KeyRing& keys, Environment& environment, const Progress& progress);
+                               KeyRing& keys, Environment& environment, const Progress& progress);
 
 }  // namespace cairn::project

@@ -17,7 +17,7 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "data/shard_store.h"
-#include "ledger/key_ring.h"
+#include "ledger/keyring.h"
 #include "ledger/store.h"
 #include "model/graph.h"
 #include "trust/state.h"

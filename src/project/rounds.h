@@ -1,6 +1,7 @@
 // What the coordinator does: close a round, open the next with the new average.
 #pragma once
 
+#include "average/snapshot.h"
 #include "project/project.h"
 
 namespace cairn::project {
@@ -14,6 +15,9 @@ struct ClosedRound {
 };
 
 // Appends the openings that wait, the close, and the opening of the next round, in one transaction.
-Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator, const Progress& progress);
+Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator);
+
+// The parameters that the genesis names, on the grid.
+Result<average::Snapshot> starting_snapshot(const Project& project);
 
 }  // namespace cairn::project

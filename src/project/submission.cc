@@ -1,5 +1,7 @@
 #include "project/submission.h"
 
+#include <algorithm>
+
 #include "work/gradient_file.h"
 
 namespace cairn::project {
@@ -7,28 +9,6 @@ namespace {
 
 constexpr std::string_view kMagic = "cairn submission 1\n";
 constexpr size_t kMaxStatements = 4;
-
-bool utf8_continuation(char c) {
-  return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
-}
-
-// The length of the well-formed UTF-8 sequence that `text` begins with, or 0.
-size_t utf8_sequence(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xc2 && first < 0xe0   ? 2
-                        : first >= 0xe0 && first < 0xf0 ? 3
-                        : first >= 0xf0 && first < 0xf5 ? 4
-                                                        : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if (!utf8_continuation(text[i])) return 0;
-  }
-  const auto second = static_cast<unsigned char>(text[1]);
-  const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-  const bool beyond = (first == 0xed && second >= 0xa0) || (first == 0xf4 && second >= 0x90);
-  return overlong || beyond ? 0 : length;
-}
 
 std::vector<const ledger::Statement*> statements(const Submission& submission) {
   std::vector<const ledger::Statement*> list;
@@ -98,20 +78,17 @@ uint64_t max_submission_size(uint64_t parameter_count) {
 }
 
 Status check_user_name(std::string_view name) {
-  if (name.empty() || name.size() > kMaxUserNameSize) {
-    return Error{"user name: takes 1 to " + std::to_string(kMaxUserNameSize) + " bytes"};
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > kMaxUserNameSize || name[0] == '.' ||
+      !std::ranges::all_of(name, letter)) {
+    return Error{"user name: takes 1 to " + std::to_string(kMaxUserNameSize) +
+                 " letters, digits, '.', '_' and '-', and starts with no dot"};
   }
-  if (name.front() == ' ' || name.back() == ' ' || name.front() == '.') {
-    return Error{"user name: starts or ends with a space, or starts with a dot"};
-  }
-  for (size_t i = 0; i < name.size();) {
-    const size_t length = utf8_sequence(name.substr(i));
-    if (length == 0) return Error{"user name: is not valid UTF-8"};
-    const auto byte = static_cast<unsigned char>(name[i]);
-    if (byte < 0x20 || byte == 0x7f || byte == '/') {
-      return Error{"user name: holds a control character or a slash"};
-    }
-    i += length;
+  if (name == kRootKey || name == kCoordinatorKey || name == kJudgeKey) {
+    return Error{"user name: " + std::string(name) + " is a role of the project; choose another"};
   }
   return {};
 }

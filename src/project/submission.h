@@ -27,7 +27,12 @@ Bytes encode(const Submission& submission);
 Result<Submission> decode_submission(BytesView bytes);
 uint64_t max_submission_size(uint64_t parameter_count);
 
-// Letters, digits and inner ". _ -" of any script: no control characters, no surrounding space, valid UTF-8.
+// The names of the project's own keys in a key ring; no user can have them.
+inline constexpr std::string_view kRootKey = "root";
+inline constexpr std::string_view kCoordinatorKey = "coordinator";
+inline constexpr std::string_view kJudgeKey = "judge";
+
+// 1 to 64 letters, digits, '.', '_' and '-'; no leading dot, none of the roles.
 Status check_user_name(std::string_view name);
 
 }  // namespace cairn::project

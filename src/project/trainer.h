@@ -6,6 +6,7 @@
 #include "exact/backend.h"
 #include "model/network.h"
 #include "project/project.h"
+#include "work/batch.h"
 #include "work/evaluation.h"
 #include "work/gradient.h"
 
@@ -19,16 +20,21 @@ struct EngineOptions {
 // One thread uses a Trainer at a time; it spreads the work itself. The project outlives it.
 class Trainer {
  public:
-  static Result<Trainer> create(const Project& project, EngineOptions options);
+  // `keep_tensors` costs memory and lets network().visit() show every forward tensor.
+  static Result<Trainer> create(const Project& project, EngineOptions options, bool keep_tensors = false);
 
   // The gradient of a unit at the snapshot of a round.
   Result<work::GradientFile> gradient(trust::Round round, trust::UnitId unit, const Progress& progress,
                                       const work::GradientObserver& observer = {});
 
-  model::Network& network() { return *network_; }
+  // Of the model that a round opened with.
+  Result<std::vector<float>> statistics(trust::Round round, const Progress& progress);
+  Result<work::Evaluation> evaluate(trust::Round round, const Progress& progress);  // on the test images
+
+  const model::Network& network() const { return *network_; }
 
  private:
-  explicit Trainer(const Project& project, EngineOptions options)
+  Trainer(const Project& project, EngineOptions options)
       : project_(&project),
         pool_(std::make_unique<ThreadPool>(options.threads)),
         backend_(exact::make_backend(options.isa, *pool_)) {}

@@ -1,0 +1,39 @@
+#include "project/trainer.h"
+
+namespace cairn::project {
+
+Result<Trainer> Trainer::create(const Project& project, EngineOptions options, bool keep_tensors) {
+  Trainer trainer(project, options);
+  CAIRN_TRY(model::Network network,
+            work::compile_network(project.graph(), project.recipe(), *trainer.backend_, keep_tensors));
+  trainer.network_ = std::make_unique<model::Network>(std::move(network));
+  return trainer;
+}
+
+Result<work::GradientFile> Trainer::gradient(trust::Round round, trust::UnitId unit, const Progress& progress,
+                                             const work::GradientObserver& observer) {
+  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
+  const work::GradientTask task{project_->id(), project_->state().rounds()[round].snapshot, round, unit};
+  auto file = work::compute_gradient(task, project_->recipe(), *network_, project_->data(), parameters,
+                                     progress, observer);
+  if (!file)
+    return file.error().within("unit " + std::to_string(unit) + " of round " + std::to_string(round));
+  return file;
+}
+
+Result<std::vector<float>> Trainer::statistics(trust::Round round, const Progress& progress) {
+  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
+  return work::sample_statistics(project_->recipe(), *network_, project_->data(), parameters, progress);
+}
+
+Result<work::Evaluation> Trainer::evaluate(trust::Round round, const Progress& progress) {
+  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
+  CAIRN_TRY(const std::vector<float> sample,
+            work::sample_statistics(project_->recipe(), *network_, project_->data(), parameters, {}));
+  if (project_->data().count(data::Split::test) == 0)
+    return Error{"the data has no test images to evaluate on"};
+  return work::evaluate(project_->recipe(), *network_, *backend_, project_->data(), data::Split::test,
+                        parameters, sample, UINT32_MAX, progress);
+}
+
+}  // namespace cairn::project

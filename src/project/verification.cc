@@ -1,0 +1,93 @@
+#include "project/verification.h"
+
+#include "average/average.h"
+#include "project/rounds.h"
+#include "work/gradient_file.h"
+
+namespace cairn::project {
+namespace {
+
+// Follows the log event by event with a state of its own.
+class Verifier {
+ public:
+  Verifier(const Project& project, average::Snapshot start)
+      : project_(project), gradients_(project.blobs()), average_(std::move(start)) {}
+
+  Status check(uint64_t index, const ledger::Event& event) {
+    if (Status status = check_event(event); !status) {
+      const std::string kind(ledger::kind_name(event.statement.body));
+      return status.error().within("event " + std::to_string(index) + " (" + kind + ")");
+    }
+    ++result_.events;
+    return {};
+  }
+
+  Verification finish() {
+    result_.model = state_.rounds().back().snapshot;
+    result_.root = project_.head().root;
+    return result_;
+  }
+
+ private:
+  Status check_event(const ledger::Event& event) {
+    const auto& body = event.statement.body;
+    CAIRN_CHECK(project_.check_statement(event.statement));
+    if (const auto* opened = std::get_if<ledger::RoundOpened>(&body)) CAIRN_CHECK(check_snapshot(*opened));
+    CAIRN_CHECK(state_.apply(event));
+    if (const auto* opened = std::get_if<ledger::EntryOpened>(&body))
+      CAIRN_CHECK(check_file(event.statement.author, *opened));
+    if (std::holds_alternative<ledger::VerdictReached>(body)) ++result_.verdicts;
+    return {};
+  }
+
+  // The model that the round opens with is the average of what the log holds so far.
+  Status check_snapshot(const ledger::RoundOpened& opened) {
+    CAIRN_TRY(const average::Snapshot snapshot, average_.update(state_, gradients_));
+    if (average::grid_digest(snapshot) != opened.state) {
+      return Error{"state: rebuilding gives " + average::grid_digest(snapshot).hex()};
+    }
+    if (average::parameters_digest(snapshot) != opened.snapshot) {
+      return Error{"snapshot: rebuilding gives " + average::parameters_digest(snapshot).hex()};
+    }
+    if (!project_.blobs().has(opened.snapshot)) return Error{"snapshot: its file is missing"};
+    ++result_.snapshots;
+    return {};
+  }
+
+  // The file behind an entry is there, whole, and of the round and unit that the entry says.
+  Status check_file(const PublicKey& author, const ledger::EntryOpened& opened) {
+    CAIRN_TRY(const work::GradientFile file, gradients_.get(opened.gradient));
+    const auto user = state_.user_of(author);
+    const auto id = user ? state_.sealed_by(*user, opened.seal) : std::nullopt;
+    CAIRN_ASSERT(id.has_value());
+    const trust::Entry& entry = state_.entry(*id);
+    if (file.project != project_.id() || file.round != entry.round || file.unit != entry.unit) {
+      return Error{"gradient: the file is of another project, round or unit"};
+    }
+    ++result_.entries;
+    return {};
+  }
+
+  const Project& project_;
+  average::BlobGradients gradients_;
+  average::RunningAverage average_;
+  trust::State state_;
+  Verification result_;
+};
+
+}  // namespace
+
+Result<Verification> verify(const std::filesystem::path& directory, Environment& environment,
+                            const Progress& progress) {
+  CAIRN_TRY(const Project project, Project::open(directory, environment));
+  CAIRN_TRY(average::Snapshot start, starting_snapshot(project));
+  Verifier verifier(project, std::move(start));
+  const auto& events = project.events();
+  for (uint64_t i = 0; i < events.size(); ++i) {
+    CAIRN_CHECK(verifier.check(i, events[i]));
+    if (!report(progress, i + 1, events.size())) return Error{"interrupted"};
+  }
+  return verifier.finish();
+}
+
+}  // namespace cairn::project
