@@ -1,0 +1,83 @@
+#include "work/evaluation.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/float_environment.h"
+#include "work/batch.h"
+#include "work/permutation.h"
+
+namespace cairn::work {
+namespace {
+
+uint32_t count_correct(std::span<const float> logits, std::span<const int32_t> labels, size_t classes) {
+  uint32_t correct = 0;
+  for (size_t row = 0; row < labels.size(); ++row) {
+    const auto scores = logits.subspan(row * classes, classes);
+    const auto best = std::ranges::max_element(scores) - scores.begin();
+    if (best == labels[row]) ++correct;
+  }
+  return correct;
+}
+
+}  // namespace
+
+Result<std::vector<float>> sample_statistics(const Recipe& recipe, model::Network& network,
+                                             const data::DataSet& data, std::span<const float> parameters,
+                                             const Progress& progress) {
+  CAIRN_CHECK(check_network(recipe, network, data));
+  set_float_environment();
+  std::vector<float> mean(network.statistics_count());
+  if (mean.empty()) return mean;
+  const BatchLoader loader(recipe, data);
+  const Permutation order(recipe.seed, RandomStream::evaluation_sample, 0, data.count(data::Split::train));
+  std::vector<uint32_t> images(recipe.batch);
+  std::vector<float> input(network.input_count());
+  std::vector<int32_t> labels(recipe.batch);
+  const uint32_t batches = recipe.evaluation_sample / recipe.batch;
+  for (uint32_t batch = 0; batch < batches; ++batch) {
+    for (uint32_t i = 0; i < recipe.batch; ++i) images[i] = order.at(batch * recipe.batch + i);
+    CAIRN_CHECK(loader.load(data::Split::train, images, input, labels));
+    CAIRN_TRY(const std::vector<float> one, network.batch_statistics(parameters, input));
+    for (size_t i = 0; i < mean.size(); ++i) mean[i] = batch == 0 ? one[i] : mean[i] + one[i];
+    if (!report(progress, (batch + 1) * recipe.batch, recipe.evaluation_sample)) return Error{"stopped"};
+  }
+  for (float& value : mean) value = value / static_cast<float>(batches);
+  return mean;
+}
+
+Result<Evaluation> evaluate(const Recipe& recipe, model::Network& network, exact::Backend& backend,
+                            const data::DataSet& data, data::Split split, std::span<const float> parameters,
+                            std::span<const float> statistics, uint32_t limit, const Progress& progress) {
+  CAIRN_CHECK(check_network(recipe, network, data));
+  set_float_environment();
+  Evaluation result;
+  result.images = std::min(limit, data.count(split));
+  if (result.images == 0) return Error{"the data set has no images to evaluate on"};
+  const BatchLoader loader(recipe, data);
+  const auto classes = static_cast<size_t>(network.classes());
+  std::vector<uint32_t> images(recipe.batch);
+  std::vector<float> input(network.input_count());
+  std::vector<int32_t> labels(recipe.batch);
+  std::vector<float> losses(result.images);
+  for (uint32_t first = 0; first < result.images; first += recipe.batch) {
+    const uint32_t rows = std::min(recipe.batch, result.images - first);
+    std::iota(images.begin(), images.end(), first);
+    std::ranges::fill(input, 0.0f);
+    CAIRN_CHECK(loader.load(split, std::span(images).first(rows), input, labels));
+    CAIRN_TRY(const std::vector<float> logits, network.logits(parameters, statistics, input));
+    result.correct += count_correct(logits, std::span(labels).first(rows), classes);
+    if (!backend.softmax_cross_entropy(logits.data(), labels.data(), rows, network.classes(),
+                                       losses.data() + first, nullptr)) {
+      return Error{"diverged: the logits are no finite numbers"};
+    }
+    if (!report(progress, first + rows, result.images)) return Error{"stopped"};
+  }
+  float sum = 0;
+  if (!backend.sum(losses.data(), {1, 1, result.images}, &sum))
+    return Error{"diverged: the loss is too large"};
+  result.loss = sum / static_cast<float>(result.images);
+  return result;
+}
+
+}  // namespace cairn::work

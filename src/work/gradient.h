@@ -1,0 +1,43 @@
+// Computing a unit: a pure function of snapshot, unit and recipe. What it gives is defined to the last bit in
+// docs/formats/gradient-file.md.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "base/progress.h"
+#include "data/dataset.h"
+#include "model/network.h"
+#include "work/gradient_file.h"
+#include "work/recipe.h"
+
+namespace cairn::work {
+
+struct GradientTask {
+  Digest project;
+  Digest snapshot;  // of the parameters, as the gradient file names it
+  uint32_t round = 0;
+  uint32_t unit = 0;
+};
+
+// One batch, just computed. The spans live during the call only.
+struct BatchGradient {
+  uint32_t number;   // of the batch in its unit, from 0
+  uint32_t batches;  // of the unit
+  std::span<const uint32_t> images;
+  std::span<const float> input;  // normalized
+  std::span<const int32_t> labels;
+  std::span<const float> parameters;  // that the gradient was computed at
+  std::span<const float> gradient;    // of this batch
+  float loss;
+};
+using GradientObserver = std::function<void(const BatchGradient&)>;
+
+// `network` is compile_network() of the recipe; `parameters` are the snapshot's. Local steps make the file
+// carry parameters before minus parameters after, so that it is subtracted like a gradient. Fails where the
+// arguments do not belong together, data cannot be read, values diverge, or `progress` (in images) says stop.
+Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& recipe, model::Network& network,
+                                      const data::DataSet& data, std::span<const float> parameters,
+                                      const Progress& progress = {}, const GradientObserver& observer = {});
+
+}  // namespace cairn::work
