@@ -1,9 +1,9 @@
 #include "exact/convolution_patches.h"
 
-#include <cstring>
-
 namespace cairn::exact {
 namespace {
+
+constexpr int64_t kStrip = 32;
 
 // The grid coordinates that meet [0, size) of the image: from the first result to before the second.
 struct Range {
@@ -15,85 +15,101 @@ Range inside(int64_t offset, int64_t step, int64_t size) {
   return {first, last};
 }
 
-void clear(int16_t* out, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) out[i] = 0;
+// Bits [first, last) of 32, after both are brought into range.
+uint32_t bits_between(int64_t first, int64_t last) {
+  first = std::clamp<int64_t>(first, 0, kStrip);
+  last = std::clamp<int64_t>(last, 0, kStrip);
+  return first >= last ? 0 : static_cast<uint32_t>(((uint64_t{1} << (last - first)) - 1) << first);
 }
 
-void copy(const int16_t* from, int64_t step, int64_t count, int16_t* out) {
-  if (step == 1) {
-    std::memcpy(out, from, static_cast<size_t>(count) * sizeof(int16_t));
-  } else {
-    for (int64_t i = 0; i < count; ++i) out[i] = from[i * step];
+// The rows of one channel at a time, gathered tap by tap for a stretch of grid pixels.
+class Gatherer {
+ public:
+  static constexpr int64_t kMost = 256;             // grid pixels
+  static constexpr int64_t kRoom = kMost + kStrip;  // for what gather() writes
+
+  Gatherer(const Microkernels& kernels, const PatchGrid& grid, int64_t begin, int64_t end)
+      : kernels_(kernels), grid_(grid), begin_(begin), end_(end), place_(grid.in_place(begin, end)) {}
+
+  // The integers under a patch element: in the image itself, or written to `room`.
+  const int16_t* row(int64_t element, int16_t* room) {
+    const int64_t tap = element / grid_.channels, channel = element % grid_.channels;
+    const int64_t first = channel * grid_.height * grid_.width;
+    if (place_ != nullptr) return place_ + first;
+    if (tap != tap_) {
+      tap_ = tap;
+      count_ = grid_.cut_strips(grid_.taps[static_cast<size_t>(tap)], begin_, end_, strips_);
+    }
+    kernels_.gather(strips_, count_, grid_.step_x, grid_.values + first, room);
+    return room;
   }
-}
+
+ private:
+  const Microkernels& kernels_;
+  const PatchGrid& grid_;
+  int64_t begin_, end_;
+  const int16_t* place_;
+  int64_t tap_ = -1, count_ = 0;
+  Strip strips_[kMost];
+};
 
 }  // namespace
 
-void PatchGrid::gather_image(const int16_t* plane, const Tap& tap, int64_t first, int64_t count,
-                             int16_t* out) const {
+int64_t PatchGrid::cut_strips(const Tap& tap, int64_t begin, int64_t end, Strip* strips) const {
   const Range columns = inside(tap.x, step_x, width);
-  int64_t y = first / grid_width, x = first % grid_width;
-  for (int64_t end = first + count; first < end; ++y, x = 0) {
-    const int64_t last_x = std::min(grid_width, x + end - first);
-    const int64_t pixels = last_x - x;
-    const int64_t row = y * step_y + tap.y;
-    const int64_t left = std::clamp(columns.first, x, last_x), right = std::clamp(columns.last, left, last_x);
-    if (row < 0 || row >= height || left == right) {
-      clear(out, pixels);
-    } else {
-      clear(out, left - x);
-      copy(plane + row * width + left * step_x + tap.x, step_x, right - left, out + (left - x));
-      clear(out + (right - x), last_x - right);
-    }
-    out += pixels;
-    first += pixels;
-  }
-}
-
-void PatchGrid::gather(int64_t element, int64_t begin, int64_t end, int16_t* out) const {
-  const int64_t count = static_cast<int64_t>(taps.size());
-  const int16_t* channel = values + element / count * height * width;
-  const Tap& tap = taps[static_cast<size_t>(element % count)];
-  int64_t done = 0;
+  int64_t count = 0, done = 0;  // strips, and grid pixels in them
+  const auto add = [&](int64_t source, int64_t pixels, uint32_t valid) {
+    strips[count++] = {source, static_cast<int32_t>(done), valid};
+    done += pixels;
+  };
+  const auto fill = [&](int64_t to) {
+    while (done < to) add(0, std::min(kStrip, to - done), 0);
+  };
   for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t pixels, int64_t offset) {
-    clear(out + done, offset - done);
-    gather_image(channel + image * image_stride, tap, first, pixels, out + offset);
-    done = offset + pixels;
+    fill(offset);
+    int64_t y = first / grid_width, x = first % grid_width;
+    while (done < offset + pixels) {
+      const int64_t row = y * step_y + tap.y;
+      const int64_t held = std::min({kStrip, grid_width - x, offset + pixels - done});
+      const bool met = row >= 0 && row < height;
+      add(image * image_stride + row * width + x * step_x + tap.x, held,
+          met ? bits_between(columns.first - x, std::min(columns.last - x, held)) : 0);
+      x += held;
+      if (x == grid_width) x = 0, ++y;
+    }
   });
-  clear(out + done, end - begin - done);
+  fill(end - begin);
+  return count;
 }
 
-const int16_t* PatchGrid::in_place(int64_t element, int64_t begin, int64_t end) const {
+const int16_t* PatchGrid::in_place(int64_t begin, int64_t end) const {
   if (taps.size() != 1 || taps[0].y != 0 || taps[0].x != 0 || step_y != 1 || step_x != 1 ||
       grid_height != height || grid_width != width) {
     return nullptr;
   }
   const int16_t* found = nullptr;
   for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t count, int64_t) {
-    if (count == end - begin) found = values + image * image_stride + element * height * width + first;
+    if (count == end - begin) found = values + image * image_stride + first;
   });
   return found;
 }
 
 void PatchSteps::pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
                       int width, int16_t* panels, int) const {
-  constexpr int64_t kSteps = 64, kLanes = 128;  // gathered at a time: half of a first-level cache
-  alignas(64) int16_t rows[kSteps * kLanes];
+  constexpr int64_t kSteps = 32, kLanes = 128;  // at a time: a part of a first-level cache
+  constexpr int64_t kRoom = kLanes + kStrip;
+  const int64_t elements = grid_.channels * static_cast<int64_t>(grid_.taps.size());
+  alignas(64) int16_t rows[kSteps * kRoom];
   const int16_t* sources[kSteps];
   for (int64_t first = 0; first < lanes; first += kLanes, panels += kLanes * (end - begin)) {
     const int64_t held = std::min(kLanes, lanes - first);
+    Gatherer gatherer(kernels, grid_, lane + first, lane + first + held);
     for (int64_t step = begin; step < end; step += kSteps) {
       const int64_t steps = std::min(kSteps, end - step);
       for (int64_t i = 0; i < steps; ++i) {
-        int16_t* row = rows + i * kLanes;
-        sources[i] = row;
-        if (step + i >= elements_) {
-          clear(row, held);
-        } else if (const int16_t* place = grid_.in_place(step + i, lane + first, lane + first + held)) {
-          sources[i] = place;
-        } else {
-          grid_.gather(step + i, lane + first, lane + first + held, row);
-        }
+        int16_t* room = rows + i * kRoom;
+        sources[i] = step + i < elements ? gatherer.row(step + i, room) : room;
+        if (step + i >= elements) std::fill_n(room, held, int16_t{0});
       }
       int16_t* panel = panels + (step - begin) * width;
       for (int64_t done = 0; done < held; done += width, panel += width * (end - begin)) {
@@ -106,20 +122,16 @@ void PatchSteps::pack(const Microkernels& kernels, int64_t begin, int64_t end, i
 
 void PatchLanes::pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
                       int width, int16_t* panels, int) const {
-  constexpr int64_t kSteps = 256;
-  alignas(64) int16_t rows[kMostLanes * kSteps];
+  alignas(64) int16_t rows[kMostLanes * Gatherer::kRoom];
   const int16_t* sources[kMostLanes];
-  for (; lanes > 0; lanes -= width, lane += width, panels += width * (end - begin)) {
-    const int held = static_cast<int>(std::min<int64_t>(lanes, width));
-    for (int64_t step = begin; step < end; step += kSteps) {
-      const int64_t last = std::min(step + kSteps, end);
-      for (int i = 0; i < held; ++i) {
-        sources[i] = grid_.in_place(lane + i, step, last);
-        if (sources[i] != nullptr) continue;
-        grid_.gather(lane + i, step, last, rows + i * kSteps);
-        sources[i] = rows + i * kSteps;
-      }
-      kernels.pack_lanes(sources, held, width, last - step, panels + (step - begin) * width);
+  for (int64_t step = begin; step < end; step += Gatherer::kMost) {
+    const int64_t last = std::min(step + Gatherer::kMost, end);
+    Gatherer gatherer(kernels, grid_, step, last);
+    int16_t* panel = panels + (step - begin) * width;
+    for (int64_t done = 0; done < lanes; done += width, panel += width * (end - begin)) {
+      const int held = static_cast<int>(std::min<int64_t>(lanes - done, width));
+      for (int i = 0; i < held; ++i) sources[i] = gatherer.row(lane + done + i, rows + i * Gatherer::kRoom);
+      kernels.pack_lanes(sources, held, width, last - step, panel);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Images as the operands of a matrix product, packed straight from the image (no patch matrix in memory).
 //
 // Under each tap of a kernel, the pixels of a grid meet pixels of the image. Counting grid pixels through all
-// images gives positions; counting taps within channels gives patch elements.
+// images gives positions; counting channels within taps gives patch elements.
 #pragma once
 
 #include <span>
@@ -20,6 +20,7 @@ struct Tap {
 struct PatchGrid {
   const int16_t* values;  // the first channel of the group, of the first image
   int64_t image_stride;   // integers from one image to the next
+  int64_t channels;
   int64_t height, width;  // of the image
   int64_t grid_height, grid_width;
   int64_t step_y, step_x;
@@ -28,10 +29,11 @@ struct PatchGrid {
 
   int64_t grid() const { return grid_height * grid_width; }
 
-  // out[i] = what grid pixel begin + i meets under patch element `element` = channel * taps + tap.
-  void gather(int64_t element, int64_t begin, int64_t end, int16_t* out) const;
-  // Where gather() would only copy: the first integer, else null.
-  const int16_t* in_place(int64_t element, int64_t begin, int64_t end) const;
+  // The strips of the grid pixels [begin, end) under a tap, for Microkernels::gather from a channel. Writes
+  // at most end - begin of them; returns how many.
+  int64_t cut_strips(const Tap& tap, int64_t begin, int64_t end, Strip* strips) const;
+  // Where the grid pixels under the only tap lie side by side in the first channel, else null.
+  const int16_t* in_place(int64_t begin, int64_t end) const;
 
   // Calls visit(image, first grid pixel, count, offset of the first from `begin`) for each image in order.
   template <typename Visit>
@@ -45,22 +47,17 @@ struct PatchGrid {
       if (first < last) visit(item->index, first - item->position, last - first, first - begin);
     }
   }
-
- private:
-  void gather_image(const int16_t* plane, const Tap& tap, int64_t first, int64_t count, int16_t* out) const;
 };
 
 // k: the patch elements. Lanes: the grid pixels.
 class PatchSteps final : public PanelSource {
  public:
-  // `elements`: channels * taps.
-  PatchSteps(const PatchGrid& grid, int64_t elements) : grid_(grid), elements_(elements) {}
+  explicit PatchSteps(const PatchGrid& grid) : grid_(grid) {}
   void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes, int width,
             int16_t* panels, int worker) const override;
 
  private:
   const PatchGrid& grid_;
-  int64_t elements_;
 };
 
 // k: the grid pixels. Lanes: the patch elements.

@@ -21,6 +21,13 @@ struct PanelSquares {
   double pair;  // the largest sum of the two squares of a pair
 };
 
+// Up to 32 neighbours within a row of grid pixels, and what they meet in a channel of an image.
+struct Strip {
+  int64_t source;  // of the first, counted from the channel's first integer; may lie outside if not valid
+  int32_t out;     // the first's place among the gathered
+  uint32_t valid;  // bit i: pixel i meets the image. One stretch of ones; the others give zeros
+};
+
 struct Microkernels {
   int rows;      // lanes of a panel of A
   int row_step;  // the last panel of A may be narrower, by multiples of this
@@ -29,6 +36,9 @@ struct Microkernels {
   // tile[row][column] = the sum over all pairs, modulo 2^32. `rows` is the width of the panel of A.
   void (*multiply)(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile);
 
+  // For each strip, in order: out[strip.out + i] = channel[strip.source + i * step], or 0. All 32 are
+  // written, so that the strips come in ascending order and `out` has room for 31 more than they hold.
+  void (*gather)(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out);
   // Packs `lanes` lanes of which lane i has k consecutive integers at sources[i]. An odd k gets a zero.
   void (*pack_lanes)(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
   // Packs `lanes` lanes of which step i of k lies side by side at sources[i] + offset.
@@ -37,9 +47,9 @@ struct Microkernels {
   // Precondition: pairs <= 128.
   PanelSquares (*measure)(const int16_t* panel, int width, int64_t pairs);
 
-  // sum[i] += tile[i]
-  void (*accumulate)(const int32_t* tile, int64_t count, int64_t* sum);
-  // total[i] += sum[i] * 2^shift, rounded to nearest, ties to even; then sum[i] = 0.
+  // sum[i] += tile[i] * 2^shift, for shift >= 0
+  void (*accumulate)(const int32_t* tile, int64_t count, int shift, int64_t* sum);
+  // total[i] += sum[i] * 2^shift, rounded to nearest, ties to even; then sum[i] = 0. For shift < 0.
   void (*fold)(int64_t* sum, int64_t count, int shift, int64_t* total);
 
   // out[row][column] = (tile -> binary32, one rounding) * row_scale * column_scale. Rows of `out` are

@@ -70,22 +70,19 @@ void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32
   multiply_2(pairs, a, b, tile);
 }
 
-void accumulate(const int32_t* tile, int64_t count, int64_t* sum) {
+void accumulate(const int32_t* tile, int64_t count, int shift, int64_t* sum) {
+  const __m128i by = _mm_cvtsi32_si128(shift);
   for (int64_t i = 0; i < count; i += 4) {
     auto* place = reinterpret_cast<__m256i*>(sum + i);
     const __m256i wide = _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(tile + i)));
-    _mm256_storeu_si256(place, _mm256_add_epi64(_mm256_loadu_si256(place), wide));
+    _mm256_storeu_si256(place, _mm256_add_epi64(_mm256_loadu_si256(place), _mm256_sll_epi64(wide, by)));
   }
 }
 
 void fold(int64_t* sum, int64_t count, int shift, int64_t* total) {
+  const int64_t below_half = (int64_t{1} << (-shift - 1)) - 1;
   for (int64_t i = 0; i < count; ++i) {
-    if (shift >= 0) {
-      total[i] += sum[i] * (int64_t{1} << shift);
-    } else {
-      const int64_t odd = (sum[i] >> -shift) & 1;
-      total[i] += (sum[i] + ((int64_t{1} << (-shift - 1)) - 1) + odd) >> -shift;
-    }
+    total[i] += (sum[i] + below_half + (sum[i] >> -shift & 1)) >> -shift;
     sum[i] = 0;
   }
 }
@@ -115,7 +112,7 @@ void finish_wide(const int64_t* tile, int rows, const float* row_scale, const fl
 }  // namespace
 
 const Microkernels kMicrokernelsAvx2 = {
-    kRows,         2,          kColumns, multiply, avx2::pack_lanes, avx2::pack_steps,
+    kRows,         2,          kColumns, multiply, avx2::gather, avx2::pack_lanes, avx2::pack_steps,
     avx2::measure, accumulate, fold,     finish,   finish_wide};
 
 }  // namespace cairn::exact

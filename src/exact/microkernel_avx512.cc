@@ -78,11 +78,12 @@ void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32
   multiply_4(pairs, a, b, tile);
 }
 
-void accumulate(const int32_t* tile, int64_t count, int64_t* sum) {
+void accumulate(const int32_t* tile, int64_t count, int shift, int64_t* sum) {
+  const __m128i by = _mm_cvtsi32_si128(shift);
   for (int64_t i = 0; i < count; i += 8) {
     const __m512i wide =
         _mm512_cvtepi32_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(tile + i)));
-    _mm512_storeu_si512(sum + i, _mm512_add_epi64(_mm512_loadu_si512(sum + i), wide));
+    _mm512_storeu_si512(sum + i, _mm512_add_epi64(_mm512_loadu_si512(sum + i), _mm512_sll_epi64(wide, by)));
   }
 }
 
@@ -96,8 +97,7 @@ __m512i shift_rounded(__m512i value, int shift) {
 
 void fold(int64_t* sum, int64_t count, int shift, int64_t* total) {
   for (int64_t i = 0; i < count; i += 8) {
-    __m512i value = _mm512_loadu_si512(sum + i);
-    value = shift >= 0 ? _mm512_sll_epi64(value, _mm_cvtsi32_si128(shift)) : shift_rounded(value, -shift);
+    const __m512i value = shift_rounded(_mm512_loadu_si512(sum + i), -shift);
     _mm512_storeu_si512(total + i, _mm512_add_epi64(_mm512_loadu_si512(total + i), value));
     _mm512_storeu_si512(sum + i, _mm512_setzero_si512());
   }
@@ -133,7 +133,7 @@ void finish_wide(const int64_t* tile, int rows, const float* row_scale, const fl
 }  // namespace
 
 const Microkernels kMicrokernelsAvx512 = {
-    kRows,           4,          kColumns, multiply, avx512::pack_lanes, avx512::pack_steps,
+    kRows,           4,          kColumns, multiply, avx512::gather, avx512::pack_lanes, avx512::pack_steps,
     avx512::measure, accumulate, fold,     finish,   finish_wide};
 
 }  // namespace cairn::exact

@@ -47,7 +47,29 @@ void transpose(__m256i v[kLanes]) {
   for (int i = 0; i < kLanes; ++i) v[i] = t[i];
 }
 
+void copy_strided(const int16_t* from, int64_t step, int count, int16_t* to) {
+  int i = 0;
+  if (step == 1) {
+    for (; i + 8 <= count; i += 8) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+    }
+  }
+  for (; i < count; ++i) to[i] = from[i * step];
+}
+
 }  // namespace
+
+void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out) {
+  for (const Strip* strip = strips; strip < strips + count; ++strip) {
+    auto* to = reinterpret_cast<__m256i*>(out + strip->out);
+    _mm256_storeu_si256(to, _mm256_setzero_si256());
+    _mm256_storeu_si256(to + 1, _mm256_setzero_si256());
+    if (strip->valid == 0) continue;
+    const int first = __builtin_ctz(strip->valid), last = 32 - __builtin_clz(strip->valid);
+    copy_strided(channel + strip->source + first * step, step, last - first, out + strip->out + first);
+  }
+}
 
 void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel) {
   constexpr int64_t kSteps = 2 * kLanes;

@@ -34,7 +34,32 @@ void transpose(__m512i v[kLanes]) {
   }
 }
 
+// Every second integer of up to 64.
+__m512i load_even(const int16_t* from, uint32_t valid) {
+  const int first = __builtin_ctz(valid), last = 31 - __builtin_clz(valid);
+  const uint64_t used = (~uint64_t{0} << 2 * first) & (~uint64_t{0} >> (63 - 2 * last));
+  const __m512i low = _mm512_maskz_loadu_epi16(static_cast<__mmask32>(used), from);
+  const __m512i high = _mm512_maskz_loadu_epi16(static_cast<__mmask32>(used >> 32), from + 32);
+  // The lower half of each 32-bit lane.
+  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(low)), _mm512_cvtepi32_epi16(high),
+                            1);
+}
+
 }  // namespace
+
+void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out) {
+  for (const Strip* strip = strips; strip < strips + count; ++strip) {
+    const int16_t* from = channel + strip->source;
+    int16_t* to = out + strip->out;
+    if (step == 1) {
+      _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(strip->valid, from));
+    } else if (step == 2 && strip->valid != 0) {
+      _mm512_storeu_si512(to, load_even(from, strip->valid));
+    } else {
+      for (int i = 0; i < 32; ++i) to[i] = (strip->valid >> i & 1) != 0 ? from[i * step] : int16_t{0};
+    }
+  }
+}
 
 void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel) {
   constexpr int64_t kSteps = 2 * kLanes;

@@ -54,6 +54,7 @@ ProductRuns sort_runs(Scratch& scratch, int64_t count, int64_t steps, int64_t st
   result.items = {result.items.data(), static_cast<size_t>(items)};
   result.runs = {result.runs.data(), runs};
   // A single run is not shifted, which gives the same bits: a power of two does not change the rounding.
+  if (runs == 1) result.runs.data()[0].shift = 0;
   result.scale = power_of_two(largest + kLeast - (runs > 1 ? kGuardBits : 0));
   return result;
 }

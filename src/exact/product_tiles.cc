@@ -39,10 +39,10 @@ struct Bound {
   double pair;
 };
 
-// Sums of one tile in int64. With several runs: of the present run, and of all runs before it.
+// Sums of one tile in int64: of all runs, and of the present one where it has to be rounded into the total.
 struct Sums {
-  int64_t* run;
   int64_t* total;
+  int64_t* run;
 };
 
 // What one thread works with.
@@ -70,8 +70,6 @@ class Tiler {
                      bool last_slice, Worker& worker);
   void add_blocks(int rows, const int16_t* a, const Bound* a_bounds, const int16_t* b, const Bound* b_bounds,
                   const Sums& sums, int32_t* tile) const;
-  void add_pairs(int rows, const int16_t* a, const int16_t* b, int64_t begin, int64_t end, int64_t* sum,
-                 int32_t* tile) const;
   Sums sums_at(int64_t* memory) const;
   void finish(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out);
   void convert(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out,
@@ -88,7 +86,7 @@ class Tiler {
 
   // Fixed for the whole product.
   int64_t positions_, slice_positions_, slices_, row_block_, column_block_, tile_size_;
-  bool several_runs_;
+  bool several_runs_, rounded_runs_;
   int64_t sums_per_tile_;
 
   // The present block of rows and columns, and slice.
@@ -111,7 +109,8 @@ Tiler::Tiler(Machine& machine, const TiledProduct& product)
   slices_ = std::max<int64_t>(1, divide_up(positions_, std::max<int64_t>(slice_positions_, 1)));
   tile_size_ = kernels_.rows * kernels_.columns;
   several_runs_ = product.runs.size() > 1;
-  sums_per_tile_ = (several_runs_ ? 2 : 1) * tile_size_;
+  rounded_runs_ = several_runs_ && product.runs.front().shift < 0;
+  sums_per_tile_ = (rounded_runs_ ? 2 : 1) * tile_size_;
 
   const int64_t bytes_per_row = 2 * std::max<int64_t>(slice_positions_, 1);
   row_block_ = std::max<int64_t>(kPackedA / bytes_per_row / kernels_.rows, 1) * kernels_.rows;
@@ -230,7 +229,7 @@ void Tiler::run_task(int64_t task, bool last_slice, Worker& worker, int index) {
 }
 
 Sums Tiler::sums_at(int64_t* memory) const {
-  return {memory, several_runs_ ? memory + tile_size_ : nullptr};
+  return {memory, rounded_runs_ ? memory + tile_size_ : nullptr};
 }
 
 // `column` counts from the block's first; everything else here is of one tile.
@@ -265,40 +264,30 @@ void Tiler::add_blocks(int rows, const int16_t* a, const Bound* a_bounds, const 
                        const Bound* b_bounds, const Sums& sums, int32_t* tile) const {
   int64_t begin = 0;  // the first pair that is not yet in the sums
   double bound = 0;   // of the pairs from there to the present block
+  const auto add = [&](int64_t end, int shift) {
+    if (begin == end) return;
+    kernels_.multiply(rows, end - begin, a + begin * rows * 2, b + begin * kernels_.columns * 2, tile);
+    kernels_.accumulate(tile, rows * kernels_.columns, std::max(shift, 0), shift < 0 ? sums.run : sums.total);
+    begin = end;
+    bound = 0;
+  };
   for (int64_t i = 0; i < blocks_; ++i) {
     const Block& block = block_[i];
     const int64_t end = block.pair + block.pairs;
     const double norm = a_bounds[i].norm * b_bounds[i].norm;
-    if (bound + norm >= kLargestSum) {
-      add_pairs(rows, a, b, begin, block.pair, sums.run, tile);
-      begin = block.pair;
-      bound = 0;
-    }
+    if (bound + norm >= kLargestSum) add(block.pair, block.shift);
+    bound += norm;
     if (norm >= kLargestSum) {
       const double pair_bound = a_bounds[i].pair * b_bounds[i].pair;
       const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(kLargestSum / pair_bound));
-      for (; begin < end; begin += step) {
-        add_pairs(rows, a, b, begin, std::min(begin + step, end), sums.run, tile);
-      }
-      begin = end;
-    } else {
-      bound += norm;
+      while (begin < end) add(std::min(begin + step, end), block.shift);
     }
-    if (block.ends_run && several_runs_) {
-      add_pairs(rows, a, b, begin, end, sums.run, tile);
+    if (block.ends_run) add(end, block.shift);
+    if (block.ends_run && block.shift < 0) {
       kernels_.fold(sums.run, rows * kernels_.columns, block.shift, sums.total);
-      begin = end;
-      bound = 0;
     }
   }
-  add_pairs(rows, a, b, begin, pairs_, sums.run, tile);
-}
-
-void Tiler::add_pairs(int rows, const int16_t* a, const int16_t* b, int64_t begin, int64_t end, int64_t* sum,
-                      int32_t* tile) const {
-  if (begin == end) return;
-  kernels_.multiply(rows, end - begin, a + begin * rows * 2, b + begin * kernels_.columns * 2, tile);
-  kernels_.accumulate(tile, rows * kernels_.columns, sum);
+  if (blocks_ > 0) add(pairs_, block_[blocks_ - 1].shift);
 }
 
 void Tiler::convert(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out,
@@ -308,7 +297,7 @@ void Tiler::convert(int rows, int64_t row, int64_t column, const int32_t* tile, 
   if (tile != nullptr) {
     kernels_.finish(tile, rows, row_scale, column_scale, out, stride);
   } else {
-    kernels_.finish_wide(several_runs_ ? sums.total : sums.run, rows, row_scale, column_scale, out, stride);
+    kernels_.finish_wide(sums.total, rows, row_scale, column_scale, out, stride);
   }
 }
 

@@ -41,10 +41,10 @@ class TileSink {
   virtual void store(int64_t row, int64_t column, int64_t columns, const float* values) const = 0;
 };
 
-// Consecutive positions whose sum enters the total times 2^shift, rounded (0 if it is the only run).
+// Consecutive positions whose sum enters the total times 2^shift, rounded. A single run has shift 0.
 struct PositionRun {
   int64_t end;  // even; the run begins where the one before ends
-  int shift;    // at most kGuardBits, and above -62
+  int shift;    // at most kGuardBits, and above -62; ascending from run to run
 };
 
 struct TiledProduct {
