@@ -71,14 +71,15 @@ using Status = Result<void>;
 #define CAIRN_CONCAT(a, b) CAIRN_CONCAT_(a, b)
 
 // CAIRN_CHECK(status): returns the error to the caller, if there is one.
-#define CAIRN_CHECK(expression)                                                          \
-  do {                                                                                   \
-    if (auto cairn_status_ = (expression); !cairn_status_) return cairn_status_.error(); \
+#define CAIRN_CHECK(expression) CAIRN_CHECK_(CAIRN_CONCAT(cairn_status_, __COUNTER__), expression)
+#define CAIRN_CHECK_(status, expression)                            \
+  do {                                                              \
+    if (auto status = (expression); !status) return status.error(); \
   } while (false)
 
 // CAIRN_TRY(auto x, f()): declares x as the value of f(), or returns f()'s error to the caller.
 #define CAIRN_TRY(declaration, expression) \
-  CAIRN_TRY_(CAIRN_CONCAT(cairn_result_, __LINE__), declaration, expression)
+  CAIRN_TRY_(CAIRN_CONCAT(cairn_result_, __COUNTER__), declaration, expression)
 #define CAIRN_TRY_(result, declaration, expression) \
   auto result = (expression);                       \
   if (!result) return result.error();               \

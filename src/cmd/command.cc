@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/threads.h"
+#include "project/contribution.h"
 
 namespace cairn::cmd {
 namespace {
@@ -75,6 +76,25 @@ Result<project::EngineOptions> Shared::engine() const {
     return Error{"--isa " + isa + ": this processor does not run it; --isa list names those that it runs"};
   }
   return project::EngineOptions{chosen, threads > 0 ? threads : hardware_threads()};
+}
+
+Result<ledger::KeyRing> Shared::key_ring(const std::filesystem::path& project) const {
+  std::filesystem::path directory = keys;
+  if (directory.empty()) {
+    CAIRN_TRY(directory, ledger::KeyRing::default_directory());
+  }
+  return ledger::KeyRing::open(directory, project);
+}
+
+Result<SigningKey> user_key(const Shared& shared, const project::Project& project, const std::string& user) {
+  CAIRN_CHECK(project::check_user_name(user));
+  CAIRN_TRY(const ledger::KeyRing ring, shared.key_ring(project.directory()));
+  auto key = project::load_key(ring, project, user);
+  if (!key) {
+    return Error{key.error().message + "; `cairn user " + project.directory().string() + " " + user +
+                 "` makes one"};
+  }
+  return key;
 }
 
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,

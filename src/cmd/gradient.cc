@@ -18,7 +18,7 @@ struct Options {
 Result<work::GradientFile> compute(const Shared& shared, const project::Project& project,
                                    const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
-  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine, options.all));
   const auto round = project.state().open_round();
   if (!round) return Error{options.directory.string() + ": no round is open"};
   if (options.dump.empty()) return trainer.gradient(*round, options.unit, progress_line("computing"));

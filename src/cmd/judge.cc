@@ -8,7 +8,7 @@ namespace {
 
 struct Options {
   std::filesystem::path directory;
-  std::string key = std::string(ledger::kJudgeKey);
+  std::string key = std::string(project::kJudgeKey);
 };
 
 Json to_json(const project::Project& project, const project::Judgement& judgement) {
@@ -43,11 +43,12 @@ std::string to_text(const project::Project& project, const project::Judgement& j
 
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
-  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
+  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const SigningKey key, keys.load(project.id(), options.key));
+  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.key));
   std::optional<SigningKey> coordinator;
-  if (auto loaded = keys.load(project.id(), ledger::kCoordinatorKey)) coordinator = *std::move(loaded);
+  if (auto loaded = project::load_key(keys, project, project::kCoordinatorKey))
+    coordinator = *std::move(loaded);
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
 
   Json json = Json::array();

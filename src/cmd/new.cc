@@ -14,7 +14,7 @@ struct Options {
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
-  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
+  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   const project::NewProject wanted{options.model, options.data, options.recipe};
   CAIRN_TRY(const project::Project made,
             project::create_project(options.directory, wanted, keys, system_environment(),

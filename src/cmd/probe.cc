@@ -9,16 +9,28 @@ namespace {
 struct Options {
   std::filesystem::path directory;
   std::optional<trust::EntryId> entry;
-  std::optional<uint64_t> random_word;
+  std::string user;
+  std::optional<uint64_t> draw;
 };
+
+// The auditor's own entries are left out, where the auditor is named.
+Result<trust::EntryId> drawn_entry(const Shared& shared, const project::Project& project,
+                                   const Options& options) {
+  trust::UserId auditor = 0;
+  if (!options.user.empty()) {
+    CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+    auditor = project.state().user_of(key.public_key()).value_or(0);
+  }
+  const uint64_t random = options.draw ? *options.draw : system_environment().random_word();
+  return project::draw_entry(project, auditor, random);
+}
 
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
   trust::EntryId entry = options.entry.value_or(0);
   if (!options.entry) {
-    const uint64_t word = options.random_word ? *options.random_word : system_environment().random_word();
-    CAIRN_TRY(entry, project::pick_entry(project, word));
+    CAIRN_TRY(entry, drawn_entry(shared, project, options));
   }
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
   CAIRN_TRY(const project::Probe probe,

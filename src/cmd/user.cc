@@ -12,7 +12,7 @@ struct Options {
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
-  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
+  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   CAIRN_TRY(const auto opened, project::Project::open(options.directory, system_environment()));
   CAIRN_TRY(const PublicKey key, project::add_user(opened, keys, options.name));
   print(shared, Json{{"name", options.name}, {"key", key.hex()}},

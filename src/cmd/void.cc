@@ -12,9 +12,9 @@ struct Options {
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
-  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
+  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const SigningKey root, keys.load(project.id(), ledger::kRootKey));
+  CAIRN_TRY(const SigningKey root, project::load_key(keys, project, project::kRootKey));
   CAIRN_CHECK(project::void_verdict(project, root, options.claim));
   print(shared, Json{{"claim", options.claim}, {"verdict", "voided"}},
         fmt::format("the verdict on claim {} is void: reputations and entries are as if it had never been\n",

@@ -40,6 +40,7 @@ class KeyRing {
   Status add(const std::string& project, const std::string& name, const SigningKey& key);
   Result<std::vector<std::string>> names(const std::string& project) const;  // ascending
 
+  const std::filesystem::path& directory() const { return directory_; }
   std::filesystem::path path(const std::string& project, const std::string& name) const;
 
  private:

@@ -92,6 +92,9 @@ struct Graph {
   bool operator==(const Graph&) const = default;
 };
 
+// Floats of all parameters together. Precondition: the graph is verified.
+uint64_t parameter_count(const Graph& graph);
+
 inline constexpr uint64_t kMaxModelFileSize = 64 << 20;
 inline constexpr uint32_t kMaxNodes = 1 << 15;
 inline constexpr uint32_t kMaxValues = 1 << 16;

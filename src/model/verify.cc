@@ -186,4 +186,11 @@ Status verify(const Graph& graph) {
   return Verifier(graph).run();
 }
 
+uint64_t parameter_count(const Graph& graph) {
+  uint64_t count = 0;
+  for (const Parameter& parameter : graph.parameters)
+    count += static_cast<uint64_t>(elements(graph.shapes[parameter.value]));
+  return count;
+}
+
 }  // namespace cairn::model

@@ -9,9 +9,10 @@ namespace cairn::project {
 struct Judgement {
   trust::ClaimId claim = 0;
   trust::EntryId entry = 0;
-  Digest recomputed;           // what the judge got
-  std::optional<bool> upheld;  // none: more votes are needed, or the coordinator has yet to state the verdict
-  trust::UserId fallen = 0;    // who lost reputation and entries by the verdict
+  Digest recomputed = {};  // what the judge got
+  std::optional<bool> upheld =
+      {};                    // none: more votes are needed, or the coordinator has yet to state the verdict
+  trust::UserId fallen = 0;  // who lost reputation and entries by the verdict
   uint32_t revoked_entries = 0;
   trust::Reputation bounty = 0;
 };

@@ -13,6 +13,7 @@
 #include "onnx/sandbox.h"
 #include "project/policy_settings.h"
 #include "project/submission.h"
+#include "work/settings.h"
 
 namespace cairn::project {
 namespace {

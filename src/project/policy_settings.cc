@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ledger/event.h"
 #include "work/settings.h"
 
 namespace cairn::project {

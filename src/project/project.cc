@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "average/snapshot.h"
-#include "base/file.h"
+#include "exact/backend.h"
 #include "ledger/sqlite_store.h"
 #include "project/submission.h"
 
@@ -160,6 +160,10 @@ Result<std::vector<float>> Project::parameters(trust::Round round) const {
                  std::to_string(count) + " are expected"};
   }
   return parameters;
+}
+
+Result<SigningKey> load_key(const KeyRing& keys, const Project& project, std::string_view name) {
+  return keys.load(project.id().hex(), std::string(name));
 }
 
 }  // namespace cairn::project

@@ -55,11 +55,11 @@ class Project {
 
   // What a command does to the log, all of it or nothing.
   struct Change {
-    std::vector<ledger::Statement> statements;
-    std::vector<ledger::Item> staged;   // put aside until their round closes
-    std::vector<std::string> unstaged;  // keys
-    std::vector<ledger::Item> meta;     // values beside the log
-    std::vector<Bytes> blobs;           // that the statements speak of
+    std::vector<ledger::Statement> statements = {};
+    std::vector<ledger::Item> staged = {};   // put aside until their round closes
+    std::vector<std::string> unstaged = {};  // keys
+    std::vector<ledger::Item> meta = {};     // values beside the log
+    std::vector<Bytes> blobs = {};           // that the statements speak of
   };
   // Takes the log's lock, catches up with other processes, and calls `make` with the project as it is then.
   // Checks every statement (project, signature, the log that its author saw, the rules) and writes durably.
@@ -91,5 +91,8 @@ class Project {
   model::Graph graph_;
   std::unique_ptr<data::DataSet> data_;
 };
+
+// The key of that name in this project.
+Result<SigningKey> load_key(const KeyRing& keys, const Project& project, std::string_view name);
 
 }  // namespace cairn::project

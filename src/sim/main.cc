@@ -21,8 +21,10 @@ struct Options {
 Status forge(const Options& options) {
   CAIRN_TRY(const sim::Attack attack, sim::attack_from_name(options.attack));
   CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const auto keys, ledger::KeyRing::open(options.keys, options.directory));
-  CAIRN_TRY(const SigningKey key, keys.load(project.id(), options.user));
+  CAIRN_TRY(const std::filesystem::path home, ledger::KeyRing::default_directory());
+  CAIRN_TRY(const auto keys,
+            ledger::KeyRing::open(options.keys.empty() ? home : options.keys, options.directory));
+  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.user));
   const uint64_t limit = project::max_submission_size(model::parameter_count(project.graph()));
   CAIRN_TRY(const Bytes bytes, read_file(options.input, limit));
   CAIRN_TRY(const project::Submission honest, project::decode_submission(bytes));
