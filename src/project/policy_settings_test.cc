@@ -1,0 +1,58 @@
+#include "project/policy_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cairn::project {
+namespace {
+
+using testing::HasSubstr;
+
+ledger::Policy parsed(const std::string& toml) {
+  const auto policy = parse_policy(toml, "recipe.toml");
+  EXPECT_TRUE(policy) << policy.error().message;
+  return policy ? *policy : ledger::Policy{};
+}
+
+std::string refusal(const std::string& toml) {
+  const auto policy = parse_policy(toml, "recipe.toml");
+  return policy ? "accepted" : policy.error().message;
+}
+
+TEST(PolicySettings, TheWrittenDefaultsAreTheDefaults) {
+  EXPECT_EQ(parsed(std::string(default_policy_settings())), ledger::Policy{});
+  EXPECT_EQ(parsed(""), ledger::Policy{});
+}
+
+TEST(PolicySettings, ReputationsAreExact) {
+  const auto policy = parsed("[trust]\nminimum = 0.002\nmaximum = 0.5\nstep = 0.000000000001\n");
+  EXPECT_EQ(policy.minimum, 2'000'000'000u);
+  EXPECT_EQ(policy.maximum, 500'000'000'000u);
+  EXPECT_EQ(policy.step, 1u);
+}
+
+TEST(PolicySettings, ExponentialGrowthStartsFarBelow) {
+  const auto policy = parsed("[trust]\ngrowth = \"exponential\"\n");
+  EXPECT_EQ(policy.growth, ledger::Growth::exponential);
+  EXPECT_EQ(policy.minimum, 10'000u);  // 0.00000001
+  EXPECT_EQ(policy.growth_ppm, 19'000u);
+}
+
+TEST(PolicySettings, RulesOfAveraging) {
+  EXPECT_EQ(parsed("[averaging]\nrule = \"plain\"\nround_size = 10\n").round_size, 10u);
+  EXPECT_EQ(parsed("[averaging]\nrule = \"at_acceptance\"\n").averaging, ledger::Averaging::at_acceptance);
+  EXPECT_EQ(parsed("[averaging]\nclip = \"fixed\"\nclip_norm = 1.0\n").clip_norm, uint64_t{1} << 48);
+  EXPECT_EQ(parsed("[averaging]\nrate = [[0, 1.0], [100, 0.5]]\n").rate[1].rate, uint64_t{1} << 39);
+}
+
+TEST(PolicySettings, WhatIsWrongIsNamed) {
+  EXPECT_THAT(refusal("[trust]\nmimimum = 0.1\n"), HasSubstr("trust.mimimum: unknown key"));
+  EXPECT_THAT(refusal("[trust]\nminimum = \"low\"\n"), HasSubstr("trust.minimum"));
+  EXPECT_THAT(refusal("[trust]\nminimum = 0.5\nmaximum = 0.4\n"), HasSubstr("recipe.toml"));
+  EXPECT_THAT(refusal("[averaging]\nrule = \"median\"\n"), HasSubstr("averaging.rule"));
+  EXPECT_THAT(refusal("[averaging]\nrate = -1.0\n"), HasSubstr("averaging.rate"));
+  EXPECT_THAT(refusal("[trust\n"), HasSubstr("recipe.toml"));
+}
+
+}  // namespace
+}  // namespace cairn::project

@@ -1,0 +1,149 @@
+// Everything from outside that is wrong: one error that names file and field, exit code 1, nothing changed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/philox.h"
+#include "program.h"
+
+namespace cairn::tests {
+namespace {
+
+using testing::HasSubstr;
+
+class BadInput : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_idx_data(work_.file("data"), 64, 8);
+    work_.write("recipe.toml", "[training]\nbatch = 4\nlocal_steps = 0\n[evaluation]\nsample = 8\n");
+    work_.must({"new", "study", "--model", "mlp", "--data", "data", "--recipe", "recipe.toml"});
+    work_.must({"user", "study", "ada"});
+    work_.must({"gradient", "study", "--unit", "0", "--user", "ada", "-o", "good"});
+    good_ = *read_file(work_.file("good"), 1 << 26);
+  }
+
+  std::string refused(const std::vector<std::string>& arguments) const {
+    const Digest before = tree_digest(work_.file("study"));
+    const Outcome outcome = work_.cairn(arguments);
+    EXPECT_EQ(outcome.code, 1) << testing::PrintToString(arguments) << outcome.out << outcome.err;
+    EXPECT_EQ(tree_digest(work_.file("study")), before) << "a refusal changed the project: " << outcome.err;
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+    return outcome.err;
+  }
+
+  std::string refused_submission(const Bytes& bytes) const {
+    EXPECT_TRUE(write_file(work_.file("bad"), bytes));
+    return refused({"submit", "study", "bad"});
+  }
+
+  std::string refused_recipe(const std::string& text) const {
+    work_.write("bad.toml", text);
+    const std::string error =
+        refused({"new", "other", "--model", "mlp", "--data", "data", "--recipe", "bad.toml"});
+    EXPECT_FALSE(std::filesystem::exists(work_.file("other")));
+    return error;
+  }
+
+  Workshop work_;
+  Bytes good_;
+};
+
+TEST_F(BadInput, DamagedSubmissions) {
+  EXPECT_THAT(refused_submission({}), HasSubstr("bad: magic"));
+  EXPECT_THAT(refused_submission(to_bytes("{\"gradient\": 1}")), HasSubstr("bad: magic"));
+  EXPECT_THAT(refused_submission(Bytes(good_.begin(), good_.begin() + 200)), HasSubstr("ends too early"));
+  Bytes longer = good_;
+  longer.push_back(0);
+  EXPECT_THAT(refused_submission(longer), HasSubstr("bad: "));
+  EXPECT_THAT(refused_submission(Bytes(size_t{1} << 25)), HasSubstr("where at most"));
+}
+
+TEST_F(BadInput, AnyFlippedBitOfASubmissionIsRefused) {
+  for (uint32_t i = 0; i < 40; ++i) {
+    Bytes damaged = good_;
+    const auto words = philox4x32({i, 0, 0, 0}, {1, 2});
+    // Half of the flips in the first kilobyte, where the statements are.
+    const size_t place = i % 2 == 0 ? words[0] % 1024 : words[0] % damaged.size();
+    damaged[place] = static_cast<uint8_t>(damaged[place] ^ (1u << (words[1] % 8)));
+    refused_submission(damaged);
+  }
+}
+
+TEST_F(BadInput, AGradientOfAnotherProjectRoundOrUnit) {
+  work_.must({"submit", "study", "good"});
+  EXPECT_THAT(refused({"submit", "study", "good"}), HasSubstr("unit"));  // a second entry for the same unit
+  work_.must({"gradient", "study", "--unit", "1", "--user", "ada", "-o", "late"});
+  work_.must({"close", "study"});
+  EXPECT_THAT(refused({"submit", "study", "late"}), HasSubstr("round"));
+  work_.must({"new", "other", "--model", "mlp", "--data", "data", "--recipe", "recipe.toml"});
+  work_.must({"user", "other", "ada"});
+  work_.must({"gradient", "other", "--unit", "5", "--user", "ada", "-o", "foreign"});
+  EXPECT_THAT(refused({"submit", "study", "foreign"}), HasSubstr("project"));
+}
+
+TEST_F(BadInput, Recipes) {
+  EXPECT_THAT(refused_recipe("[training]\nbacth = 4\n"), HasSubstr("bad.toml: training.bacth: unknown key"));
+  EXPECT_THAT(refused_recipe("[training]\nbatch = \"many\"\n"), HasSubstr("training.batch"));
+  EXPECT_THAT(refused_recipe("[training]\nbatch = 0\n"), HasSubstr("training.batch"));
+  EXPECT_THAT(refused_recipe("[training\n"), HasSubstr("bad.toml"));
+  EXPECT_THAT(refused_recipe("[inner]\nrate = nan\n"), HasSubstr("inner.rate"));
+  EXPECT_THAT(refused_recipe("[averaging]\nrule = \"best\"\n"), HasSubstr("averaging.rule"));
+  EXPECT_THAT(refused_recipe(std::string(1 << 20, '#')), HasSubstr("bad.toml"));
+}
+
+TEST_F(BadInput, ModelsAndData) {
+  work_.write("bad.onnx", "this is no protobuf");
+  EXPECT_THAT(refused({"new", "other", "--model", "bad.onnx", "--data", "data"}), HasSubstr("bad.onnx"));
+  EXPECT_THAT(refused({"new", "other", "--model", "alexnet", "--data", "data"}), HasSubstr("alexnet"));
+  EXPECT_THAT(refused({"new", "other", "--model", "mlp", "--data", "nowhere"}), HasSubstr("nowhere"));
+  EXPECT_THAT(refused({"new", "study", "--model", "mlp", "--data", "data"}), HasSubstr("is there already"));
+  std::filesystem::create_directory(work_.file("cut"));
+  std::filesystem::copy(work_.file("data"), work_.file("cut"),
+                        std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::resize_file(work_.file("cut") / "train-images-idx3-ubyte", 1000);
+  EXPECT_THAT(refused({"new", "other", "--model", "mlp", "--data", "cut"}),
+              HasSubstr("train-images-idx3-ubyte"));
+  EXPECT_FALSE(std::filesystem::exists(work_.file("other")));
+}
+
+TEST_F(BadInput, UsersAndNumbersThatAreNotThere) {
+  EXPECT_THAT(refused({"user", "study", "ada"}), HasSubstr("ada"));
+  EXPECT_THAT(refused({"user", "study", "../ada"}), HasSubstr("user name"));
+  EXPECT_THAT(refused({"user", "study", "judge"}), HasSubstr("role"));
+  EXPECT_THAT(refused({"unit", "study", "--user", "nobody"}), HasSubstr("cairn user"));
+  EXPECT_THAT(refused({"probe", "study", "--entry", "7"}), HasSubstr("entry 7"));
+  EXPECT_THAT(refused({"probe", "study"}), HasSubstr("no entry"));
+  EXPECT_THAT(refused({"claim", "study", "--image", "cat.jpeg", "--user", "ada"}), HasSubstr("cat.jpeg"));
+  EXPECT_THAT(refused({"void", "study", "--claim", "1"}), HasSubstr("claim"));
+  EXPECT_THAT(refused({"status", "nowhere"}), HasSubstr("is no project"));
+}
+
+TEST_F(BadInput, ADamagedLedgerIsNamed) {
+  const auto path = work_.file("study") / "ledger.sqlite";
+  const Bytes whole = *read_file(path, 1 << 26);
+  ASSERT_TRUE(
+      write_file(path, Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(whole.size() / 2))));
+  EXPECT_THAT(refused({"status", "study"}), HasSubstr("ledger.sqlite"));
+  ASSERT_TRUE(write_file(path, to_bytes("not a database")));
+  EXPECT_THAT(refused({"verify", "study"}), HasSubstr("ledger.sqlite"));
+}
+
+TEST_F(BadInput, AMissingOrDamagedBlobIsNamedByVerify) {
+  work_.must({"submit", "study", "good"});
+  work_.must({"close", "study"});
+  work_.must({"verify", "study"});
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(work_.file("study") / "blobs")) {
+    if (!entry.is_regular_file()) continue;
+    const Bytes bytes = *read_file(entry.path(), 1 << 26);
+    if (bytes.size() < 1000) continue;
+    Bytes damaged = bytes;
+    damaged[500] ^= 1;
+    ASSERT_TRUE(write_file(entry.path(), damaged));
+    EXPECT_EQ(work_.cairn({"verify", "study"}).code, 1) << entry.path();
+    ASSERT_TRUE(write_file(entry.path(), bytes));
+  }
+  work_.must({"verify", "study"});
+}
+
+}  // namespace
+}  // namespace cairn::tests
