@@ -6,7 +6,7 @@
 namespace cairn::model {
 namespace {
 
-constexpr int64_t kMaxBatchElements = int64_t{1} << 34;  // of one value, so that no sum of sizes overflows
+constexpr int64_t kMaxBatchElements = int64_t{1} << 32;  // of one value: what an exact sum holds
 
 auto group_key(BufferId buffer, const exact::Groups& g) {
   return std::tuple(buffer, g.outer, g.repeat, g.groups, g.inner);

@@ -1,6 +1,7 @@
 // From a graph to a program: what the operators' forward and backward rules build upon.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <tuple>
@@ -54,6 +55,8 @@ class Lowering {
   int64_t count(ValueId value) const { return elements(shape(value)); }
   bool is_parameter(ValueId value) const { return parameter_of_[value] >= 0; }
   bool needs_gradient(ValueId value) const { return needs_gradient_[value]; }
+  // How many rows or output positions the aligned sum of a weight gradient holds at this precision.
+  int64_t max_aligned_terms() const { return int64_t{1} << std::min(24, 50 - 2 * options_.bits); }
   Operand operand(ValueId value) const { return {graph_.shapes[value], is_parameter(value)}; }
 
   BufferId buffer(ValueId value) const { return program_.values[value]; }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "model/builtin.h"
+#include "model/graph_builder.h"
 
 namespace cairn::model {
 namespace {
@@ -191,6 +192,18 @@ TEST_F(NetworkTest, RefusesWhatCannotBeComputed) {
               HasSubstr("bits"));
   EXPECT_THAT(Network::compile(graph, {.batch = 8, .memory_limit = 1000}, *backend_).error().message,
               HasSubstr("smaller batch"));
+}
+
+// An aligned sum has 2^48 for its products: 2^20 of 15 bits, 2^24 of 13 bits.
+TEST_F(NetworkTest, RefusesMoreRowsThanAnExactSumHolds) {
+  GraphBuilder g({1, 3, 4});
+  const ValueId rows = g.node(Operator::matmul, "rows", {g.input(), g.parameter("w", {4, 1})});
+  g.node(Operator::flatten, "flatten", {rows});
+  const Graph graph = *std::move(g).finish();
+  const int64_t batch = 1 << 19;
+  EXPECT_THAT(Network::compile(graph, {.batch = batch, .bits = 15}, *backend_).error().message,
+              HasSubstr("node 'rows': more than 1048576 rows"));
+  EXPECT_TRUE(Network::compile(graph, {.batch = batch, .bits = 13}, *backend_).ok());
 }
 
 }  // namespace

@@ -64,8 +64,8 @@ exact::Channels output_channels(const exact::Convolution& c) {
 
 Status conv_forward(Lowering& l, const Node& node) {
   const exact::Convolution c = convolution(l, node);
-  if (c.batch * c.out_height * c.out_width > int64_t{1} << 24) {
-    return Error{"more than 2^24 output positions in a batch"};
+  if (c.batch * c.out_height * c.out_width > l.max_aligned_terms()) {
+    return Error{"more than " + std::to_string(l.max_aligned_terms()) + " output positions in a batch"};
   }
   const BufferId x = l.quantized(node.inputs[0], input_groups(c));
   const BufferId w = l.quantized(node.inputs[1], weight_groups_by_output(c));

@@ -37,11 +37,9 @@ Result<Shape> matmul_shape(const Attributes&, std::span<const Operand> inputs) {
   return shape;
 }
 
-constexpr int64_t kMaxRows = int64_t{1} << 24;  // what an aligned sum of the weight gradient can hold
-
-Status check_rows(int64_t rows) {
-  if (rows > kMaxRows) return Error{"more than 2^24 rows in a batch"};
-  return {};
+Status check_rows(const Lowering& l, int64_t rows) {
+  if (rows <= l.max_aligned_terms()) return {};
+  return Error{"more than " + std::to_string(l.max_aligned_terms()) + " rows in a batch"};
 }
 
 // x [m][k] times w [n][k], transposed.
@@ -52,7 +50,7 @@ Matrix gemm_matrix(const Lowering& l, const Node& node) {
 
 Status gemm_forward(Lowering& l, const Node& node) {
   const auto [m, n, k] = gemm_matrix(l, node);
-  CAIRN_CHECK(check_rows(m));
+  CAIRN_CHECK(check_rows(l, m));
   const BufferId x = l.quantized(node.inputs[0], row_groups(m, k));
   const BufferId w = l.quantized(node.inputs[1], row_groups(n, k));
   if (node.inputs.size() == 2) {
@@ -92,7 +90,7 @@ Matrix matmul_matrix(const Lowering& l, const Node& node) {
 
 Status matmul_forward(Lowering& l, const Node& node) {
   const auto [m, n, k] = matmul_matrix(l, node);
-  CAIRN_CHECK(check_rows(m));
+  CAIRN_CHECK(check_rows(l, m));
   const BufferId x = l.quantized(node.inputs[0], row_groups(m, k));
   const BufferId w = l.quantized(node.inputs[1], column_groups(k, n));
   l.emit(Opcode::product_nn, {x, w}, {l.output(node)}, Matrix{m, n, k});
