@@ -35,15 +35,21 @@ struct PlaneSink final : public TileSink {
     grid_.for_each_image(column, column + columns,
                          [&](int64_t image, int64_t first, int64_t count, int64_t offset) {
                            float* plane = out_ + image * image_stride_ + row * plane_ + first_;
-                           int64_t y = first / grid_.grid_width, x = first % grid_.grid_width;
-                           for (int64_t i = 0; i < count; ++i) {
-                             plane[y * step_y_ * width_ + x * step_x_] = values[offset + i];
-                             if (++x == grid_.grid_width) x = 0, ++y;
-                           }
+                           store_pixels(plane, first, values + offset, count);
                          });
   }
 
  private:
+  void store_pixels(float* plane, int64_t first, const float* values, int64_t count) const {
+    int64_t y = first / grid_.grid_width, x = first % grid_.grid_width;
+    for (const float* end = values + count; values < end; ++y, x = 0) {
+      const int64_t pixels = std::min(grid_.grid_width - x, end - values);
+      float* out = plane + y * step_y_ * width_ + x * step_x_;
+      for (int64_t i = 0; i < pixels; ++i) out[i * step_x_] = values[i];
+      values += pixels;
+    }
+  }
+
   const PatchGrid& grid_;
   float* out_;
   int64_t image_stride_, plane_, width_;
@@ -64,28 +70,6 @@ struct Group {
 
   const Convolution& c;
   int64_t index, in_channels, out_channels, taps, in_plane, out_plane;
-};
-
-// The gradient of a group's weights, [out][in][tap], from columns that count [tap][in].
-class WeightSink final : public TileSink {
- public:
-  WeightSink(const Group& g, float* dw) : channels_(g.in_channels), taps_(g.taps), dw_(dw) {}
-
-  float* place(int64_t row, int64_t column, int64_t, int64_t* stride) const override {
-    *stride = channels_ * taps_;
-    return taps_ == 1 ? dw_ + row * *stride + column : nullptr;
-  }
-  void store(int64_t row, int64_t column, int64_t columns, const float* values) const override {
-    int64_t tap = column / channels_, channel = column % channels_;
-    for (int64_t i = 0; i < columns; ++i) {
-      dw_[(row * channels_ + channel) * taps_ + tap] = values[i];
-      if (++channel == channels_) channel = 0, ++tap;
-    }
-  }
-
- private:
-  int64_t channels_, taps_;
-  float* dw_;
 };
 
 std::span<const Tap> take_taps(Scratch& scratch, const Convolution& c) {
@@ -134,17 +118,20 @@ const float* take_pixel_scales(Scratch& scratch, const Group& g, const int32_t* 
   return scales;
 }
 
-// The weights of a group as [lanes][tap][channels]: integer (l, t, c) from l * lane_stride + c *
-// channel_stride + the t-th of `indices`.
-const int16_t* take_weights(Machine& machine, const int16_t* w, int64_t lanes, int64_t lane_stride,
-                            int64_t channels, int64_t channel_stride, std::span<const int64_t> indices) {
-  const int64_t elements = static_cast<int64_t>(indices.size()) * channels;
-  int16_t* weights = machine.scratch.take<int16_t>(lanes * elements);
-  machine.pool.run(lanes, [&](int64_t lane, int) {
-    int16_t* out = weights + lane * elements;
-    for (const int64_t index : indices) {
-      const int16_t* from = w + lane * lane_stride + index;
-      for (int64_t c = 0; c < channels; ++c) *out++ = from[c * channel_stride];
+// Of a group's weights, [out][in][tap], the taps that `indices` names, as [in][out][index].
+const int16_t* take_transposed_weights(Machine& machine, const Group& g, const int16_t* w,
+                                       std::span<const int64_t> indices) {
+  constexpr int64_t kChannels = 8;  // so many neighbours share what is read
+  const int64_t count = static_cast<int64_t>(indices.size());
+  int16_t* weights = machine.scratch.take<int16_t>(g.in_channels * g.out_channels * count);
+  machine.pool.run((g.in_channels + kChannels - 1) / kChannels, [&](int64_t block, int) {
+    const int64_t last = std::min((block + 1) * kChannels, g.in_channels);
+    for (int64_t oc = 0; oc < g.out_channels; ++oc) {
+      for (int64_t ic = block * kChannels; ic < last; ++ic) {
+        const int16_t* from = w + ((g.index * g.out_channels + oc) * g.in_channels + ic) * g.taps;
+        int16_t* out = weights + (ic * g.out_channels + oc) * count;
+        for (int64_t t = 0; t < count; ++t) out[t] = from[indices[static_cast<size_t>(t)]];
+      }
     }
   });
   return weights;
@@ -156,16 +143,13 @@ void convolve_group(Machine& machine, const Group& g, ConstQuantized x, ConstQua
   const PatchGrid patches =
       input_patches(g, x.values, take_taps(scratch, c), take_images(scratch, c.batch, g.out_plane));
   const int64_t elements = g.in_channels * g.taps, first = g.index * g.out_channels;
-  int64_t* indices = scratch.take<int64_t>(g.taps);
-  for (int64_t t = 0; t < g.taps; ++t) indices[t] = t;
-  const int16_t* weights = take_weights(machine, w.values + first * elements, g.out_channels, elements,
-                                        g.in_channels, g.taps, {indices, static_cast<size_t>(g.taps)});
   const PositionRun all[] = {{(elements + 1) / 2 * 2, 0}};
-  multiply_tiled(machine, {g.out_channels, c.batch * g.out_plane, all, LaneMatrix(weights, elements),
-                           PatchSteps(patches), take_scales(scratch, w.exponents + first, g.out_channels),
-                           take_pixel_scales(scratch, g, x.exponents, g.out_plane),
-                           PlaneSink(patches, y + first * g.out_plane, c.out_channels * g.out_plane,
-                                     c.out_height, c.out_width)});
+  multiply_tiled(
+      machine,
+      {g.out_channels, c.batch * g.out_plane, all, LaneMatrix(w.values + first * elements, elements),
+       PatchSteps(patches), take_scales(scratch, w.exponents + first, g.out_channels),
+       take_pixel_scales(scratch, g, x.exponents, g.out_plane),
+       PlaneSink(patches, y + first * g.out_plane, c.out_channels * g.out_plane, c.out_height, c.out_width)});
 }
 
 void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized dy, ConstQuantized x,
@@ -191,7 +175,7 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
   multiply_tiled(machine, {g.out_channels, elements, runs.runs, PatchLanes(outputs), PatchLanes(patches),
                            take_equal_scales(scratch, runs.scale, g.out_channels),
                            take_equal_scales(scratch, 1.0f, elements),
-                           WeightSink(g, dw + g.index * g.out_channels * elements)});
+                           MatrixSink(dw + g.index * g.out_channels * elements, elements)});
 }
 
 // The input pixels that are `first` + i * stride along one axis, and the taps that reach them. Of output o it
@@ -224,11 +208,9 @@ void input_gradient_of_phase(Machine& machine, const Group& g, const Phase& rows
       taps[count++] = {rows.offset(kh), columns.offset(kw)};
     }
   }
-  // w is [out][in][tap]; this product needs [in][tap][out].
   const int64_t elements = g.out_channels * count;
   const int16_t* weights =
-      take_weights(machine, w.values + g.index * g.out_channels * g.in_channels * g.taps, g.in_channels,
-                   g.taps, g.out_channels, g.in_channels * g.taps, {indices, static_cast<size_t>(count)});
+      take_transposed_weights(machine, g, w.values, {indices, static_cast<size_t>(count)});
   const int64_t grid = rows.count * columns.count, first = g.index * g.in_channels;
   const PatchGrid patches{dy.values + g.index * g.out_channels * g.out_plane,
                           c.out_channels * g.out_plane,

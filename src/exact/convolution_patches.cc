@@ -22,35 +22,55 @@ uint32_t bits_between(int64_t first, int64_t last) {
   return first >= last ? 0 : static_cast<uint32_t>(((uint64_t{1} << (last - first)) - 1) << first);
 }
 
-// The rows of one channel at a time, gathered tap by tap for a stretch of grid pixels.
+// The grid pixels [begin, end) under one patch element after the other. Strips are cut once for each tap and
+// serve all channels, for as long as they fit here.
 class Gatherer {
  public:
   static constexpr int64_t kMost = 256;             // grid pixels
   static constexpr int64_t kRoom = kMost + kStrip;  // for what gather() writes
 
   Gatherer(const Microkernels& kernels, const PatchGrid& grid, int64_t begin, int64_t end)
-      : kernels_(kernels), grid_(grid), begin_(begin), end_(end), place_(grid.in_place(begin, end)) {}
+      : kernels_(kernels), grid_(grid), begin_(begin), end_(end), place_(grid.in_place(begin, end)) {
+    forget();
+  }
 
   // The integers under a patch element: in the image itself, or written to `room`.
   const int16_t* row(int64_t element, int16_t* room) {
-    const int64_t tap = element / grid_.channels, channel = element % grid_.channels;
-    const int64_t first = channel * grid_.height * grid_.width;
+    const int64_t taps = static_cast<int64_t>(grid_.taps.size());
+    const int64_t first = element / taps * grid_.height * grid_.width;
     if (place_ != nullptr) return place_ + first;
-    if (tap != tap_) {
-      tap_ = tap;
-      count_ = grid_.cut_strips(grid_.taps[static_cast<size_t>(tap)], begin_, end_, strips_);
-    }
-    kernels_.gather(strips_, count_, grid_.step_x, grid_.values + first, room);
+    const Entry& entry = strips_of(element % taps);
+    kernels_.gather(strips_ + entry.first, entry.count, grid_.step_x, grid_.values + first, room);
     return room;
   }
 
  private:
+  static constexpr int64_t kTaps = 64, kStrips = 4096;
+  struct Entry {
+    int64_t tap, first, count;
+  };
+
+  void forget() {
+    used_ = 0;
+    for (Entry& entry : entries_) entry.tap = -1;
+  }
+  const Entry& strips_of(int64_t tap) {
+    Entry& entry = entries_[tap % kTaps];
+    if (entry.tap == tap) return entry;
+    if (used_ + end_ - begin_ > kStrips) forget();
+    const Tap& offset = grid_.taps[static_cast<size_t>(tap)];
+    entry = {tap, used_, grid_.cut_strips(offset, begin_, end_, strips_ + used_)};
+    used_ += entry.count;
+    return entry;
+  }
+
   const Microkernels& kernels_;
   const PatchGrid& grid_;
   int64_t begin_, end_;
   const int16_t* place_;
-  int64_t tap_ = -1, count_ = 0;
-  Strip strips_[kMost];
+  int64_t used_;
+  Entry entries_[kTaps];
+  Strip strips_[kStrips];
 };
 
 }  // namespace

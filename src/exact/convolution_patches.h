@@ -1,7 +1,7 @@
 // Images as the operands of a matrix product, packed straight from the image (no patch matrix in memory).
 //
 // Under each tap of a kernel, the pixels of a grid meet pixels of the image. Counting grid pixels through all
-// images gives positions; counting channels within taps gives patch elements.
+// images gives positions; counting taps within channels gives patch elements.
 #pragma once
 
 #include <span>

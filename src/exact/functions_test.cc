@@ -86,7 +86,8 @@ TEST(Functions, EndsAreExact) {
 
 // The tables of docs/formats/arithmetic.md.
 TEST(Functions, GiveTheDocumentedBits) {
-  const std::array<float (*)(float), 5> functions = {exp_exact, log_exact, tanh_exact, erf_exact, sigmoid_exact};
+  const std::array<float (*)(float), 5> functions = {exp_exact, log_exact, tanh_exact, erf_exact,
+                                                     sigmoid_exact};
   struct Row {
     float x;
     std::array<uint32_t, 5> bits;

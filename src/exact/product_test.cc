@@ -122,6 +122,19 @@ TEST_P(ProductTest, RunsBelowTheGuardBits) {
   }
 }
 
+// A run that is rounded, and so has to be complete first, longer than what is packed at a time.
+TEST_P(ProductTest, RoundedRunsAcrossSlices) {
+  for (const int32_t below : {15, 20, 33}) {
+    const int64_t k = 13000;
+    Values a = random_values(random_, k, 13, Fill::all_4095, 0, 0);
+    const Values b = random_values(random_, k, 33, Fill::uniform, 0, 0);
+    for (int64_t i = 0; i < k; ++i)
+      a.exponents[i] = i % 13 == 0 ? 9 : 9 - below + static_cast<int32_t>(i & 1);
+    check(Kind::tn, 13, 33, k, a, b, 2);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(ProductTest, EveryRowEmpty) {
   for (const Kind kind : {Kind::nt, Kind::nn, Kind::tn}) check_random(kind, 13, 33, 50, Fill::zeros, 0, 0);
 }
