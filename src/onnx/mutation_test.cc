@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "onnx/export.h"
 #include "onnx/import.h"
 #include "onnx/testing.h"
 
@@ -39,6 +40,11 @@ void expect_refused_or_valid(const Bytes& bytes, int round) {
   EXPECT_EQ(result->statistics.size(), statistics_count(result->graph)) << round;
   const auto decoded = model::decode_graph(model::encode(result->graph));
   EXPECT_TRUE(decoded.ok() && *decoded == result->graph) << round;
+  const auto exported = export_onnx(result->graph, result->parameters, result->statistics);
+  ASSERT_TRUE(exported.ok()) << round;
+  const auto again = import_onnx(*exported, "exported");
+  ASSERT_TRUE(again.ok()) << round << ": " << again.error().message;
+  EXPECT_TRUE(again->graph.nodes == result->graph.nodes) << round;
 }
 
 TEST(Mutation, Truncated) {

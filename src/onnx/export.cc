@@ -1,0 +1,176 @@
+#include "onnx/export.h"
+
+#include <bit>
+#include <cmath>
+#include <set>
+
+#include "model/operators.h"
+#include "onnx/import.h"
+#include "onnx/proto.h"
+
+namespace cairn::onnx {
+namespace {
+
+using model::Operator;
+using model::ValueId;
+using ::onnx::AttributeProto;
+using ::onnx::NodeProto;
+using ::onnx::TensorProto;
+
+constexpr int64_t kIrVersion = 8;
+constexpr int64_t kOpset = 17;
+
+void set(NodeProto& node, const char* name, int64_t value) {
+  AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(AttributeProto::INT);
+  attribute.set_i(value);
+}
+
+void set(NodeProto& node, const char* name, float value) {
+  AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(AttributeProto::FLOAT);
+  attribute.set_f(value);
+}
+
+void set(NodeProto& node, const char* name, const std::vector<int64_t>& values) {
+  AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(AttributeProto::INTS);
+  attribute.mutable_ints()->Add(values.begin(), values.end());
+}
+
+void declare(::onnx::ValueInfoProto& info, const std::string& name, const model::Shape& shape) {
+  info.set_name(name);
+  auto& type = *info.mutable_type()->mutable_tensor_type();
+  type.set_elem_type(TensorProto::FLOAT);
+  type.mutable_shape()->add_dim()->set_dim_param("batch");
+  for (size_t d = 1; d < shape.size(); ++d) type.mutable_shape()->add_dim()->set_dim_value(shape[d]);
+}
+
+// Writes one graph: parameters and statistics first, then the nodes in order.
+class Exporter {
+ public:
+  Exporter(const model::Graph& graph, ::onnx::GraphProto& out)
+      : graph_(graph), out_(out), names_(graph.shapes.size()) {}
+
+  void run(std::span<const float> parameters, std::span<const float> statistics) {
+    for (const model::Parameter& parameter : graph_.parameters) {
+      names_[parameter.value] = free_name(parameter.name);
+      write_floats(names_[parameter.value], graph_.shapes[parameter.value], parameters);
+    }
+    for (const model::Statistics& entry : graph_.statistics) {
+      const model::Shape& shape = graph_.shapes[graph_.nodes[entry.node].inputs[1]];
+      for (const std::string& wanted : {entry.mean_name, entry.variance_name}) {
+        statistics_names_.push_back(free_name(wanted));
+        write_floats(statistics_names_.back(), shape, statistics);
+      }
+    }
+    names_[graph_.input] = free_name("input");
+    names_[graph_.output] = free_name("logits");
+    out_.set_name("cairn");
+    declare(*out_.add_input(), names_[graph_.input], graph_.shapes[graph_.input]);
+    declare(*out_.add_output(), names_[graph_.output], graph_.shapes[graph_.output]);
+    for (const model::Node& node : graph_.nodes) write_node(node);
+  }
+
+ private:
+  // ONNX has one name space for weights and values; ours has several.
+  std::string free_name(std::string name) {
+    while (!taken_.insert(name).second) name += "_";
+    return name;
+  }
+
+  // Takes the tensor's values from the front of `values`.
+  void write_floats(const std::string& name, const model::Shape& shape, std::span<const float>& values) {
+    static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
+    TensorProto& tensor = *out_.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(TensorProto::FLOAT);
+    tensor.mutable_dims()->Add(shape.begin(), shape.end());
+    const auto count = static_cast<size_t>(model::elements(shape));
+    tensor.set_raw_data(values.data(), count * sizeof(float));
+    values = values.subspan(count);
+  }
+
+  void write_node(const model::Node& node) {
+    NodeProto& out = *out_.add_node();
+    out.set_name(node.name);
+    out.set_op_type(std::string(model::find_rule(node.op)->name));
+    for (const ValueId input : node.inputs) out.add_input(names_[input]);
+    std::string& output = names_[node.outputs[0]];
+    if (output.empty()) output = free_name(node.name + "_output");
+    out.add_output(output);
+    write_attributes(node, out);
+  }
+
+  void write_attributes(const model::Node& node, NodeProto& out) {
+    const model::Attributes& a = node.attributes;
+    const uint32_t has = model::find_rule(node.op)->attributes;
+    if (has & model::kHasKernel) set(out, "kernel_shape", a.kernel);
+    if (has & model::kHasStrides) set(out, "strides", a.strides);
+    if (has & model::kHasPads) set(out, "pads", a.pads);
+    if (has & model::kHasDilations) set(out, "dilations", a.dilations);
+    if (has & model::kHasGroups) set(out, "group", a.groups);
+    if (has & model::kHasAxis) set(out, "axis", a.axis);
+    if (has & model::kHasCountPadding) set(out, "count_include_pad", int64_t{a.count_padding});
+    if (has & model::kHasCeilMode) set(out, "ceil_mode", int64_t{a.ceil_mode});
+    if (has & model::kHasEpsilon) set(out, "epsilon", a.epsilon);
+    if (has & model::kHasShape) write_target(node, out);
+    if (node.op == Operator::gemm) set(out, "transB", int64_t{1});
+    if (node.op == Operator::batch_normalization) {
+      for (int i = 0; i < 2; ++i) out.add_input(statistics_names_[next_statistics_++]);
+    }
+  }
+
+  // Reshape takes its target as an input.
+  void write_target(const model::Node& node, NodeProto& out) {
+    TensorProto& tensor = *out_.add_initializer();
+    tensor.set_name(free_name(node.name + "_shape"));
+    tensor.set_data_type(TensorProto::INT64);
+    tensor.add_dims(static_cast<int64_t>(node.attributes.shape.size()));
+    for (const int64_t size : node.attributes.shape) tensor.add_int64_data(size);
+    out.add_input(tensor.name());
+  }
+
+  const model::Graph& graph_;
+  ::onnx::GraphProto& out_;
+  std::vector<std::string> names_;             // of values
+  std::vector<std::string> statistics_names_;  // means and variances in turn
+  size_t next_statistics_ = 0;
+  std::set<std::string> taken_;
+};
+
+Status check_values(const char* what, std::span<const float> values, size_t expected) {
+  if (values.size() != expected) {
+    return Error{std::string(what) + ": " + std::to_string(values.size()) + " numbers where the model has " +
+                 std::to_string(expected)};
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i]))
+      return Error{std::string(what) + ": number " + std::to_string(i) + " is not finite"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Bytes> export_onnx(const model::Graph& graph, std::span<const float> parameters,
+                          std::span<const float> statistics) {
+  CAIRN_CHECK(model::verify(graph));
+  CAIRN_CHECK(check_values("parameters", parameters, parameter_count(graph)));
+  CAIRN_CHECK(check_values("statistics", statistics, statistics_count(graph)));
+  ::onnx::ModelProto model;
+  model.set_ir_version(kIrVersion);
+  model.set_producer_name("cairn");
+  model.add_opset_import()->set_version(kOpset);
+  Exporter(graph, *model.mutable_graph()).run(parameters, statistics);
+  if (model.ByteSizeLong() > kMaxOnnxFileSize)
+    return Error{"the model is larger than 2 GiB, ONNX's limit for one file"};
+  Bytes bytes(model.ByteSizeLong());
+  model.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
+  return bytes;
+}
+
+}  // namespace cairn::onnx
