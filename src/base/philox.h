@@ -22,6 +22,7 @@ enum class RandomStream : uint32_t {
   dropout = 6,
   evaluation_sample = 7,
   probe = 8,
+  self_test = 9,
 };
 
 // The numbers of one purpose under one seed.

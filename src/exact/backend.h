@@ -51,7 +51,8 @@ struct Groups {
   int64_t count() const { return outer * groups; }
 };
 
-// The exponent of a group of zeros: it contributes nothing to any product or sum.
+// The exponent of a group of zeros: it contributes nothing to any product or sum. Operators may rely on its
+// integers being 0.
 inline constexpr int32_t kEmptyGroup = INT32_MIN;
 
 // Integers q and one exponent e for each group: the tensor q * 2^e. |q| <= 2^(bits-1) - 1.
