@@ -34,7 +34,7 @@ std::optional<EntryId> pick(const State& state, UserId auditor, bool by_weight, 
 }  // namespace
 
 // The highest bit chooses the half, the 48 below it the place.
-std::optional<EntryId> draw_probe(const State& state, UserId auditor, uint64_t random) {
+std::optional<EntryId> pick_probe(const State& state, uint64_t random, UserId auditor) {
   const uint64_t fraction = random << 1 >> 16;
   const bool by_weight = random >> 63 != 0;
   if (by_weight) {

@@ -30,7 +30,7 @@ struct Probe : testing::Test {
 TEST_F(Probe, HalfTheDrawsAreUniformAndHalfByWeight) {
   constexpr int kDraws = 20'000;
   std::map<EntryId, int> drawn;
-  for (int i = 0; i < kDraws; ++i) ++drawn[*draw_probe(log.state, 0, word(static_cast<uint32_t>(i)))];
+  for (int i = 0; i < kDraws; ++i) ++drawn[*pick_probe(log.state, word(static_cast<uint32_t>(i)))];
   // Entry 1: half of 1/10, and half of 0.9 / (0.9 + 9 * 0.001).
   EXPECT_NEAR(drawn[1], kDraws * 0.5451, 5 * std::sqrt(kDraws * 0.25));
   for (EntryId id = 2; id <= 10; ++id) {
@@ -40,15 +40,15 @@ TEST_F(Probe, HalfTheDrawsAreUniformAndHalfByWeight) {
 
 TEST_F(Probe, TheSameWordDrawsTheSameEntry) {
   for (uint32_t i = 0; i < 100; ++i) {
-    EXPECT_EQ(draw_probe(log.state, 3, word(i)), draw_probe(log.state, 3, word(i)));
+    EXPECT_EQ(pick_probe(log.state, word(i), 3), pick_probe(log.state, word(i), 3));
   }
 }
 
 TEST_F(Probe, ExtremeWordsDrawTheEnds) {
-  EXPECT_EQ(draw_probe(log.state, 0, 0), 1u);
-  EXPECT_EQ(draw_probe(log.state, 0, UINT64_MAX >> 1), 10u);
-  EXPECT_EQ(draw_probe(log.state, 0, uint64_t{1} << 63), 1u);
-  EXPECT_EQ(draw_probe(log.state, 0, UINT64_MAX), 10u);
+  EXPECT_EQ(pick_probe(log.state, 0), 1u);
+  EXPECT_EQ(pick_probe(log.state, UINT64_MAX >> 1), 10u);
+  EXPECT_EQ(pick_probe(log.state, uint64_t{1} << 63), 1u);
+  EXPECT_EQ(pick_probe(log.state, UINT64_MAX), 10u);
 }
 
 TEST_F(Probe, NobodyProbesTheirOwnOrWhatWasJudged) {
@@ -57,7 +57,7 @@ TEST_F(Probe, NobodyProbesTheirOwnOrWhatWasJudged) {
   log.close_round();
   log.judge_claim(log.claim(2, 5, Chronicle::digest("wrong")));
   for (uint32_t i = 0; i < 500; ++i) {
-    const std::optional<EntryId> drawn = draw_probe(log.state, 1, word(i));
+    const std::optional<EntryId> drawn = pick_probe(log.state, word(i), 1);
     ASSERT_TRUE(drawn);
     EXPECT_NE(*drawn, 5u) << "confirmed by the verdict";
     EXPECT_NE(log.state.entry(*drawn).user, 1u);
@@ -67,8 +67,8 @@ TEST_F(Probe, NobodyProbesTheirOwnOrWhatWasJudged) {
 
 TEST(ProbeOfNothing, IsNothing) {
   Chronicle log;
-  EXPECT_EQ(draw_probe(log.state, 0, 7), std::nullopt);
-  EXPECT_EQ(draw_probe(log.state, 0, UINT64_MAX), std::nullopt);
+  EXPECT_EQ(pick_probe(log.state, 7), std::nullopt);
+  EXPECT_EQ(pick_probe(log.state, UINT64_MAX), std::nullopt);
 }
 
 }  // namespace
