@@ -159,7 +159,7 @@ Status check_values(const char* what, std::span<const float> values, size_t expe
 Result<Bytes> export_onnx(const model::Graph& graph, std::span<const float> parameters,
                           std::span<const float> statistics) {
   CAIRN_CHECK(model::verify(graph));
-  CAIRN_CHECK(check_values("parameters", parameters, parameter_count(graph)));
+  CAIRN_CHECK(check_values("parameters", parameters, model::parameter_count(graph)));
   CAIRN_CHECK(check_values("statistics", statistics, statistics_count(graph)));
   ::onnx::ModelProto model;
   model.set_ir_version(kIrVersion);

@@ -177,14 +177,6 @@ Result<ImportedModel> import_onnx(BytesView bytes, std::string_view file_name) {
   return result;
 }
 
-size_t parameter_count(const model::Graph& graph) {
-  size_t count = 0;
-  for (const auto& parameter : graph.parameters) {
-    count += static_cast<size_t>(model::elements(graph.shapes[parameter.value]));
-  }
-  return count;
-}
-
 size_t statistics_count(const model::Graph& graph) {
   size_t count = 0;
   for (const auto& statistics : graph.statistics) {

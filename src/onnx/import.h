@@ -30,8 +30,7 @@ inline constexpr int64_t kMaxOpset = 21;
 // import_onnx_file() (onnx/sandbox.h) instead. `file_name` is for messages.
 Result<ImportedModel> import_onnx(BytesView bytes, std::string_view file_name);
 
-// The number of floats that ImportedModel::parameters and ::statistics hold for a verified graph.
-size_t parameter_count(const model::Graph& graph);
+// The number of floats that ImportedModel::statistics holds for a verified graph.
 size_t statistics_count(const model::Graph& graph);
 
 }  // namespace cairn::onnx

@@ -68,7 +68,7 @@ TEST_P(PyTorchModel, ImportsWithItsOperatorsAndParameters) {
     at += expected.size();
   }
   EXPECT_EQ(at, imported->parameters.size());
-  EXPECT_EQ(parameter_count(imported->graph), imported->parameters.size());
+  EXPECT_EQ(model::parameter_count(imported->graph), imported->parameters.size());
   EXPECT_EQ(statistics_count(imported->graph), imported->statistics.size());
   const auto parameters =
       std::ranges::count_if(stored, [](const auto& entry) { return entry.first.starts_with("parameter/"); });

@@ -36,7 +36,7 @@ void expect_refused_or_valid(const Bytes& bytes, int round) {
     return;
   }
   EXPECT_TRUE(model::verify(result->graph).ok()) << round;
-  EXPECT_EQ(result->parameters.size(), parameter_count(result->graph)) << round;
+  EXPECT_EQ(result->parameters.size(), model::parameter_count(result->graph)) << round;
   EXPECT_EQ(result->statistics.size(), statistics_count(result->graph)) << round;
   const auto decoded = model::decode_graph(model::encode(result->graph));
   EXPECT_TRUE(decoded.ok() && *decoded == result->graph) << round;

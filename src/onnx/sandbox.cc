@@ -242,7 +242,7 @@ Result<ImportedModel> decode_answer(BytesView bytes) {
   CAIRN_CHECK(in.status());
   ImportedModel result;
   CAIRN_TRY(result.graph, model::decode_graph(encoded));
-  CAIRN_CHECK(read_floats(in, "parameters", parameter_count(result.graph), result.parameters));
+  CAIRN_CHECK(read_floats(in, "parameters", model::parameter_count(result.graph), result.parameters));
   CAIRN_CHECK(read_floats(in, "statistics", statistics_count(result.graph), result.statistics));
   CAIRN_CHECK(in.finish());
   return result;
