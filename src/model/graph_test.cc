@@ -21,18 +21,12 @@ Graph model(std::string_view name) {
   return std::move(graph).value();
 }
 
-int64_t parameter_count(const Graph& graph) {
-  int64_t total = 0;
-  for (const Parameter& parameter : graph.parameters) total += elements(graph.shapes[parameter.value]);
-  return total;
-}
-
 TEST(Builtin, HaveTheSizesThatTheyAreKnownFor) {
-  EXPECT_EQ(parameter_count(model("mlp")), 784 * 128 + 128 + 128 * 10 + 10);
-  EXPECT_EQ(parameter_count(model("lenet")), 61706);
-  const int64_t resnet = parameter_count(model("resnet8"));
-  EXPECT_GT(resnet, 70000);
-  EXPECT_LT(resnet, 80000);
+  EXPECT_EQ(parameter_count(model("mlp")), 784u * 128 + 128 + 128 * 10 + 10);
+  EXPECT_EQ(parameter_count(model("lenet")), 61706u);
+  const uint64_t resnet = parameter_count(model("resnet8"));
+  EXPECT_GT(resnet, 70000u);
+  EXPECT_LT(resnet, 80000u);
 }
 
 TEST(Builtin, RefusesUnknownNamesAndImpossibleSizes) {
@@ -58,6 +52,14 @@ TEST(InitialParameters, AreDeterministicBoundedAndSpread) {
   }
   EXPECT_NEAR(sum / (784 * 128), 0, 1e-3 * bound * 10);
   EXPECT_NEAR(squares / (784 * 128), bound * bound / 3, bound * bound * 0.01);
+}
+
+// Computed from the definition in docs/formats/model-file.md by a separate program.
+TEST(InitialParameters, HaveTheDefinedBits) {
+  const std::vector<float> values = initial_parameters(model("mlp"), 0x123456789abcdef0);
+  EXPECT_EQ(values[0], -0x1.1fe94cp-6f);
+  EXPECT_EQ(values[5], -0x1.bb463ap-6f);
+  EXPECT_EQ(values[784 * 128 + 2], 0x1.451f34p-7f);
 }
 
 TEST(InitialParameters, BatchNormalizationStartsAsTheIdentity) {
