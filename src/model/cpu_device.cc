@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -9,11 +8,11 @@
 namespace cairn::model {
 namespace {
 
-// The largest bit pattern without its sign tells: NaN and infinities are above every finite number.
+// Adding one to the exponent field carries into the sign bit exactly for NaN and infinities.
 bool all_finite(const float* x, int64_t n) {
-  uint32_t largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::bit_cast<uint32_t>(x[i]) & 0x7fffffff);
-  return largest < 0x7f800000;
+  uint32_t carries = 0;
+  for (int64_t i = 0; i < n; ++i) carries |= (std::bit_cast<uint32_t>(x[i]) & 0x7fffffff) + 0x00800000;
+  return carries >> 31 == 0;
 }
 
 struct Free {

@@ -105,6 +105,7 @@ TEST(DitherKeyTest, EveryPartMatters) {
     EXPECT_NE(dither_key(other, 5), word);
   }
   EXPECT_NE(dither_key(base, 6), word);
+  EXPECT_EQ(word, 0x1232cf14u) << "computed by a separate program from docs/formats/model-file.md";
 }
 
 TEST_F(NetworkTest, EvaluationWithTheBatchsOwnStatisticsGivesItsTrainingLogits) {
