@@ -14,10 +14,11 @@ class MemoryBackend : public Backend {
   std::string name() const override { return "ledger in memory"; }
 
   Status begin() override {
-    if (!disk_->writer_.try_lock_for(std::chrono::seconds(60))) {
+    std::unique_lock lock(disk_->mutex_);
+    if (!disk_->writer_gone_.wait_for(lock, std::chrono::minutes(1), [this] { return !disk_->writing_; })) {
       return Error{name() + ": somebody else has been writing for a minute; try again later"};
     }
-    open_ = true;
+    disk_->writing_ = open_ = true;
     head_ = disk_->head_;
     return {};
   }
@@ -44,7 +45,11 @@ class MemoryBackend : public Backend {
     events_.clear();
     items_.clear();
     open_ = false;
-    disk_->writer_.unlock();
+    {
+      std::lock_guard lock(disk_->mutex_);
+      disk_->writing_ = false;
+    }
+    disk_->writer_gone_.notify_one();
   }
 
   Result<LogHead> head() override {

@@ -2,6 +2,7 @@
 // over it.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <mutex>
 
@@ -14,8 +15,9 @@ class MemoryDisk {
  private:
   friend class MemoryBackend;
 
-  std::timed_mutex writer_;  // held by an open transaction
-  std::mutex mutex_;         // held while the fields below are touched
+  std::mutex mutex_;  // held while the fields below are touched
+  std::condition_variable writer_gone_;
+  bool writing_ = false;  // a transaction is open
   std::vector<Bytes> events_;
   std::map<std::pair<Space, std::string>, Bytes> items_;
   LogHead head_{0, sha256({})};
