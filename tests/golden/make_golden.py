@@ -8,7 +8,7 @@ Needs Debian's python3-torch, python3-onnx and python3-numpy. An .npz holds
     parameter/NAME          float32, as in the ONNX file
     statistics/NAME         running means and variances, float32
     logits, loss            float64
-    forward/NODE            float64, what each node of the ONNX file gives
+    tensor/NODE             float64, what each node of the ONNX file gives
     gradient/NAME           float64, of the mean cross-entropy over the batch
     smooth                  1 where the model has no kinks (ReLU, max), so that gradients can be compared end to end
 """
@@ -162,7 +162,7 @@ def make(name, folder, seed):
     for node in reference.model.graph.node:
         value = values[node.output[0]]
         if value.is_floating_point() and value.dim() > 1 and node.op_type not in ("Transpose", "Constant"):
-            arrays[f"forward/{node.name}"] = value.numpy()
+            arrays[f"tensor/{node.name}"] = value.numpy()
 
     # PyTorch's own gradients, with the softmax that some models end in undone by taking the logits from it.
     model.double().load_state_dict({k: torch.tensor(v) for k, v in state.items()})
