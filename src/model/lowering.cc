@@ -154,9 +154,7 @@ BufferId Lowering::quantized_output_gradient(const Node& node, const exact::Grou
 
 std::pair<BufferId, BufferId> Lowering::statistics(const Node& node) {
   const int64_t channels = elements(graph_.shapes[node.inputs[1]]);
-  size_t entry = 0;
-  while (&graph_.nodes[graph_.statistics[entry].node] != &node) ++entry;
-  const uint64_t offset = layout_.statistics + 4 * layout_.statistics_offsets[entry];
+  const uint64_t offset = layout_.statistics + 4 * layout_.statistics_offsets[next_statistics_++];
   const bool given = mode_ == Mode::evaluation;
   const BufferId mean = fixed(ElementType::float32, channels, offset, given, origin_);
   const uint64_t variance_offset = offset + 4 * static_cast<uint64_t>(channels);

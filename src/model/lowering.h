@@ -70,7 +70,8 @@ class Lowering {
   void emit_normalize(std::vector<BufferId> reads, std::vector<BufferId> writes, const exact::Channels&,
                       float epsilon);
 
-  // Mean and variance of this batch normalization: made in training, given in evaluation.
+  // Mean and variance of this batch normalization: made in training, given in evaluation. Called once for
+  // each, by its forward rule.
   std::pair<BufferId, BufferId> statistics(const Node& node);
   // What the forward rule leaves for the backward rule of the same node.
   void save(const Node& node, std::array<BufferId, 2> buffers) { saved_[&node] = buffers; }
@@ -105,6 +106,7 @@ class Lowering {
   Program program_;
   Origin origin_;  // of buffers made now
   BufferId labels_ = 0;
+  size_t next_statistics_ = 0;         // entry of the next batch normalization
   std::vector<int64_t> parameter_of_;  // by value: index in Graph::parameters or -1
   std::vector<int64_t> parts_left_;    // by value: parts not yet contributed
   std::vector<bool> needs_gradient_;   // by value

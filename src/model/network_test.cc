@@ -195,6 +195,24 @@ TEST_F(NetworkTest, RefusesWhatCannotBeComputed) {
               HasSubstr("smaller batch"));
 }
 
+// The largest files that decode must not take long to compile, whatever they hold.
+TEST_F(NetworkTest, CompilesAsManyNodesAsAFileMayHold) {
+  GraphBuilder g({1, 2});
+  const ValueId scale = g.parameter("scale", {2}, Initializer::one);
+  const ValueId shift = g.parameter("shift", {2}, Initializer::zero);
+  ValueId x = g.input();
+  for (uint32_t n = 0; n < kMaxNodes; ++n) {
+    const std::string name = std::to_string(n);
+    x = n % 2 ? g.node(Operator::add, name, {x, x})
+              : g.node(Operator::batch_normalization, name, {x, scale, shift});
+  }
+  const Graph graph = *std::move(g).finish();
+  auto network = Network::compile(graph, {.batch = 4}, *backend_);
+  ASSERT_TRUE(network.ok()) << network.error().message;
+  const std::vector<float> input = {1, 2, 3, 4, 5, 6, 7, 9};
+  EXPECT_TRUE(network->batch_statistics(initial_parameters(graph, 1), input).ok());
+}
+
 // An aligned sum has 2^48 for its products: 2^20 of 15 bits, 2^24 of 13 bits.
 TEST_F(NetworkTest, RefusesMoreRowsThanAnExactSumHolds) {
   GraphBuilder g({1, 3, 4});
