@@ -37,10 +37,10 @@ class Gatherer {
   // The integers under a patch element: in the image itself, or written to `room`.
   const int16_t* row(int64_t element, int16_t* room) {
     const int64_t taps = static_cast<int64_t>(grid_.taps.size());
-    const int64_t first = element / taps * grid_.height * grid_.width;
+    const int64_t plane = grid_.height * grid_.width, first = element / taps * plane;
     if (place_ != nullptr) return place_ + first;
     const Entry& entry = strips_of(element % taps);
-    kernels_.gather(strips_ + entry.first, entry.count, grid_.step_x, grid_.values + first, room);
+    kernels_.gather(strips_ + entry.first, entry.count, grid_.step_x, grid_.values + first, plane, room);
     return room;
   }
 
@@ -116,10 +116,9 @@ const int16_t* PatchGrid::in_place(int64_t begin, int64_t end) const {
 
 void PatchSteps::pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
                       int width, int16_t* panels, int) const {
-  constexpr int64_t kSteps = 32, kLanes = 128;  // at a time: a part of a first-level cache
-  constexpr int64_t kRoom = kLanes + kStrip;
+  constexpr int64_t kSteps = 32, kLanes = Gatherer::kMost;  // at a time: a part of a first-level cache
   const int64_t elements = grid_.channels * static_cast<int64_t>(grid_.taps.size());
-  alignas(64) int16_t rows[kSteps * kRoom];
+  alignas(64) int16_t rows[kSteps * Gatherer::kRoom];
   const int16_t* sources[kSteps];
   for (int64_t first = 0; first < lanes; first += kLanes, panels += kLanes * (end - begin)) {
     const int64_t held = std::min(kLanes, lanes - first);
@@ -127,7 +126,7 @@ void PatchSteps::pack(const Microkernels& kernels, int64_t begin, int64_t end, i
     for (int64_t step = begin; step < end; step += kSteps) {
       const int64_t steps = std::min(kSteps, end - step);
       for (int64_t i = 0; i < steps; ++i) {
-        int16_t* room = rows + i * kRoom;
+        int16_t* room = rows + i * Gatherer::kRoom;
         sources[i] = step + i < elements ? gatherer.row(step + i, room) : room;
         if (step + i >= elements) std::fill_n(room, held, int16_t{0});
       }

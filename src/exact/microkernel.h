@@ -37,8 +37,10 @@ struct Microkernels {
   void (*multiply)(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile);
 
   // For each strip, in order: out[strip.out + i] = channel[strip.source + i * step], or 0. All 32 are
-  // written, so that the strips come in ascending order and `out` has room for 31 more than they hold.
-  void (*gather)(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out);
+  // written, so that the strips come in ascending order and `out` has room for 31 more than they hold. Asks
+  // the cache for the same strips `next` integers further on.
+  void (*gather)(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
+                 int16_t* out);
   // Packs `lanes` lanes of which lane i has k consecutive integers at sources[i]. An odd k gets a zero.
   void (*pack_lanes)(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
   // Packs `lanes` lanes of which step i of k lies side by side at sources[i] + offset.

@@ -60,8 +60,10 @@ void copy_strided(const int16_t* from, int64_t step, int count, int16_t* to) {
 
 }  // namespace
 
-void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out) {
+void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
+            int16_t* out) {
   for (const Strip* strip = strips; strip < strips + count; ++strip) {
+    _mm_prefetch(reinterpret_cast<const char*>(channel + strip->source + next), _MM_HINT_T0);
     auto* to = reinterpret_cast<__m256i*>(out + strip->out);
     _mm256_storeu_si256(to, _mm256_setzero_si256());
     _mm256_storeu_si256(to + 1, _mm256_setzero_si256());

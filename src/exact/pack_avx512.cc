@@ -47,10 +47,12 @@ __m512i load_even(const int16_t* from, uint32_t valid) {
 
 }  // namespace
 
-void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out) {
+void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
+            int16_t* out) {
   for (const Strip* strip = strips; strip < strips + count; ++strip) {
     const int16_t* from = channel + strip->source;
     int16_t* to = out + strip->out;
+    _mm_prefetch(reinterpret_cast<const char*>(from + next), _MM_HINT_T0);
     if (step == 1) {
       _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(strip->valid, from));
     } else if (step == 2 && strip->valid != 0) {
@@ -100,34 +102,60 @@ void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int wi
   }
 }
 
-// The panel is read as one stream of pairs, in which the lanes repeat every three vectors at most.
-PanelSquares measure(const int16_t* panel, int width, int64_t pairs) {
-  constexpr int kDropped = 8;  // low bits rounded up, so that 128 pairs fit 32 bits
-  const int period = width == 12 ? 3 : (width == 32 ? 2 : 1);
-  const __m512i up = _mm512_set1_epi32((1 << kDropped) - 1);
-  __m512i sums[3] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+namespace {
+
+constexpr int kDropped = 8;  // low bits of squares, rounded up, so that the sums of 128 pairs fit 32 bits
+
+// Adds the squares of 16 pairs, in units of 2^kDropped, and keeps the largest.
+struct Squares {
+  __m512i sum = _mm512_setzero_si512();
   __m512i largest = _mm512_setzero_si512();
-  const int64_t count = pairs * width;
-  int64_t position = 0;
-  while (position < count) {
-    for (int i = 0; i < period && position < count; ++i, position += kLanes) {
-      const int64_t left = count - position;
-      const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
-      const __m512i v = _mm512_maskz_loadu_epi32(valid, panel + 2 * position);
-      const __m512i squares = _mm512_madd_epi16(v, v);
-      largest = _mm512_max_epu32(largest, squares);
-      sums[i] = _mm512_add_epi32(sums[i], _mm512_srli_epi32(_mm512_add_epi32(squares, up), kDropped));
-    }
+
+  void add(__m512i pairs) {
+    const __m512i squares = _mm512_madd_epi16(pairs, pairs);
+    const __m512i up = _mm512_set1_epi32((1 << kDropped) - 1);
+    largest = _mm512_max_epu32(largest, squares);
+    sum = _mm512_add_epi32(sum, _mm512_srli_epi32(_mm512_add_epi32(squares, up), kDropped));
   }
-  alignas(64) uint32_t lane_sums[3 * kLanes];
-  for (int i = 0; i < 3; ++i) _mm512_store_si512(lane_sums + i * kLanes, sums[i]);
+};
+
+PanelSquares to_double(uint64_t sum, __m512i largest) {
+  return {static_cast<double>(sum << kDropped), static_cast<double>(_mm512_reduce_max_epu32(largest))};
+}
+
+PanelSquares measure_columns(const int16_t* panel, int64_t pairs) {
+  Squares left, right;
+  for (int64_t i = 0; i < pairs; ++i, panel += 4 * kLanes) {
+    left.add(_mm512_loadu_si512(panel));
+    right.add(_mm512_loadu_si512(panel + 2 * kLanes));
+  }
+  return to_double(_mm512_reduce_max_epu32(_mm512_max_epu32(left.sum, right.sum)),
+                   _mm512_max_epu32(left.largest, right.largest));
+}
+
+}  // namespace
+
+// A narrow panel is read as one stream of pairs, in which the lanes repeat every three vectors at most.
+PanelSquares measure(const int16_t* panel, int width, int64_t pairs) {
+  if (width == 2 * kLanes) return measure_columns(panel, pairs);
+  const int period = width == 12 ? 3 : 1;
+  Squares squares[3];
+  const int64_t count = pairs * width;
+  for (int64_t position = 0, i = 0; position < count; position += kLanes, i = i + 1 == period ? 0 : i + 1) {
+    const int64_t left = count - position;
+    const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
+    squares[i].add(_mm512_maskz_loadu_epi32(valid, panel + 2 * position));
+  }
+  alignas(64) uint32_t sums[3 * kLanes];
+  for (int i = 0; i < 3; ++i) _mm512_store_si512(sums + i * kLanes, squares[i].sum);
   uint64_t most = 0;
   for (int lane = 0; lane < width; ++lane) {
     uint64_t sum = 0;
-    for (int i = lane; i < period * kLanes; i += width) sum += lane_sums[i];
+    for (int i = lane; i < period * kLanes; i += width) sum += sums[i];
     most = sum > most ? sum : most;
   }
-  return {static_cast<double>(most << kDropped), static_cast<double>(_mm512_reduce_max_epu32(largest))};
+  const __m512i largest = _mm512_max_epu32(squares[0].largest, squares[1].largest);
+  return to_double(most, _mm512_max_epu32(largest, squares[2].largest));
 }
 
 }  // namespace cairn::exact::avx512

@@ -5,7 +5,8 @@
 
 namespace cairn::exact::avx512 {
 
-void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int16_t* out);
+void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
+            int16_t* out);
 void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
 void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
                 int16_t* panel);
