@@ -14,7 +14,8 @@ Result<model::Network> compile_network(const model::Graph& graph, const Recipe& 
 }
 
 Status check_network(const Recipe& recipe, const model::Network& network, const data::DataSet& data) {
-  CAIRN_CHECK(check_recipe(recipe, data.manifest()));
+  if (const Status suits = check_recipe(recipe, data.manifest()); !suits)
+    return suits.error().within("recipe");
   if (network.batch() != recipe.batch) {
     return Error{"the model was compiled for a batch of " + std::to_string(network.batch()) +
                  ", but the recipe's is " + std::to_string(recipe.batch)};

@@ -276,14 +276,13 @@ Result<Recipe> decode_recipe(BytesView bytes) {
 Status check_recipe(const Recipe& recipe, const data::Manifest& manifest) {
   for (const auto* values : {&recipe.mean, &recipe.deviation}) {
     if (values->size() == 1 || values->size() == manifest.channels) continue;
-    return Error{std::string("recipe: input.") + (values == &recipe.mean ? "mean" : "deviation") + ": has " +
+    return Error{std::string("input.") + (values == &recipe.mean ? "mean" : "deviation") + ": has " +
                  std::to_string(values->size()) + " numbers, but the images have " +
                  std::to_string(manifest.channels) + " channels"};
   }
   if (recipe.evaluation_sample > manifest.count(data::Split::train)) {
-    return Error{"recipe: evaluation.sample: " + std::to_string(recipe.evaluation_sample) +
-                 " is more than the " + std::to_string(manifest.count(data::Split::train)) +
-                 " training images"};
+    return Error{"evaluation.sample: " + std::to_string(recipe.evaluation_sample) + " is more than the " +
+                 std::to_string(manifest.count(data::Split::train)) + " training images"};
   }
   return {};
 }

@@ -64,7 +64,8 @@ Result<Recipe> parse_recipe(std::string_view toml, std::string_view file_name);
 Bytes encode(const Recipe& recipe);
 Result<Recipe> decode_recipe(BytesView bytes);
 
-// Whether the recipe suits the data: channels, and enough images for the evaluation sample.
+// Whether the recipe suits the data: channels, and enough images for the evaluation sample. Errors begin with
+// the key.
 Status check_recipe(const Recipe& recipe, const data::Manifest& manifest);
 
 // The inner learning rate as binary32 at 0-based `step` of a unit of `round`.

@@ -185,11 +185,11 @@ TEST(Recipe, MustSuitTheData) {
   EXPECT_TRUE(check_recipe(recipe, manifest).ok());
   recipe.deviation = {1, 2};
   EXPECT_EQ(check_recipe(recipe, manifest).error().message,
-            "recipe: input.deviation: has 2 numbers, but the images have 3 channels");
+            "input.deviation: has 2 numbers, but the images have 3 channels");
   recipe.deviation = {1};
   recipe.evaluation_sample = 128;
   EXPECT_EQ(check_recipe(recipe, manifest).error().message,
-            "recipe: evaluation.sample: 128 is more than the 100 training images");
+            "evaluation.sample: 128 is more than the 100 training images");
 }
 
 TEST(Recipe, RateWarmsUpAndFollowsTheRounds) {
