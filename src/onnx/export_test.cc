@@ -10,6 +10,7 @@
 #include "model/network.h"
 #include "onnx/import.h"
 #include "onnx/python.h"
+#include "onnx/sandbox.h"
 
 namespace cairn::onnx {
 namespace {
@@ -62,8 +63,25 @@ TEST(Export, PassesTheCheckerAndGivesTheSameLogitsInFloat64) {
   if (!testing::has_torch()) GTEST_SKIP() << testing::kNoTorch;
   const testing::ScratchFolder folder("export-test");
   for (const char* name : kGoldenModels) write_export(name, folder);
-  const auto result = testing::run_script("check_export.py", {folder.file("")});
+  const auto result = testing::run_script("tests/golden/check_export.py", {folder.file("")});
   EXPECT_EQ(result.exit_code, 0) << result.output;
+}
+
+// What examples/pytorch/README.md tells people to do, without the training in between.
+TEST(Export, TheExampleBringsAModelAndTakesItBack) {
+  if (!testing::has_torch()) GTEST_SKIP() << testing::kNoTorch;
+  const testing::ScratchFolder folder("example-test");
+  const auto made = testing::run_script("examples/pytorch/export_model.py", {folder.file("model.onnx")});
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  const auto model = import_onnx_file(folder.file("model.onnx"));
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_EQ(model->graph.parameters.front().name, "features.0.weight");
+  const Bytes trained = export_onnx(model->graph, model->parameters, model->statistics).value();
+  ASSERT_TRUE(write_file(folder.file("trained.onnx"), trained).ok());
+  const auto loaded = testing::run_script("examples/pytorch/load_weights.py",
+                                          {folder.file("trained.onnx"), folder.file("model.pt")});
+  EXPECT_EQ(loaded.exit_code, 0) << loaded.output;
+  EXPECT_TRUE(std::filesystem::exists(folder.file("model.pt")));
 }
 
 TEST(Export, BuiltInModelsComeBackTheSame) {

@@ -130,7 +130,7 @@ void check_backward(const std::string& golden_folder) {
     ASSERT_TRUE(write_file(folder.file(name + ".onnx"), model).ok());
     ASSERT_TRUE(write_file(folder.file(name + ".npz"), dump(compute(golden_folder, name))).ok());
   }
-  const auto result = testing::run_script("check_backward.py", {folder.file("")});
+  const auto result = testing::run_script("tests/golden/check_backward.py", {folder.file("")});
   EXPECT_EQ(result.exit_code, 0) << result.output;
   std::printf("%s", result.output.c_str());
 }
@@ -148,7 +148,7 @@ TEST(Golden, OperatorsAndBackwardPassMatchFloat64FromOurOwnForwardTensors) {
 TEST(Golden, FreshModelsMatchToo) {
   if (!testing::has_torch()) GTEST_SKIP() << testing::kNoTorch;
   const testing::ScratchFolder folder("fresh-golden-test");
-  const auto made = testing::run_script("make_golden.py", {folder.file(""), "--seed", "20"});
+  const auto made = testing::run_script("tests/golden/make_golden.py", {folder.file(""), "--seed", "20"});
   ASSERT_EQ(made.exit_code, 0) << made.output;
   for (const char* name : kModels) expect_close(folder.file(""), name);
   check_backward(folder.file(""));

@@ -1,4 +1,4 @@
-// For tests: runs a script of tests/golden with Debian's Python, where PyTorch is installed.
+// For tests: runs a Python script of the project with Debian's Python, where PyTorch is installed.
 #pragma once
 
 #include <sys/wait.h>
@@ -29,9 +29,10 @@ struct ScriptResult {
   std::string output;
 };
 
-// Arguments are paths made by tests: without quotes in them.
+// `script` is a path inside of the project. Arguments are made by tests: without quotes in them.
 inline ScriptResult run_script(const std::string& script, const std::vector<std::string>& arguments) {
-  std::string command = "OMP_NUM_THREADS=1 /usr/bin/python3 -B '" + golden_path(script) + "'";
+  std::string command =
+      "OMP_NUM_THREADS=1 /usr/bin/python3 -B '" + std::string(CAIRN_SOURCE_DIR) + "/" + script + "'";
   for (const std::string& argument : arguments) command.append(" '").append(argument).append("'");
   command += " 2>&1";
   FILE* pipe = ::popen(command.c_str(), "r");
