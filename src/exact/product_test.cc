@@ -75,7 +75,8 @@ TEST_P(ProductTest, RandomShapes) {
 
 // At the largest integers a block of sums overflows after 128, 32 and 8 products, for 13, 14 and 15 bits.
 TEST_P(ProductTest, LengthsAroundEverySpill) {
-  for (const Fill fill : {Fill::all_4095, Fill::all_8191, Fill::all_16383, Fill::same_16383}) {
+  for (const Fill fill :
+       {Fill::all_4095, Fill::all_16383, Fill::same_4095, Fill::same_8191, Fill::same_16383}) {
     for (const int64_t boundary : {8, 16, 32, 64, 128, 256, 384, 512, 1024}) {
       for (int64_t k = std::max<int64_t>(1, boundary - 3); k <= boundary + 3; ++k) {
         for (const Kind kind : {Kind::nt, Kind::nn, Kind::tn}) {

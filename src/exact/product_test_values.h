@@ -15,12 +15,14 @@ enum class Fill {
   all_4095,
   all_8191,
   all_16383,
-  same_16383,  // without signs, so that nothing cancels
+  same_4095,  // without signs, so that nothing cancels
+  same_8191,
+  same_16383,
   one_huge_row,
   with_empty_groups,
   powers_of_two,
 };
-inline constexpr int kFills = 9;
+inline constexpr int kFills = 11;
 
 struct Values {
   std::vector<int16_t> integers;
@@ -49,6 +51,10 @@ inline int16_t random_integer(std::mt19937_64& random, Fill fill, bool huge_row)
       return static_cast<int16_t>(sign * 8191);
     case Fill::all_16383:
       return static_cast<int16_t>(sign * 16383);
+    case Fill::same_4095:
+      return 4095;
+    case Fill::same_8191:
+      return 8191;
     case Fill::same_16383:
       return 16383;
     case Fill::one_huge_row:
