@@ -8,8 +8,8 @@ namespace cairn::exact {
 namespace {
 
 constexpr int64_t kGrain = 1 << 14;
-// Windows at least this wide are summed one at a time, along their rows; narrower ones a row of outputs at
-// a time.
+// Windows at least this wide, or as wide as the input, are summed one at a time; narrower ones a row of
+// outputs at a time.
 constexpr int64_t kWideWindow = 8;
 
 struct Range {
@@ -81,19 +81,23 @@ bool window_scale(uint32_t m, float* factor, float* unit) {
   return true;
 }
 
-// One window, along its rows, in pieces that are no longer than a block.
+// One window, run by run: its rows, or all of it where it is as wide as the input.
 bool average_window(const Kernels& kernels, const Pooling& p, int64_t oh, int64_t ow, const float* x,
                     float* y) {
   const Range rows = window_rows(p, oh), columns = window_columns(p, ow);
+  const bool whole = columns.count() == p.in_width;
+  const int64_t runs = whole ? 1 : rows.count();
+  const int64_t length = whole ? rows.count() * p.in_width : columns.count();
+  x += rows.begin * p.in_width + columns.begin;
   uint32_t m = 0;
-  for (int64_t h = rows.begin; h < rows.end; ++h)
-    m = std::max(m, kernels.largest_magnitude(x + h * p.in_width + columns.begin, columns.count()));
+  for (int64_t run = 0; run < runs; ++run)
+    m = std::max(m, kernels.largest_magnitude(x + run * p.in_width, length));
   float factor, unit;
   if (!window_scale(m, &factor, &unit)) return false;
   int64_t total = 0;
-  for (int64_t h = rows.begin; h < rows.end; ++h)
-    for (int64_t w = columns.begin; w < columns.end; w += kBlock)
-      total += kernels.sum_block(x + h * p.in_width + w, factor, std::min(kBlock, columns.end - w));
+  for (int64_t run = 0; run < runs; ++run)
+    for (int64_t i = 0; i < length; i += kBlock)
+      total += kernels.sum_block(x + run * p.in_width + i, factor, std::min(kBlock, length - i));
   *y = (to_binary32(total) * unit) / divisor(p, oh, ow);
   return true;
 }
@@ -126,11 +130,11 @@ bool average_row(const Kernels& kernels, const Pooling& p, int64_t oh, const flo
 }  // namespace
 
 void FastBackend::max_pool(const Pooling& p, const float* x, float* y, int32_t* chosen) {
-  std::fill(chosen, chosen + p.planes * out_plane(p), -1);
   for_each_plane(machine_.pool, p, [&](int64_t plane, int) {
     for (int64_t oh = 0; oh < p.out_height; ++oh) {
       const int64_t row = plane * out_plane(p) + oh * p.out_width;
       std::fill(y + row, y + row + p.out_width, 0.0f);
+      std::fill(chosen + row, chosen + row + p.out_width, -1);
       for_each_tap(p, oh, [&](int64_t offset, int64_t first, int64_t count) {
         kernels_.max_tap(x + plane * in_plane(p) + offset, p.stride_width, static_cast<int32_t>(offset),
                          count, y + row + first, chosen + row + first);
@@ -159,7 +163,7 @@ bool FastBackend::average_pool(const Pooling& p, const float* x, float* y) {
     const float* input = x + plane * in_plane(p);
     for (int64_t oh = 0; oh < p.out_height; ++oh) {
       float* output = y + plane * out_plane(p) + oh * p.out_width;
-      if (p.kernel_width < kWideWindow) {
+      if (p.kernel_width < std::min(kWideWindow, p.in_width)) {
         if (!average_row(kernels_, p, oh, input, scratch[static_cast<size_t>(worker)], output))
           finite = false;
         continue;
