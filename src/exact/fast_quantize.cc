@@ -39,7 +39,8 @@ class Quantizer {
   }
 
  private:
-  // The factor that scales a group whose largest magnitude is m; 0 where there is nothing to scale.
+  // The factor that scales a group whose largest magnitude is m; 0 where there is nothing to scale. Clears
+  // finite_ if the group has diverged: such values must not be converted to integers.
   float factor(int64_t group, uint32_t m) {
     int32_t e;
     if (!group_exponent(m, bits_, &e)) {
@@ -71,6 +72,7 @@ class Quantizer {
   // Contiguous groups: each is read a second time from the cache.
   void small_group(int64_t group, int64_t size) {
     const float scale = factor(group, kernels_.largest_magnitude(x_ + group * size, size));
+    if (!finite_) return;
     convert(group * size, (group + 1) * size, scale);
   }
 
@@ -82,6 +84,7 @@ class Quantizer {
       }
     });
     const float scale = factor(group, largest);
+    if (!finite_) return;
     parallel_for(machine_.pool, size, kGrain, [&](int64_t begin, int64_t end, int) {
       convert(group * size + begin, group * size + end, scale);
     });
@@ -107,6 +110,7 @@ class Quantizer {
       const float scale = factor(outer * groups.groups + g, m);
       std::fill(factors + g * groups.inner, factors + (g + 1) * groups.inner, scale);
     }
+    if (!finite_) return;
     parallel_for(machine_.pool, groups.repeat, rows_each, [&](int64_t begin, int64_t end, int) {
       for (int64_t row = begin; row < end; ++row) convert_each(start + row * width, width, factors);
     });

@@ -13,10 +13,7 @@ namespace cairn::exact {
 // first.
 class Scratch {
  public:
-  void reset() {
-    block_ = 0;
-    used_ = 0;
-  }
+  void reset();
 
   template <typename T>
   T* take(int64_t count) {
@@ -40,6 +37,8 @@ class Scratch {
   std::vector<Block> blocks_;
   size_t block_ = 0;  // the block that is handed out now, and how much of it is gone
   size_t used_ = 0;
+  size_t taken_ = 0;    // since the last reset()
+  size_t largest_ = 0;  // the most that was ever taken between two resets
 };
 
 }  // namespace cairn::exact
