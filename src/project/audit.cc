@@ -31,7 +31,7 @@ Status check_probable(const Project& project, trust::EntryId id) {
 }  // namespace
 
 Result<trust::EntryId> draw_entry(const Project& project, trust::UserId auditor, uint64_t random) {
-  const auto entry = trust::draw_probe(project.state(), auditor, random);
+  const auto entry = trust::pick_probe(project.state(), random, auditor);
   if (!entry)
     return Error{project.directory().string() + ": there is no entry to probe; close a round first"};
   return *entry;
