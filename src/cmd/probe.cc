@@ -61,7 +61,8 @@ void add_probe(CLI::App& app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command->add_option("DIR", options->directory, "The project")->required();
   command->add_option("--entry", options->entry, "Which entry (default: drawn by the rule of probing)");
-  command->add_option("--draw", options->random_word,
+  command->add_option("--user", options->user, "Who probes: their own entries are not drawn");
+  command->add_option("--draw", options->draw,
                       "A 64-bit number to draw with, so that the draw can be repeated");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }

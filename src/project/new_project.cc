@@ -12,7 +12,6 @@
 #include "model/builtin.h"
 #include "onnx/sandbox.h"
 #include "project/policy_settings.h"
-#include "project/submission.h"
 #include "work/settings.h"
 
 namespace cairn::project {
@@ -111,7 +110,10 @@ Result<StartingModel> starting_model(const std::string& name, const data::Manife
 
 std::string shape_text(const model::Shape& shape) {
   std::string text;
-  for (const int64_t size : shape) text += (text.empty() ? "" : "x") + std::to_string(size);
+  for (const int64_t size : shape) {
+    if (!text.empty()) text += 'x';
+    text += std::to_string(size);
+  }
   return text;
 }
 

@@ -5,7 +5,6 @@
 #include "average/snapshot.h"
 #include "exact/backend.h"
 #include "ledger/sqlite_store.h"
-#include "project/submission.h"
 
 namespace cairn::project {
 namespace {

@@ -20,6 +20,7 @@
 #include "ledger/keyring.h"
 #include "ledger/store.h"
 #include "model/graph.h"
+#include "project/names.h"
 #include "trust/state.h"
 #include "work/recipe.h"
 

@@ -9,10 +9,9 @@
 
 #include "base/bytes.h"
 #include "ledger/event.h"
+#include "project/names.h"
 
 namespace cairn::project {
-
-inline constexpr size_t kMaxUserNameSize = 64;
 
 struct Submission {
   std::optional<ledger::Statement> joined;  // with the author's first entry
@@ -26,13 +25,5 @@ struct Submission {
 Bytes encode(const Submission& submission);
 Result<Submission> decode_submission(BytesView bytes);
 uint64_t max_submission_size(uint64_t parameter_count);
-
-// The names of the project's own keys in a key ring; no user can have them.
-inline constexpr std::string_view kRootKey = "root";
-inline constexpr std::string_view kCoordinatorKey = "coordinator";
-inline constexpr std::string_view kJudgeKey = "judge";
-
-// 1 to 64 letters, digits, '.', '_' and '-'; no leading dot, none of the roles.
-Status check_user_name(std::string_view name);
 
 }  // namespace cairn::project
