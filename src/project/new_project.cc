@@ -196,7 +196,8 @@ Result<Project> create_project(const std::filesystem::path& place, const NewProj
   contents.genesis.root = keys.root.public_key();
   contents.genesis.coordinator = keys.coordinator.public_key();
   contents.genesis.judges = {keys.judge.public_key()};
-  const auto genesis = ledger::sign_statement(keys.root, Digest{}, ledger::LogHead{}, contents.genesis);
+  const auto genesis =
+      ledger::sign_statement(keys.root, Digest{}, {0, ledger::MerkleTree().root()}, contents.genesis);
   CAIRN_CHECK(
       append_first_events(scaffold.directory() / kLogFile, keys, genesis, contents.start, environment));
   CAIRN_CHECK(keys.save(ring, ledger::statement_digest(genesis).hex()));
