@@ -9,15 +9,15 @@ constexpr std::string_view kDefaultRecipe =
 
 [training]
 seed = 1                # of shuffling and rounding
-batch = 32              # images that go through the model together
+batch = 16              # images that go through the model together
 accumulation = 1        # batches whose mean gradient makes one step
-local_steps = 32        # 0: a unit is one plain gradient; N: the change that N optimizer steps make
+local_steps = 64        # 0: a unit is one plain gradient; N: the change that N optimizer steps make
                         # A unit of work has batch * accumulation * max(1, local_steps) images.
 precision = "standard"  # of the integers in products: "standard" (13 bits) or "high" (14 bits)
 
 [inner]                 # the optimizer of the local steps; it starts afresh in every unit
 optimizer = "sgd"       # "sgd" or "adamw"
-rate = 0.05             # a number, or [[round, rate], ...] with straight lines between
+rate = 0.025            # a number, or [[round, rate], ...] with straight lines between
 warmup_steps = 4        # the rate grows to its full value over so many steps of a unit
 momentum = 0.9
 nesterov = true
