@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/philox.h"
 #include "cmd/command.h"
 #include "project/audit.h"
 
@@ -21,7 +22,11 @@ Result<trust::EntryId> drawn_entry(const Shared& shared, const project::Project&
     CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
     auditor = project.state().user_of(key.public_key()).value_or(0);
   }
-  const uint64_t random = options.draw ? *options.draw : system_environment().random_word();
+  uint64_t random = system_environment().random_word();
+  if (options.draw) {
+    const auto words = RandomSequence(*options.draw, RandomStream::probe).at(0);
+    random = uint64_t{words[0]} << 32 | words[1];
+  }
   return project::draw_entry(project, auditor, random);
 }
 
@@ -63,7 +68,7 @@ void add_probe(CLI::App& app, const Shared& shared) {
   command->add_option("--entry", options->entry, "Which entry (default: drawn by the rule of probing)");
   command->add_option("--user", options->user, "Who probes: their own entries are not drawn");
   command->add_option("--draw", options->draw,
-                      "A 64-bit number to draw with, so that the draw can be repeated");
+                      "Seed of the draw, so that it can be repeated (default: unpredictable)");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 
