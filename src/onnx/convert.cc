@@ -6,6 +6,8 @@
 namespace cairn::onnx {
 namespace {
 
+constexpr size_t kMaxIntegers = 64;
+
 struct NamedConverter {
   std::string_view op_type;
   Converter convert;
@@ -55,6 +57,11 @@ Converter find_converter(const std::string& op_type) {
 }
 
 Status define(Scope& scope, const std::string& name, Binding binding) {
+  const Integers* integers = std::get_if<Integers>(&binding);
+  if (integers && integers->values.size() > kMaxIntegers) {
+    return Error{quoted(name) + " holds " + std::to_string(integers->values.size()) +
+                 " integers; expected a shape, at most " + std::to_string(kMaxIntegers)};
+  }
   if (!scope.names.emplace(name, std::move(binding)).second) {
     return Error{"two values are named " + quoted(name)};
   }
@@ -135,11 +142,11 @@ Result<std::vector<int64_t>> NodeContext::known_integers(int index) const {
 
 Result<float> NodeContext::real(int index) const {
   CAIRN_TRY(const Binding binding, input(index));
-  const std::vector<float>* values = nullptr;
-  if (const Floats* floats = std::get_if<Floats>(&binding)) values = &floats->values;
-  if (const Weight* weight = std::get_if<Weight>(&binding))
-    values = &scope.builder.weight(weight->index).floats;
-  if (values && values->size() == 1) return values->front();
+  if (const Floats* floats = std::get_if<Floats>(&binding); floats && floats->number) return *floats->number;
+  if (const Weight* weight = std::get_if<Weight>(&binding)) {
+    const std::vector<float>& values = scope.builder.weight(weight->index).floats;
+    if (values.size() == 1) return values.front();
+  }
   return Error{"input " + quoted(node.input(index)) + " must be one constant number"};
 }
 
@@ -165,14 +172,17 @@ Status convert_constant(NodeContext& c) {
   if (const ::onnx::TensorProto* proto = c.attributes.tensor("value")) {
     auto tensor = read_tensor(*proto);
     if (!tensor) return Error{"its value " + tensor.error().message};
-    if (!tensor->integer) return c.output(Floats{std::move(tensor->floats)});
+    if (!tensor->integer) {
+      return c.output(
+          Floats{tensor->floats.size() == 1 ? std::optional(tensor->floats.front()) : std::nullopt});
+    }
     if (tensor->dims.size() > 1) return Error{"its integers have more than one dimension"};
     Integers integers{{}, tensor->dims.empty()};
     integers.values.assign(tensor->integers.begin(), tensor->integers.end());
     return c.output(std::move(integers));
   }
   if (c.attributes.has("value_int")) return c.output(Integers{{c.attributes.integer("value_int", 0)}, true});
-  if (c.attributes.has("value_float")) return c.output(Floats{{c.attributes.real("value_float", 0)}});
+  if (c.attributes.has("value_float")) return c.output(Floats{c.attributes.real("value_float", 0)});
   if (c.attributes.has("value_ints")) {
     const std::vector<int64_t> values = c.attributes.integers("value_ints", {});
     return c.output(Integers{{values.begin(), values.end()}, false});

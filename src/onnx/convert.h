@@ -31,9 +31,9 @@ struct Integers {
   std::vector<std::optional<int64_t>> values;
   bool scalar = false;
 };
-// A constant of the program, not of the model.
+// A constant of the program, not of the model: its value, if it is one number.
 struct Floats {
-  std::vector<float> values;
+  std::optional<float> number;
 };
 using Binding = std::variant<Activation, Weight, Integers, Floats>;
 
@@ -45,6 +45,7 @@ struct Scope {
   std::map<std::string, Binding> names;
 };
 
+// Refuses a name that is taken, and more integers than any shape has: nodes copy them.
 Status define(Scope& scope, const std::string& name, Binding binding);
 
 // One node being converted: typed access to its inputs, its attributes, and what it adds to the graph.

@@ -11,8 +11,6 @@ namespace {
 using model::Operator;
 using model::ValueId;
 
-constexpr size_t kMaxIntegers = 64;
-
 // The canonical target: 0 (the batch) and known sizes.
 Result<model::Shape> resolve_target(const NodeContext& c, const model::Shape& x, const Integers& wanted) {
   const size_t rank = wanted.values.size();
@@ -129,7 +127,7 @@ Status convert_concat(NodeContext& c) {
   for (int i = 0; i < c.node.input_size(); ++i) {
     CAIRN_TRY(const Integers part, c.integers(i));
     result.values.insert(result.values.end(), part.values.begin(), part.values.end());
-    if (part.scalar || result.values.size() > kMaxIntegers) return Error{"is supported on short shapes only"};
+    if (part.scalar || result.values.size() > model::kMaxRank) return Error{"is supported on shapes only"};
   }
   if (c.attributes.integer("axis", 0) != 0) return Error{"is supported on shapes only"};
   return c.output(std::move(result));

@@ -345,6 +345,13 @@ TEST(ImportRefuses, DimensionsThatDoNotFit) {
   }
 }
 
+TEST(ImportRefuses, IntegersThatAreNoShape) {
+  ModelMaker maker({0, 6});
+  maker.integers("many", std::vector<int64_t>(65, 1));
+  maker.node("Relu", {"x"}, "y");
+  EXPECT_THAT(error_of(maker), HasSubstr("'many' holds 65 integers; expected a shape"));
+}
+
 TEST(ImportRefuses, InputsOfUnknownSize) {
   ModelMaker maker({0, 0});
   maker.node("Relu", {"x"}, "y");
