@@ -98,8 +98,7 @@ TEST_F(BadInput, ModelsAndData) {
   EXPECT_THAT(refused({"new", "other", "--model", "mlp", "--data", "nowhere"}), HasSubstr("nowhere"));
   EXPECT_THAT(refused({"new", "study", "--model", "mlp", "--data", "data"}), HasSubstr("is there already"));
   std::filesystem::create_directory(work_.file("cut"));
-  std::filesystem::copy(work_.file("data"), work_.file("cut"),
-                        std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy(work_.file("data"), work_.file("cut"), std::filesystem::copy_options::recursive);
   std::filesystem::resize_file(work_.file("cut") / "train-images-idx3-ubyte", 1000);
   EXPECT_THAT(refused({"new", "other", "--model", "mlp", "--data", "cut"}),
               HasSubstr("train-images-idx3-ubyte"));

@@ -58,7 +58,8 @@ class Commands : public testing::Test {
   }
 
   double reputation(const std::string& user) const {
-    for (const json& line : ask({"status", "study"})["users"]) {
+    const json status = ask({"status", "study"});
+    for (const json& line : status["users"]) {
       if (line["name"] == user) return std::stod(line["reputation"].get<std::string>());
     }
     ADD_FAILURE() << "no user " << user;
@@ -120,21 +121,19 @@ TEST_F(Commands, ACheaterIsFoundAndRemoved) {
   EXPECT_EQ(ask({"verify", "study"})["verdicts"], 1);
 }
 
+// Ada's gradient of zeros moves nothing, so without Mallory's the model is the one that everybody started
+// from.
 TEST_F(Commands, AModelWithoutTheCheaterIsTheModelAsIfSheHadNeverBeen) {
   for (const char* user : {"ada", "mallory"}) work_.must({"user", "study", user});
-  const json start = ask({"status", "study"});
+  const json start = ask({"status", "study"})["model_digest"];
+  contribute("ada", "zero");
   const int lie = contribute("mallory", "noise");
   work_.must({"close", "study"});
-  EXPECT_NE(ask({"status", "study"})["model_digest"], start["model_digest"]);
-  contribute("ada");
-  work_.must({"close", "study"});
+  EXPECT_NE(ask({"status", "study"})["model_digest"], start);
   work_.must({"claim", "study", "--entry", std::to_string(lie), "--user", "ada"});
   work_.must({"judge", "study"});
-  const int ours = contribute("ada", "zero");  // false, but it moves nothing
-  EXPECT_GT(ours, 0);
   work_.must({"close", "study"});
-  // Ada's first gradient was computed at the bent model and is honest: it stays. Only Mallory's is gone.
-  EXPECT_EQ(ask({"log", "study"}).size(), 2u);
+  EXPECT_EQ(ask({"status", "study"})["model_digest"], start);
   EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
 }
 
@@ -161,7 +160,8 @@ TEST_F(Commands, AVoidedVerdictHasNeverBeen) {
   work_.must({"claim", "study", "--entry", std::to_string(truth), "--user", "frank", "--digest",
               std::string(64, '7')});
   work_.must({"judge", "study"});
-  work_.must({"appeal", "study", "--claim", "1", "--user", "frank"});
+  EXPECT_THAT(refused({"appeal", "study", "--claim", "1", "--user", "ada"}),
+              HasSubstr("agrees with the verdict"));
   work_.must({"void", "study", "--claim", "1"});
   EXPECT_DOUBLE_EQ(reputation("frank"), 0.002);
   EXPECT_EQ(ask({"log", "study"}).size(), 2u);
@@ -170,8 +170,8 @@ TEST_F(Commands, AVoidedVerdictHasNeverBeen) {
 }
 
 TEST_F(Commands, AnImageNamesItsEntry) {
-  work_.must({"user", "study", "ada"});
-  const int entry = contribute("ada", "scale");
+  for (const char* user : {"ada", "mallory"}) work_.must({"user", "study", user});
+  const int entry = contribute("mallory", "scale");
   contribute("ada");
   work_.must({"close", "study"});
   const std::string image = ask({"log", "study"})[0]["image"][3];

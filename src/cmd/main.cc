@@ -51,7 +51,7 @@ int main(int argc, char** argv) {
   }
   app.parse_complete_callback([&] {
     if (shared.isa == "list") throw CLI::RuntimeError(list_isas());
-    if (app.get_subcommands().empty()) throw CLI::CallForHelp();
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("A command");
   });
   try {
     app.parse(argc, argv);

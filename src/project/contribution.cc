@@ -83,7 +83,6 @@ Status check_gradient(const Project& project, const work::GradientFile& file, tr
     return Error{std::string("gradient: ") + field + ": is " + std::to_string(got) + " where " +
                  std::to_string(expected) + " is expected"};
   };
-  if (file.project != project.id()) return Error{"gradient: project: was computed for another project"};
   if (file.round != round) return wrong("round", file.round, round);
   if (file.snapshot != project.state().rounds()[round].snapshot) {
     return Error{"gradient: snapshot: is not the one that round " + std::to_string(round) + " opened with"};
@@ -102,6 +101,7 @@ Status check_consistency(const Project& project, const Submission& submission,
   const auto* sealed = std::get_if<ledger::EntrySealed>(&submission.sealed.body);
   const auto* opened = std::get_if<ledger::EntryOpened>(&submission.opened.body);
   if (sealed == nullptr || opened == nullptr) return Error{"statements: no sealed entry with its opening"};
+  if (file.project != project.id()) return Error{"gradient: project: was computed for another project"};
   const Digest digest = sha256(submission.gradient);
   const PublicKey& author = submission.sealed.author;
   if (submission.opened.author != author) return Error{"opening: author: is not who sealed the entry"};

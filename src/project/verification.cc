@@ -49,7 +49,9 @@ class Verifier {
     if (average::parameters_digest(snapshot) != opened.snapshot) {
       return Error{"snapshot: rebuilding gives " + average::parameters_digest(snapshot).hex()};
     }
-    if (!project_.blobs().has(opened.snapshot)) return Error{"snapshot: its file is missing"};
+    const uint64_t size = average::parameters_size(snapshot.grid.size());
+    if (const auto file = project_.blobs().get(opened.snapshot, size); !file)
+      return file.error().within("snapshot");
     ++result_.snapshots;
     return {};
   }

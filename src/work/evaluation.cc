@@ -30,17 +30,18 @@ Result<std::vector<float>> sample_statistics(const Recipe& recipe, model::Networ
   std::vector<float> mean(network.statistics_count());
   if (mean.empty()) return mean;
   const BatchLoader loader(recipe, data);
-  const Permutation order(recipe.seed, RandomStream::evaluation_sample, 0, data.count(data::Split::train));
+  const uint32_t count = data.count(data::Split::train);
+  const Permutation order(recipe.seed, RandomStream::evaluation_sample, 0, count);
   std::vector<uint32_t> images(recipe.batch);
   std::vector<float> input(network.input_count());
   std::vector<int32_t> labels(recipe.batch);
-  const uint32_t batches = recipe.evaluation_sample / recipe.batch;
+  const uint32_t batches = std::min(recipe.evaluation_sample, count) / recipe.batch;
   for (uint32_t batch = 0; batch < batches; ++batch) {
     for (uint32_t i = 0; i < recipe.batch; ++i) images[i] = order.at(batch * recipe.batch + i);
     CAIRN_CHECK(loader.load(data::Split::train, images, input, labels));
     CAIRN_TRY(const std::vector<float> one, network.batch_statistics(parameters, input));
     for (size_t i = 0; i < mean.size(); ++i) mean[i] = batch == 0 ? one[i] : mean[i] + one[i];
-    if (!report(progress, (batch + 1) * recipe.batch, recipe.evaluation_sample)) return Error{"stopped"};
+    if (!report(progress, batch + 1, batches)) return Error{"stopped"};
   }
   for (float& value : mean) value = value / static_cast<float>(batches);
   return mean;

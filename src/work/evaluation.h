@@ -12,10 +12,10 @@
 
 namespace cairn::work {
 
-// The mean of the batch statistics over the recipe's evaluation sample: `evaluation.sample` training images
-// in batches of `training.batch`, added in order and divided once. Empty for a model without batch
-// normalization. Exact: the same bits everywhere. `network` is compile_network() of the recipe; `progress`
-// counts images.
+// The mean of the batch statistics over the recipe's evaluation sample: `evaluation.sample` training images,
+// or as many whole batches as there are, in batches of `training.batch`, added in order and divided once.
+// Empty for a model without batch normalization. Exact: the same bits everywhere. `network` is
+// compile_network() of the recipe; `progress` counts batches.
 Result<std::vector<float>> sample_statistics(const Recipe& recipe, model::Network& network,
                                              const data::DataSet& data, std::span<const float> parameters,
                                              const Progress& progress = {});

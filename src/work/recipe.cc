@@ -280,8 +280,8 @@ Status check_recipe(const Recipe& recipe, const data::Manifest& manifest) {
                  std::to_string(values->size()) + " numbers, but the images have " +
                  std::to_string(manifest.channels) + " channels"};
   }
-  if (recipe.evaluation_sample > manifest.count(data::Split::train)) {
-    return Error{"evaluation.sample: " + std::to_string(recipe.evaluation_sample) + " is more than the " +
+  if (recipe.batch > manifest.count(data::Split::train)) {
+    return Error{"training.batch: " + std::to_string(recipe.batch) + " is more than the " +
                  std::to_string(manifest.count(data::Split::train)) + " training images"};
   }
   return {};

@@ -46,7 +46,8 @@ struct Recipe {
   std::vector<float> deviation = {0.5f};
 
   // [evaluation]
-  uint32_t evaluation_sample = 2048;  // training images that batch normalization's statistics are taken from
+  uint32_t evaluation_sample =
+      2048;  // training images, or all, that batch normalization's statistics are taken from
 
   bool operator==(const Recipe&) const = default;
 
@@ -64,7 +65,7 @@ Result<Recipe> parse_recipe(std::string_view toml, std::string_view file_name);
 Bytes encode(const Recipe& recipe);
 Result<Recipe> decode_recipe(BytesView bytes);
 
-// Whether the recipe suits the data: channels, and enough images for the evaluation sample. Errors begin with
+// Whether the recipe suits the data: channels, and enough images for a batch. Errors begin with
 // the key.
 Status check_recipe(const Recipe& recipe, const data::Manifest& manifest);
 

@@ -187,9 +187,9 @@ TEST(Recipe, MustSuitTheData) {
   EXPECT_EQ(check_recipe(recipe, manifest).error().message,
             "input.deviation: has 2 numbers, but the images have 3 channels");
   recipe.deviation = {1};
-  recipe.evaluation_sample = 128;
+  recipe.batch = 128;
   EXPECT_EQ(check_recipe(recipe, manifest).error().message,
-            "evaluation.sample: 128 is more than the 100 training images");
+            "training.batch: 128 is more than the 100 training images");
 }
 
 TEST(Recipe, RateWarmsUpAndFollowsTheRounds) {
