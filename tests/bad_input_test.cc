@@ -117,6 +117,39 @@ TEST_F(BadInput, UsersAndNumbersThatAreNotThere) {
   EXPECT_THAT(refused({"status", "nowhere"}), HasSubstr("is no project"));
 }
 
+TEST_F(BadInput, AFullDiskChangesNothing) {
+  const Digest before = tree_digest(work_.file("study"));
+  for (const uint64_t limit : {0, 1000, 20'000}) {
+    const Outcome outcome = work_.cairn_with_file_limit(limit, {"submit", "study", "good"});
+    EXPECT_EQ(outcome.code, 1) << limit << outcome.out;
+    EXPECT_EQ(tree_digest(work_.file("study")), before) << limit << outcome.err;
+  }
+  EXPECT_EQ(work_.cairn_with_file_limit(1000, {"new", "other", "--model", "mlp", "--data", "data"}).code, 1);
+  EXPECT_FALSE(std::filesystem::exists(work_.file("other")));
+  EXPECT_EQ(
+      work_.cairn_with_file_limit(1000, {"gradient", "study", "--unit", "1", "--user", "ada", "-o", "g"})
+          .code,
+      1);
+  EXPECT_FALSE(std::filesystem::exists(work_.file("g")));
+  work_.must({"submit", "study", "good"});
+}
+
+TEST_F(BadInput, ManifestsRecipesAndModelsThatAreNotWhatTheGenesisNames) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(work_.file("study") / "blobs")) {
+    if (!entry.is_regular_file()) continue;
+    const Bytes bytes = *read_file(entry.path(), 1 << 26);
+    Bytes damaged = bytes;
+    damaged[bytes.size() / 2] ^= 1;
+    ASSERT_TRUE(write_file(entry.path(), damaged));
+    const Outcome outcome = work_.cairn({"gradient", "study", "--unit", "0", "--user", "ada", "-o", "g"});
+    // The project's name is the one blob that no computation needs.
+    const bool is_name = bytes == to_bytes("study");
+    EXPECT_EQ(outcome.code, is_name ? 0 : 1) << entry.path();
+    EXPECT_THAT(outcome.err, is_name ? HasSubstr("") : HasSubstr("do not have the digest"));
+    ASSERT_TRUE(write_file(entry.path(), bytes));
+  }
+}
+
 TEST_F(BadInput, ADamagedLedgerIsNamed) {
   const auto path = work_.file("study") / "ledger.sqlite";
   const Bytes whole = *read_file(path, 1 << 26);

@@ -60,7 +60,7 @@ class Commands : public testing::Test {
   double reputation(const std::string& user) const {
     const json status = ask({"status", "study"});
     for (const json& line : status["users"]) {
-      if (line["name"] == user) return std::stod(line["reputation"].get<std::string>());
+      if (line["name"] == user) return line["reputation"];
     }
     ADD_FAILURE() << "no user " << user;
     return 0;
@@ -97,7 +97,7 @@ TEST_F(Commands, TheLogIsTheTextbooks) {
   const json entry = ask({"log", "study"})[0];
   EXPECT_EQ(entry["image"].size(), 16u);
   EXPECT_EQ(entry["userid"], 1);
-  EXPECT_EQ(entry["reputation"], "0.002");
+  EXPECT_EQ(entry["reputation"], 0.002);
   EXPECT_EQ(ask({"log", "study", "--inline"})[0]["gradient"].size(), 784u * 128 + 128 + 1290);
 }
 

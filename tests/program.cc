@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,13 +70,22 @@ Outcome Workshop::forge(const std::vector<std::string>& arguments) const {
   return run(CAIRN_FORGE, arguments);
 }
 
-Outcome Workshop::run(const std::string& program, const std::vector<std::string>& arguments) const {
+Outcome Workshop::cairn_with_file_limit(uint64_t bytes, const std::vector<std::string>& arguments) const {
+  return run(CAIRN_PROGRAM, arguments, bytes);
+}
+
+Outcome Workshop::run(const std::string& program, const std::vector<std::string>& arguments,
+                      uint64_t file_limit) const {
   const auto out = folder_ / ".out", err = folder_ / ".err";
   const pid_t child = ::fork();
   if (child == 0) {
     redirect(out, STDOUT_FILENO);
     redirect(err, STDERR_FILENO);
     ::setenv("XDG_DATA_HOME", (folder_ / ".data").c_str(), 1);
+    if (file_limit != UINT64_MAX) {
+      const rlimit limit{file_limit, file_limit};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
     std::vector<char*> words = {const_cast<char*>(program.c_str())};
     for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));

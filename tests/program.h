@@ -27,6 +27,8 @@ class Workshop {
   std::filesystem::path file(const std::string& name) const { return folder_ / name; }
 
   Outcome cairn(const std::vector<std::string>& arguments) const;
+  // The same on a disk on which no file grows beyond `bytes`.
+  Outcome cairn_with_file_limit(uint64_t bytes, const std::vector<std::string>& arguments) const;
   Outcome forge(const std::vector<std::string>& arguments) const;
   // Fails the test, showing what was printed, unless the exit code is 0. Returns standard output.
   std::string must(const std::vector<std::string>& arguments) const;
@@ -34,7 +36,8 @@ class Workshop {
   void write(const std::string& name, const std::string& text) const;
 
  private:
-  Outcome run(const std::string& program, const std::vector<std::string>& arguments) const;
+  Outcome run(const std::string& program, const std::vector<std::string>& arguments,
+              uint64_t file_limit = UINT64_MAX) const;
 
   std::filesystem::path folder_;
 };

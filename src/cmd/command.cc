@@ -128,6 +128,10 @@ Progress progress_line(const std::string& what) {
   return [line](uint64_t done, uint64_t total) { return line->update(done, total); };
 }
 
+Json number(trust::Reputation reputation) {
+  return Json::parse(trust::to_decimal(reputation));
+}
+
 std::string plural(uint64_t count, const std::string& singular, const std::string& several) {
   return fmt::format("{} {}", count, count == 1 ? singular : several);
 }

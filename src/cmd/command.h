@@ -73,6 +73,9 @@ void print(const Shared& shared, const Json& json, const std::string& text);
 // second and is gone when done. Returns false from the moment that Ctrl-C was pressed.
 Progress progress_line(const std::string& what);
 
+// A reputation as a JSON number: its exact decimal.
+Json number(trust::Reputation reputation);
+
 // "3 entries", "1 entry".
 std::string plural(uint64_t count, const std::string& singular, const std::string& several);
 

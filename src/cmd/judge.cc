@@ -18,7 +18,7 @@ Json to_json(const project::Project& project, const project::Judgement& judgemen
   if (judgement.fallen != 0) {
     json["fallen"] = project.user_name(judgement.fallen);
     json["revoked_entries"] = judgement.revoked_entries;
-    json["bounty"] = trust::to_decimal(judgement.bounty);
+    json["bounty"] = number(judgement.bounty);
   }
   return json;
 }

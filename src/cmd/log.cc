@@ -20,7 +20,7 @@ Json to_json(const project::Project& project, const project::LogLine& line) {
                      : line.gradient.size() == 1 ? Json(line.gradient[0])
                                                  : Json(line.gradient);
   json["userid"] = line.entry.user;
-  json["reputation"] = line.reputation;
+  json["reputation"] = number(line.entry.reputation);
   json["entry"] = line.entry.id;
   json["round"] = line.entry.round;
   json["unit"] = line.entry.unit;

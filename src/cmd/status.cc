@@ -63,7 +63,7 @@ Json to_json(const project::Project& project) {
   for (const UserLine& line : leaderboard(project)) {
     json["users"].push_back({{"userid", line.id},
                              {"name", line.name},
-                             {"reputation", trust::to_decimal(line.reputation)},
+                             {"reputation", number(line.reputation)},
                              {"entries", line.live},
                              {"revoked_entries", line.revoked},
                              {"banned", line.banned}});

@@ -1,0 +1,68 @@
+#include "cmd/run.h"
+
+#include <csignal>
+
+#include "base/float_environment.h"
+#include "cmd/command.h"
+
+namespace cairn::cmd {
+namespace {
+
+constexpr const char* kAbout =
+    "Cairn trains neural networks with strangers: everybody computes gradients, anybody can check them.";
+constexpr const char* kExample =
+    "Example, a project of one's own in five commands:\n"
+    "  cairn new study --model lenet --data fashion-mnist\n"
+    "  cairn user study ada\n"
+    "  cairn gradient study --unit 0 --user ada -o ada.gradient\n"
+    "  cairn submit study ada.gradient\n"
+    "  cairn close study";
+
+void add_shared_options(CLI::App& app, Shared& shared) {
+  app.add_option("--isa", shared.isa, "Instruction set: auto, list, or one that `--isa list` names")
+      ->capture_default_str();
+  app.add_option("--threads", shared.threads, "Threads to compute with (0: one for each processor)")
+      ->check(CLI::Range(0, 1024));
+  app.add_option("--keys", shared.keys,
+                 "Folder of private keys (default: cairn/keys in the XDG data directory)");
+  app.add_flag("--json", shared.json, "Answer in JSON, for programs");
+}
+
+// `--isa list` answers under every subcommand, and alone.
+int list_isas() {
+  for (const exact::Isa isa : exact::supported_isas()) {
+    std::printf("%s\n", std::string(exact::isa_name(isa)).c_str());
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  set_float_environment();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report, not an end
+  CLI::App app(kAbout, "cairn");
+  Shared shared;
+  app.footer(kExample);
+  app.set_version_flag("--version", CAIRN_VERSION);
+  add_shared_options(app, shared);
+  for (const auto add :
+       {add_new, add_user, add_unit, add_gradient, add_submit, add_close, add_probe, add_claim, add_judge,
+        add_appeal, add_void, add_log, add_status, add_verify, add_eval, add_export, add_selftest}) {
+    add(app, shared);
+  }
+  app.parse_complete_callback([&] {
+    if (shared.isa == "list") throw CLI::RuntimeError(list_isas());
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("A command");
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& end) {
+    return end.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+  return kDone;
+}
+
+}  // namespace cairn::cmd
