@@ -27,6 +27,12 @@ TEST(Recipe, EmptyFileGivesTheDefaults) {
   EXPECT_EQ(parsed("[trust]\nanything = 1\n[averaging]\nrate = 'x'"), Recipe());
 }
 
+TEST(Recipe, CommentsMayBeInAnyScript) {
+  EXPECT_EQ(parsed("# é § 中 🏔\n[training] # \xcc\xaa\n"), Recipe());
+  EXPECT_THAT(refusal("é = 1"), HasSubstr("recipe.toml: line 1: "));
+  EXPECT_THAT(refusal("[training]\nbatch = 8 §"), HasSubstr("recipe.toml: line 2: "));
+}
+
 TEST(Recipe, DefaultTextParsesAndSuitsFashionMnist) {
   const Recipe recipe = parsed(default_recipe());
   data::Manifest manifest;
@@ -115,7 +121,8 @@ TEST(Recipe, RefusalsNameTheKey) {
       {"[inner]\nrate = [[0.5, 1]]", "inner.rate: must be a number or a list"},
       {"[inner]\nrate = [[0, 1, 2]]", "inner.rate: must be a number or a list"},
       {"[inner]\nrate = [[0, 'x']]", "inner.rate: must be a number"},
-      {"[inner]\nrate = 1979-05-27", "inner.rate: must be a number"},
+      {"[inner]\nrate = 1979-05-27",
+       "recipe.toml: line 2: a number, true, false, a string or a list is expected"},
       {"[inner]\nnesterov = 1", "inner.nesterov: must be true or false"},
       {"[inner]\nweight_decay = 2", "inner.weight_decay: 2 is not between 0 and 1"},
       {"[gradient]\nbits = 12", "gradient.bits: must be 8 or 16"},
@@ -128,7 +135,8 @@ TEST(Recipe, RefusalsNameTheKey) {
       {"[evaluation]\nsample = 33", "evaluation.sample: must be a multiple of training.batch"},
       {"[training", "recipe.toml: line 1: "},
       {"[training]\nbatch = 1\nbatch = 2", "recipe.toml: line 3: "},
-      {"[training]\n\xff = 1", "recipe.toml: line 1: "},
+      {"[training]\n\xff = 1", "recipe.toml: line 2: "},
+      {"[inner]\noptimizer = 's\xc3\xa7" "d'", "inner.optimizer: must be \"sgd\" or \"adamw\""},
   };
   for (const Refusal& refused : cases)
     EXPECT_THAT(refusal(refused.toml), HasSubstr(refused.message)) << refused.toml;

@@ -1,5 +1,5 @@
-// Settings files: TOML 1.0 read strictly. A key that nobody knows, a wrong type or a value out of range is
-// refused by name: "recipe.toml: training.bacth: unknown key; did you mean batch?".
+// Settings files: plain TOML 1.0, read strictly. A key that nobody knows, a wrong type or a value out of
+// range is refused by name: "recipe.toml: training.bacth: unknown key; did you mean batch?".
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,6 @@ namespace cairn::work {
 struct SettingsEntry;
 using SettingsTable = std::vector<SettingsEntry>;
 
-// Dates and times, which no setting of Cairn is, are kept as monostate.
 struct Setting {
   std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<Setting>, SettingsTable> value;
 };
@@ -30,7 +29,9 @@ struct SettingsEntry {
 
 inline constexpr size_t kMaxSettingsSize = 64 << 10;
 
-// Errors name `file_name` and the line.
+// Takes comments, [table] headers, and bare keys with numbers (decimal), true, false, one-line strings and
+// lists. Other TOML (dates, dotted or quoted keys, inline tables, tables in tables) is refused. Errors name
+// `file_name` and the line.
 Result<SettingsTable> parse_settings(std::string_view toml, std::string_view file_name);
 
 // Reads one table. The first failure sticks: later reads give the default, and finish() reports it. Every
