@@ -118,11 +118,14 @@ TEST_F(BadInput, UsersAndNumbersThatAreNotThere) {
 }
 
 TEST_F(BadInput, AFullDiskChangesNothing) {
-  const Digest before = tree_digest(work_.file("study"));
+  const Digest blobs = tree_digest(work_.file("study") / "blobs");
+  const std::string status = work_.must({"status", "study", "--json"});
   for (const uint64_t limit : {0, 1000, 20'000}) {
     const Outcome outcome = work_.cairn_with_file_limit(limit, {"submit", "study", "good"});
     EXPECT_EQ(outcome.code, 1) << limit << outcome.out;
-    EXPECT_EQ(tree_digest(work_.file("study")), before) << limit << outcome.err;
+    // SQLite may leave its journal behind, which is empty of anything that was committed.
+    EXPECT_EQ(tree_digest(work_.file("study") / "blobs"), blobs) << limit << outcome.err;
+    EXPECT_EQ(work_.must({"status", "study", "--json"}), status) << limit;
   }
   EXPECT_EQ(work_.cairn_with_file_limit(1000, {"new", "other", "--model", "mlp", "--data", "data"}).code, 1);
   EXPECT_FALSE(std::filesystem::exists(work_.file("other")));

@@ -1,6 +1,9 @@
 #include "cmd/run.h"
 
 #include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
 
 #include "base/float_environment.h"
 #include "cmd/command.h"
@@ -36,11 +39,7 @@ int list_isas() {
   return kDone;
 }
 
-}  // namespace
-
-int run(int argc, char** argv) {
-  set_float_environment();
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report, not an end
+int parse_and_run(int argc, char** argv) {
   CLI::App app(kAbout, "cairn");
   Shared shared;
   app.footer(kExample);
@@ -63,6 +62,23 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }
   return kDone;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  set_float_environment();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report, not an end
+  try {
+    const int code = parse_and_run(argc, argv);
+    if (std::fflush(stdout) == 0) return code;
+    std::fputs("cairn: standard output: cannot be written to\n", stderr);
+  } catch (const std::bad_alloc&) {
+    std::fputs("cairn: memory: there is not enough of it for this\n", stderr);
+  } catch (const std::exception& error) {  // standard output is full or closed, for one
+    std::fprintf(stderr, "cairn: %s\n", error.what());
+  }
+  return kFailed;
 }
 
 }  // namespace cairn::cmd
