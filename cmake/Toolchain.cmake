@@ -20,7 +20,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   add_compile_options(-O1 -g -fno-omit-frame-pointer)
 endif()
 if(CAIRN_SANITIZE)
-  add_compile_options(-fsanitize=${CAIRN_SANITIZE} -fno-sanitize-recover=all)
+  add_compile_options(-fsanitize=${CAIRN_SANITIZE} -fno-sanitize-recover=all -g1)  # lines, for reports
   add_link_options(-fsanitize=${CAIRN_SANITIZE})
 endif()
 
