@@ -21,10 +21,12 @@ namespace cairn::onnx {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// Sanitizers reserve terabytes of address space.
+// Sanitizers reserve terabytes of address space, and open a pipe to see whether memory can be read.
 constexpr bool kLimitMemory = false;
+constexpr rlim_t kMaxDescriptors = 8;
 #else
 constexpr bool kLimitMemory = true;
+constexpr rlim_t kMaxDescriptors = 2;
 #endif
 
 constexpr rlim_t kSpareMemory = rlim_t{256} << 20;
@@ -81,7 +83,8 @@ bool give_up_rights(int& input, int& output, uint64_t file_size, rlim_t mapped) 
   const rlim_t memory = mapped + kSpareMemory + kMemoryPerByte * file_size;
   return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          limit(RLIMIT_CORE, 0) && limit(RLIMIT_CPU, kCpuSeconds) && limit(RLIMIT_FSIZE, 0) &&
-         limit(RLIMIT_NPROC, 0) && limit(RLIMIT_NOFILE, 2) && (!kLimitMemory || limit(RLIMIT_AS, memory));
+         limit(RLIMIT_NPROC, 0) && limit(RLIMIT_NOFILE, kMaxDescriptors) &&
+         (!kLimitMemory || limit(RLIMIT_AS, memory));
 }
 
 bool write_all(int fd, BytesView bytes) {
