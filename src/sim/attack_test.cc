@@ -1,0 +1,62 @@
+#include "sim/attack.h"
+
+#include <gtest/gtest.h>
+
+#include "work/block_encoding.h"
+
+namespace cairn::sim {
+namespace {
+
+work::GradientFile honest_file(uint8_t bits) {
+  work::GradientFile file;
+  file.samples = 8;
+  file.bits = bits;
+  file.block_size = 16;
+  std::vector<float> values(100);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) * 0x1p-8f - 0.125f;
+  const auto blocks =
+      work::encode_blocks(values, bits, file.block_size, RandomSequence(1, RandomStream::gradient_rounding));
+  file.exponents = blocks->exponents;
+  file.values = blocks->values;
+  return file;
+}
+
+std::vector<float> numbers(const work::GradientFile& file) {
+  std::vector<float> values(file.values.size());
+  work::decode_blocks(file, values);
+  return values;
+}
+
+TEST(Attack, EveryLieIsAWellFormedFileOfTheSameUnit) {
+  for (const uint8_t bits : {uint8_t{8}, uint8_t{16}}) {
+    const work::GradientFile truth = honest_file(bits);
+    for (const std::string_view name : attack_names()) {
+      const work::GradientFile lie = falsify(truth, *attack_from_name(name), 7);
+      const auto decoded = work::decode_gradient_file(work::encode(lie));
+      ASSERT_TRUE(decoded) << name << decoded.error().message;
+      EXPECT_EQ(*decoded, lie);
+      EXPECT_NE(lie, truth) << name;
+      EXPECT_EQ(lie.unit, truth.unit);
+    }
+  }
+}
+
+TEST(Attack, DoesWhatItsNameSays) {
+  const work::GradientFile truth = honest_file(16);
+  const std::vector<float> before = numbers(truth);
+  const std::vector<float> flipped = numbers(falsify(truth, Attack::sign_flip, 1));
+  const std::vector<float> scaled = numbers(falsify(truth, Attack::scale, 1));
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(flipped[i], -before[i]);
+    EXPECT_EQ(scaled[i], 4 * before[i]);
+  }
+  EXPECT_EQ(numbers(falsify(truth, Attack::zero, 1)), std::vector<float>(before.size()));
+  EXPECT_NE(falsify(truth, Attack::noise, 1), falsify(truth, Attack::noise, 2));
+}
+
+TEST(Attack, UnknownNamesAreRefused) {
+  EXPECT_FALSE(attack_from_name("bribe"));
+}
+
+}  // namespace
+}  // namespace cairn::sim
