@@ -100,7 +100,7 @@ Result<SigningKey> user_key(const Shared& shared, const project::Project& projec
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,
                       const std::string& example) {
   CLI::App* command = app.add_subcommand(name, summary);
-  command->footer("Example:\n  " + example);
+  command->footer("Also --isa, --threads, --keys and --json: see `cairn --help`.\n\nExample:\n  " + example);
   command->fallthrough();
   return command;
 }
