@@ -17,7 +17,9 @@ BytesView as_bytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-Bytes to_bytes(std::string_view text) { return {text.begin(), text.end()}; }
+Bytes to_bytes(std::string_view text) {
+  return {text.begin(), text.end()};
+}
 
 std::string to_hex(BytesView bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

@@ -6,7 +6,8 @@
 
 namespace cairn {
 
-// Called now and then with the work done and the whole; returns false to stop. An empty function is never called.
+// Called now and then with the work done and the whole; returns false to stop. An empty function is never
+// called.
 using Progress = std::function<bool(uint64_t done, uint64_t total)>;
 
 // Reports and says whether to go on.

@@ -136,7 +136,9 @@ TEST(Recipe, RefusalsNameTheKey) {
       {"[training", "recipe.toml: line 1: "},
       {"[training]\nbatch = 1\nbatch = 2", "recipe.toml: line 3: "},
       {"[training]\n\xff = 1", "recipe.toml: line 2: "},
-      {"[inner]\noptimizer = 's\xc3\xa7" "d'", "inner.optimizer: must be \"sgd\" or \"adamw\""},
+      {"[inner]\noptimizer = 's\xc3\xa7"
+       "d'",
+       "inner.optimizer: must be \"sgd\" or \"adamw\""},
   };
   for (const Refusal& refused : cases)
     EXPECT_THAT(refusal(refused.toml), HasSubstr(refused.message)) << refused.toml;
