@@ -16,7 +16,6 @@ function(cairn_folder NAME)
 
   if(TESTS)
     add_executable(${NAME}_test ${TESTS})
-    target_compile_definitions(${NAME}_test PRIVATE CAIRN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_compile_options(${NAME}_test PRIVATE ${CAIRN_QUICK_TO_COMPILE})
     target_link_libraries(${NAME}_test PRIVATE cairn_${NAME} GTest::gmock GTest::gtest_main)
     add_dependencies(core_tests ${NAME}_test)
