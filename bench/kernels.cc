@@ -1,4 +1,5 @@
-// The rate of each exact kernel beside what the processor's ports can do at most, measured in the same run.
+// The rate of each exact kernel beside what the processor's ports can do at most, measured in the same run:
+// multiply-accumulates of products and convolutions, bytes of everything else.
 //
 // Every repetition times the kernel and then, with the same threads, the loop over registers; the rates and
 // their ratio are medians, because other programs share the machine.
@@ -185,38 +186,126 @@ void register_convolutions(Isa isa, int threads) {
   }
 }
 
-void register_quantization(Isa isa) {
-  for (const bool dithered : {false, true}) {
-    const std::string name =
-        std::string(dithered ? "quantize_dithered/" : "quantize/") + std::string(exact::isa_name(isa));
-    register_benchmark(name, [=](benchmark::State& state) {
-      constexpr int64_t kRows = 1024, kColumns = 1024;
-      Machine machine(isa, 1);
-      std::vector<float> x(kRows * kColumns);
-      std::minstd_rand random(1);
-      for (float& value : x) value = static_cast<float>(random() % 4001) / 1000 - 2;
-      std::vector<int16_t> q(x.size());
-      std::vector<int32_t> e(kRows);
-      bool finite = true;
-      for (auto _ : state) {
-        state.SetIterationTime(seconds_of(1, [&] {
-          const exact::Groups rows{1, 1, kRows, kColumns};
-          finite = dithered ? machine.backend->quantize_dithered(x.data(), rows, 13, 7, {q.data(), e.data()})
-                            : machine.backend->quantize(x.data(), rows, 13, {q.data(), e.data()});
-        }));
-      }
-      if (!finite) state.SkipWithError("the operand diverged");
-      state.SetItemsProcessed(state.iterations() * kRows * kColumns);
+// Everything but products and convolutions, on tensors as a small network has them: 16 images of 16 channels
+// of 32 x 32.
+struct Tensors {
+  static constexpr exact::Channels kShape{16, 16, 32 * 32};
+  static constexpr int64_t kCount = 16 * 16 * 32 * 32;
+  static constexpr exact::Groups kRows{1, 1, 16, 16 * 32 * 32};
+  static constexpr exact::Pooling kPooling{16 * 16, 32, 32, 16, 16, 2, 2, 2, 2};
+  static constexpr int64_t kClasses = 1024;
+
+  Tensors() : x(kCount), y(kCount), z(kCount), q(kCount), e(kCount), labels(kCount / kClasses, 3) {
+    std::minstd_rand random(1);
+    for (auto* values : {&x, &y})
+      for (float& value : *values) value = static_cast<float>(random() % 4001) / 1000 - 2;
+    for (auto* values : {&a, &b, &c, &d}) values->assign(kCount / kClasses, 0.5f);  // more than the channels
+  }
+
+  std::vector<float> x, y, z, a, b, c, d;
+  std::vector<int16_t> q;
+  std::vector<int32_t> e, labels;
+};
+
+struct Kernel {
+  const char* name;
+  int64_t bytes;  // read and written for each element of x
+  std::function<bool(Backend&, Tensors&)> run;
+};
+
+const Kernel kKernels[] = {
+    {"quantize", 6,
+     [](Backend& f, Tensors& t) {
+       return f.quantize(t.x.data(), t.kRows, 13, {t.q.data(), t.e.data()});
+     }},
+    {"quantize_dithered", 6,
+     [](Backend& f, Tensors& t) {
+       return f.quantize_dithered(t.x.data(), t.kRows, 13, 7, {t.q.data(), t.e.data()});
+     }},
+    {"sum", 4, [](Backend& f, Tensors& t) { return f.sum(t.x.data(), t.kShape, t.a.data()); }},
+    {"sum_products", 8,
+     [](Backend& f, Tensors& t) { return f.sum_products(t.x.data(), t.y.data(), t.kShape, t.a.data()); }},
+    {"moments", 4,
+     [](Backend& f, Tensors& t) { return f.moments(t.x.data(), t.kShape, t.a.data(), t.b.data()); }},
+    {"normalize", 8,
+     [](Backend& f, Tensors& t) {
+       f.normalize(t.x.data(), t.kShape, t.a.data(), t.b.data(), 1e-5f, t.b.data(), t.a.data(), t.c.data(),
+                   t.z.data());
+       return true;
+     }},
+    {"normalize_gradient", 12,
+     [](Backend& f, Tensors& t) {
+       return f.normalize_gradient(t.x.data(), t.y.data(), t.kShape, t.a.data(), t.b.data(), t.b.data(),
+                                   t.c.data(), t.d.data(), t.z.data());
+     }},
+    {"add", 12,
+     [](Backend& f, Tensors& t) {
+       f.add(t.x.data(), t.y.data(), t.kCount, t.z.data());
+       return true;
+     }},
+    {"relu", 8,
+     [](Backend& f, Tensors& t) {
+       f.relu(t.x.data(), t.kCount, t.z.data());
+       return true;
+     }},
+    {"exponential", 8,
+     [](Backend& f, Tensors& t) {
+       f.exponential(t.x.data(), t.kCount, t.z.data());
+       return true;
+     }},
+    {"max_pool", 6,
+     [](Backend& f, Tensors& t) {
+       f.max_pool(t.kPooling, t.x.data(), t.z.data(), t.e.data());
+       return true;
+     }},
+    {"average_pool", 5,
+     [](Backend& f, Tensors& t) { return f.average_pool(t.kPooling, t.x.data(), t.z.data()); }},
+    {"softmax_cross_entropy", 8,
+     [](Backend& f, Tensors& t) {
+       return f.softmax_cross_entropy(t.x.data(), t.labels.data(), t.kCount / t.kClasses, t.kClasses,
+                                      t.a.data(), t.z.data());
+     }},
+};
+
+// Reports a kernel against the rate at which the same threads copy within their first-level caches.
+void measure_kernel(benchmark::State& state, Machine& machine, const Kernel& kernel) {
+  Tensors tensors;
+  const int threads = machine.pool.size();
+  std::vector<double> rates, peaks, ratios;
+  bool finite = kernel.run(*machine.backend, tensors);
+  for (auto _ : state) {
+    const double seconds = seconds_of(threads, [&] { finite &= kernel.run(*machine.backend, tensors); });
+    state.SetIterationTime(seconds);
+    const double peak_seconds = seconds_of(threads, [&] {
+      machine.pool.run(threads, [&](int64_t, int) { copy_peak(machine.backend->isa()); });
+    });
+    rates.push_back(static_cast<double>(kernel.bytes * Tensors::kCount) / seconds / 1e9);
+    peaks.push_back(static_cast<double>(threads * kPeakBytes) / peak_seconds / 1e9);
+    ratios.push_back(rates.back() / peaks.back() * 100);
+  }
+  if (!finite) state.SkipWithError("a value diverged");
+  state.counters["GB/s"] = median(rates);
+  state.counters["peak"] = median(peaks);
+  state.counters["percent"] = median(ratios);
+}
+
+void register_kernels(Isa isa, int threads) {
+  for (const Kernel& kernel : kKernels) {
+    const std::string name = std::string(kernel.name) + "/" + std::string(exact::isa_name(isa)) +
+                             "/threads:" + std::to_string(threads);
+    register_benchmark(name, [isa, threads, &kernel](benchmark::State& state) {
+      Machine machine(isa, threads);
+      measure_kernel(state, machine, kernel);
     });
   }
 }
 
 void register_all() {
   for (const Isa isa : exact::supported_isas()) {
-    register_quantization(isa);
     if (isa == Isa::scalar) continue;
     register_peaks(isa);
     for (const int threads : {1, 2}) {
+      register_kernels(isa, threads);
       register_products(isa, threads);
       register_convolutions(isa, threads);
     }

@@ -16,4 +16,10 @@ void integer_peak(exact::Isa isa);
 // binary32 fused multiply-add in vectors of the same width.
 void float_peak(exact::Isa isa);
 
+// Bytes that one call of copy_peak() reads and writes, together.
+inline constexpr int64_t kPeakBytes = int64_t{1} << 28;
+
+// Vector loads and stores within a first-level cache: what bounds kernels that do little with each element.
+void copy_peak(exact::Isa isa);
+
 }  // namespace cairn::bench

@@ -4,28 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
+#include "base/descriptor.h"
+
 namespace cairn {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int close() {
-    const int result = fd_ < 0 ? 0 : ::close(fd_);
-    fd_ = -1;
-    return result;
-  }
-
- private:
-  int fd_;
-};
 
 Error system_error(const std::filesystem::path& path, const char* action) {
   return {path.string() + ": cannot " + action + ": " + std::strerror(errno)};
@@ -41,19 +27,31 @@ Status write_all(int fd, BytesView bytes, const std::filesystem::path& path) {
   return {};
 }
 
-Status write_temporary(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
-  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-  if (fd.get() < 0) return system_error(path, "create");
+// A new file beside `path` under a name that nobody else uses: not another thread, not another process (which
+// may have the same id, in another container), not one that died here before.
+Result<std::filesystem::path> create_temporary(const std::filesystem::path& path, mode_t mode,
+                                               Descriptor& file) {
+  static std::atomic<uint64_t> next = 0;
+  for (;;) {
+    std::filesystem::path temporary = path;
+    temporary += ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(next++);
+    file.set(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (file.get() >= 0) return temporary;
+    if (errno != EEXIST) return system_error(path, "create");
+  }
+}
+
+Status write_synced(Descriptor& fd, BytesView bytes, const std::filesystem::path& path) {
   CAIRN_CHECK(write_all(fd.get(), bytes, path));
   if (::fsync(fd.get()) != 0 || fd.close() != 0) return system_error(path, "write");
   return {};
 }
 
 Status replace_file(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp" + std::to_string(::getpid());
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  Status status = write_temporary(temporary, bytes, mode);
+  Descriptor file;
+  CAIRN_TRY(const std::filesystem::path temporary, create_temporary(path, mode, file));
+  Status status = write_synced(file, bytes, path);
   if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = system_error(path, "replace");
   if (!status) {
     ::unlink(temporary.c_str());
@@ -65,7 +63,8 @@ Status replace_file(const std::filesystem::path& path, BytesView bytes, mode_t m
 }  // namespace
 
 Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A named pipe would make open() wait for a writer, perhaps for ever.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};
   if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) return system_error(path, "read");
   if (!S_ISREG(info.st_mode)) return Error{path.string() + ": is not a regular file"};

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "base/blob_store.h"
 
@@ -43,6 +46,13 @@ TEST_F(Files, DirectoriesAndMissingFilesAreRefused) {
   EXPECT_FALSE(read_file(directory_ / "missing", 100));
 }
 
+// It would wait for a writer.
+TEST_F(Files, ANamedPipeIsRefused) {
+  ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(read_file(directory_ / "pipe", 100).error().message,
+              testing::HasSubstr("is not a regular file"));
+}
+
 TEST_F(Files, APrivateFileIsForItsOwnerOnly) {
   ASSERT_TRUE(write_private_file(directory_ / "key", Bytes(1)));
   EXPECT_EQ(std::filesystem::status(directory_ / "key").permissions(),
@@ -71,6 +81,24 @@ TEST_F(Files, ABlobIsFoundByItsDigest) {
   EXPECT_EQ(*store.get(digest, 10), bytes);
   ASSERT_TRUE(store.remove(digest));
   EXPECT_FALSE(store.has(digest));
+}
+
+// All of them wrote one temporary file, so that some were told of a failure and others read half a blob.
+TEST_F(Files, ThreadsMayPutTheSameBlobAtOnce) {
+  BlobStore store(directory_);
+  std::atomic<int> wrong = 0;
+  for (uint8_t round = 0; round < 20; ++round) {
+    const Bytes bytes(200'000, round);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        const auto digest = store.put(bytes);
+        if (!digest || !store.get(*digest, bytes.size())) ++wrong;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(Files, ADamagedBlobIsRefused) {

@@ -3,42 +3,43 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
+
+#include "data/shard_cache.h"
 
 namespace cairn::data {
 namespace {
 
-// Something loaded at first use, kept forever once it succeeded.
-template <typename T>
-class Lazy {
- public:
-  template <typename Load>
-  Result<const T*> get(const Load& load) {
-    std::lock_guard lock(mutex_);
-    if (!value_) {
-      CAIRN_TRY(T loaded, load());
-      value_ = std::make_unique<T>(std::move(loaded));
-    }
-    return static_cast<const T*>(value_.get());
-  }
-
- private:
-  std::mutex mutex_;
-  std::unique_ptr<T> value_;
-};
-
-struct LoadedShard {
-  Lazy<Bytes> pixels;
-  Lazy<std::vector<IndexEntry>> index;
-};
+// Indexes get this part of the cache: they are far smaller than pixels, and asked for without them.
+constexpr uint64_t kIndexPart = 8;
 
 struct Position {
   size_t shard;
   uint32_t within;
 };
 
-using Names = std::unordered_map<std::string_view, uint32_t>;
+using Index = std::vector<IndexEntry>;
+
+// Where a name may be found; the names themselves would take many times the memory.
+struct NameHash {
+  size_t hash;
+  uint32_t image;
+  auto operator<=>(const NameHash&) const = default;
+};
+
+uint64_t size_of_pixels(const Bytes& bytes) {
+  return bytes.size();
+}
+
+uint64_t size_of_index(const Index& index) {
+  uint64_t size = index.size() * sizeof(IndexEntry);
+  for (const IndexEntry& entry : index) size += entry.name.size();
+  return size;
+}
+
+size_t hash_of(std::string_view name) {
+  return std::hash<std::string_view>()(name);
+}
 
 }  // namespace
 
@@ -46,15 +47,20 @@ struct DataSet::State {
   Manifest manifest;
   const BlobSource& source;
   std::array<std::vector<uint32_t>, 2> starts;  // the first image of each shard, and the count
-  std::array<std::vector<LoadedShard>, 2> loaded;
-  Lazy<Names> names;
+  ShardCache<Bytes> pixels;
+  ShardCache<Index> indexes;
+  std::mutex names_mutex;
+  std::vector<NameHash> names;  // sorted; empty until a name is looked for
 
-  State(Manifest m, const BlobSource& s) : manifest(std::move(m)), source(s) {
+  State(Manifest m, const BlobSource& s, uint64_t cache)
+      : manifest(std::move(m)),
+        source(s),
+        pixels(cache - cache / kIndexPart, size_of_pixels),
+        indexes(cache / kIndexPart, size_of_index) {
     for (size_t split = 0; split < 2; ++split) {
       starts[split] = {0};
       for (const Shard& shard : manifest.shards[split])
         starts[split].push_back(starts[split].back() + shard.count);
-      loaded[split] = std::vector<LoadedShard>(manifest.shards[split].size());
     }
   }
 
@@ -65,17 +71,22 @@ struct DataSet::State {
     return {static_cast<size_t>(next - begins.begin() - 1), index - *(next - 1)};
   }
 
-  Result<const std::vector<IndexEntry>*> index(Split split, size_t number) {
+  // Shards are told apart by their place and not by digest: two that share a blob may claim different counts.
+  static uint64_t key(Split split, size_t shard) {
+    return uint64_t{static_cast<uint8_t>(split)} << 32 | shard;
+  }
+
+  Result<std::shared_ptr<const Index>> read_index(Split split, size_t number) {
     const Shard& shard = manifest.of(split)[number];
-    return loaded[static_cast<size_t>(split)][number].index.get([&]() -> Result<std::vector<IndexEntry>> {
+    return indexes.get(key(split, number), [&]() -> Result<Index> {
       CAIRN_TRY(const Bytes bytes, source.get(shard.index, kMaxShardSize));
       return decode_index(bytes, shard.count, static_cast<uint32_t>(manifest.classes.size()));
     });
   }
 
-  Result<const Bytes*> pixels(Split split, size_t number) {
+  Result<std::shared_ptr<const Bytes>> read_pixels(Split split, size_t number) {
     const Shard& shard = manifest.of(split)[number];
-    return loaded[static_cast<size_t>(split)][number].pixels.get([&]() -> Result<Bytes> {
+    return pixels.get(key(split, number), [&]() -> Result<Bytes> {
       const uint64_t size = shard.count * manifest.image_size();
       CAIRN_TRY(Bytes bytes, source.get(shard.pixels, size));
       if (bytes.size() == size) return bytes;
@@ -84,26 +95,31 @@ struct DataSet::State {
     });
   }
 
-  // The first image of each name.
-  Result<Names> read_names() {
-    Names result;
+  Status read_names() {
+    std::lock_guard lock(names_mutex);
+    if (!names.empty()) return {};
+    std::vector<NameHash> found;
     for (size_t number = 0; number < manifest.of(Split::train).size(); ++number) {
-      CAIRN_TRY(const std::vector<IndexEntry>* entries, index(Split::train, number));
-      uint32_t image = starts[0][number];
-      for (const IndexEntry& entry : *entries) result.emplace(entry.name, image++);
+      CAIRN_TRY(const auto entries, read_index(Split::train, number));
+      for (const IndexEntry& entry : *entries) {
+        found.push_back({hash_of(entry.name), static_cast<uint32_t>(found.size())});
+      }
     }
-    return result;
+    std::ranges::sort(found);
+    names = std::move(found);
+    return {};
   }
 };
 
-Result<DataSet> DataSet::open(const Digest& manifest, const BlobSource& manifests, const BlobSource& shards) {
+Result<DataSet> DataSet::open(const Digest& manifest, const BlobSource& manifests, const BlobSource& shards,
+                              uint64_t cache) {
   CAIRN_TRY(const Bytes bytes, manifests.get(manifest, kMaxManifestSize));
   CAIRN_TRY(Manifest decoded, decode_manifest(bytes));
-  return DataSet(std::move(decoded), shards);
+  return DataSet(std::move(decoded), shards, cache);
 }
 
-DataSet::DataSet(Manifest manifest, const BlobSource& shards)
-    : state_(std::make_unique<State>(std::move(manifest), shards)) {}
+DataSet::DataSet(Manifest manifest, const BlobSource& shards, uint64_t cache)
+    : state_(std::make_unique<State>(std::move(manifest), shards, cache)) {}
 DataSet::DataSet(DataSet&&) noexcept = default;
 DataSet::~DataSet() = default;
 
@@ -117,28 +133,33 @@ uint32_t DataSet::count(Split split) const {
 
 Result<uint16_t> DataSet::label(Split split, uint32_t index) const {
   const Position position = state_->locate(split, index);
-  CAIRN_TRY(const std::vector<IndexEntry>* entries, state_->index(split, position.shard));
+  CAIRN_TRY(const auto entries, state_->read_index(split, position.shard));
   return (*entries)[position.within].label;
 }
 
-Result<std::string_view> DataSet::name(Split split, uint32_t index) const {
+Result<std::string> DataSet::name(Split split, uint32_t index) const {
   const Position position = state_->locate(split, index);
-  CAIRN_TRY(const std::vector<IndexEntry>* entries, state_->index(split, position.shard));
-  return std::string_view((*entries)[position.within].name);
+  CAIRN_TRY(const auto entries, state_->read_index(split, position.shard));
+  return (*entries)[position.within].name;
 }
 
-Result<std::span<const uint8_t>> DataSet::pixels(Split split, uint32_t index) const {
+Result<Bytes> DataSet::pixels(Split split, uint32_t index) const {
   const Position position = state_->locate(split, index);
-  CAIRN_TRY(const Bytes* bytes, state_->pixels(split, position.shard));
-  const size_t size = state_->manifest.image_size();
-  return std::span<const uint8_t>(*bytes).subspan(position.within * size, size);
+  CAIRN_TRY(const auto shard, state_->read_pixels(split, position.shard));
+  const auto size = static_cast<ptrdiff_t>(state_->manifest.image_size());
+  const auto begin = shard->begin() + position.within * size;
+  return Bytes(begin, begin + size);
 }
 
 Result<uint32_t> DataSet::find(std::string_view name) const {
-  CAIRN_TRY(const Names* names, state_->names.get([this] { return state_->read_names(); }));
-  const auto found = names->find(name);
-  if (found == names->end()) return Error{"there is no training image named " + std::string(name)};
-  return found->second;
+  CAIRN_CHECK(state_->read_names());
+  const size_t hash = hash_of(name);
+  auto place = std::ranges::lower_bound(state_->names, NameHash{hash, 0});
+  for (; place != state_->names.end() && place->hash == hash; ++place) {
+    CAIRN_TRY(const std::string found, this->name(Split::train, place->image));
+    if (found == name) return place->image;
+  }
+  return Error{"there is no training image named " + std::string(name)};
 }
 
 }  // namespace cairn::data

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,25 +11,29 @@
 
 namespace cairn::data {
 
-// Images of a split are numbered from 0 in the order of the manifest. Shards stay in memory once loaded. Safe
-// for several threads. A shard that cannot be had is an error that says which; a later call tries again.
+inline constexpr uint64_t kDefaultCache = uint64_t{1} << 30;  // bytes
+
+// Images of a split are numbered from 0 in the order of the manifest. Shards that were used lately stay in
+// memory, at most `cache` bytes of them (but always one). Safe for several threads. A shard that cannot be
+// had is an error that says which; a later call tries again.
 class DataSet {
  public:
   // `shards` outlives the data set.
-  static Result<DataSet> open(const Digest& manifest, const BlobSource& manifests, const BlobSource& shards);
-  DataSet(Manifest manifest, const BlobSource& shards);
+  static Result<DataSet> open(const Digest& manifest, const BlobSource& manifests, const BlobSource& shards,
+                              uint64_t cache = kDefaultCache);
+  DataSet(Manifest manifest, const BlobSource& shards, uint64_t cache = kDefaultCache);
   DataSet(DataSet&&) noexcept;
   ~DataSet();
 
   const Manifest& manifest() const;
   uint32_t count(Split split) const;
 
-  // Precondition of these: index < count(split). What they give lives as long as the data set.
+  // Precondition of these: index < count(split). They give copies, so that no caller keeps a shard in memory.
   Result<uint16_t> label(Split split, uint32_t index) const;
-  Result<std::string_view> name(Split split, uint32_t index) const;
-  Result<std::span<const uint8_t>> pixels(Split split, uint32_t index) const;  // [channels][height][width]
+  Result<std::string> name(Split split, uint32_t index) const;
+  Result<Bytes> pixels(Split split, uint32_t index) const;  // [channels][height][width]
 
-  // The training image of that name, or an error.
+  // The first training image of that name, or an error. The first call reads every index.
   Result<uint32_t> find(std::string_view name) const;
 
  private:

@@ -102,6 +102,7 @@ Result<IdxImages> read_idx_images(const std::filesystem::path& path) {
     }
   }
   const uint64_t image_size = uint64_t{images.height} * images.width;
+  if (image_size > kMaxShardSize) return file.error("image size: an image is larger than 64 MiB");
   if (images.count > kMaxIdxSize / image_size) return file.error("count: the images are larger than 2 GiB");
   CAIRN_TRY(images.pixels, file.read(images.count * image_size));
   CAIRN_CHECK(file.finish());

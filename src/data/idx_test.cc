@@ -50,6 +50,9 @@ TEST(Idx, RefusesBadFilesByName) {
   EXPECT_THAT(refusal(idx_header(0x803, {0, 3, 4})), HasSubstr("count: the file has no items"));
   EXPECT_THAT(refusal(idx_header(0x803, {1, 0, 4})), HasSubstr("image size: 0 is not between"));
   EXPECT_THAT(refusal(idx_header(0x803, {1, 4, 1 << 20})), HasSubstr("image size: 1048576 is not between"));
+  // No shard could hold it, and no manifest with such a shard could be read again.
+  EXPECT_THAT(refusal(idx_header(0x803, {1, 1 << 14, 1 << 13})),
+              HasSubstr("image size: an image is larger than 64 MiB"));
   EXPECT_THAT(refusal(idx_header(0x803, {UINT32_MAX, 28, 28})),
               HasSubstr("count: the images are larger than"));
   EXPECT_THAT(refusal(idx_header(0x803, {2'000'000, 28, 28})), HasSubstr("ends too early"));

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "data/idx.h"
 
 namespace cairn::data {
 namespace {
 
 constexpr uint64_t kShardTarget = 4 << 20;  // bytes of pixels
+constexpr uint64_t kShardImages = 1 << 18;  // so that their names fit an index
 
 struct LabeledImages {
   IdxImages images;
@@ -66,7 +68,7 @@ std::string image_name(const char* prefix, size_t number, size_t count) {
 Result<std::vector<Shard>> store_shards(const LabeledImages& data, const char* prefix, ShardStore& store,
                                         const std::function<bool(uint64_t)>& stored) {
   const uint64_t image_size = uint64_t{data.images.height} * data.images.width;
-  const size_t per_shard = std::max<uint64_t>(1, kShardTarget / image_size);
+  const size_t per_shard = std::clamp<uint64_t>(kShardTarget / image_size, 1, kShardImages);
   std::vector<Shard> shards;
   for (size_t first = 0; first < data.labels.size(); first += per_shard) {
     const size_t count = std::min(per_shard, data.labels.size() - first);
@@ -101,7 +103,7 @@ Result<DataLocation> find_data(std::string_view name_or_path) {
                    ": is neither a directory nor the name of a known data set (fashion-mnist)"};
     }
     const std::string name = std::filesystem::canonical(path, error).filename().string();
-    return DataLocation{path, check_name(name) ? name : "data", {}};
+    return DataLocation{path, check_name(name, kMaxNameSize) ? name : "data", {}};
   }
   DataLocation location{"/usr/share/datasets/fashion-mnist",
                         "fashion-mnist",

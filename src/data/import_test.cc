@@ -79,6 +79,20 @@ TEST_F(Import, WorksWithoutATestSet) {
   EXPECT_EQ(manifest->count(Split::test), 0u);
 }
 
+// The names of four million images of one pixel are larger than an index may be.
+TEST_F(Import, TinyImagesFillNoShardWithNames) {
+  constexpr uint32_t kCount = (1 << 18) + 1;
+  std::filesystem::remove(source_ / (std::string(kTestImages) + ".gz"));
+  std::filesystem::remove(source_ / (std::string(kTestLabels) + ".gz"));
+  write_plain(source_ / kTrainImages, idx_images(kCount, 1, 1));
+  write_plain(source_ / kTrainLabels, idx_labels(kCount, 10));
+  const auto manifest = import();
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  ASSERT_EQ(manifest->of(Split::train).size(), 2u);
+  EXPECT_EQ(manifest->of(Split::train)[0].count, kCount - 1);
+  EXPECT_EQ(*DataSet(*manifest, store_).name(Split::train, kCount - 1), "train-262145");
+}
+
 TEST_F(Import, RefusesWhatDoesNotFitTogether) {
   write_plain(source_ / kTrainLabels, idx_labels(99, 10));
   EXPECT_THAT(refusal(), HasSubstr("has 99 labels, but train-images-idx3-ubyte has 100 images"));

@@ -1,6 +1,6 @@
 #include "data/manifest.h"
 
-#include <algorithm>
+#include "base/text.h"
 
 namespace cairn::data {
 namespace {
@@ -9,27 +9,11 @@ constexpr std::string_view kMagic = "cairn data manifest";
 constexpr uint32_t kVersion = 1;
 constexpr size_t kShardSize = 4 + 32 + 32;
 
-// The length of the UTF-8 sequence that `text` begins with; 0 if it is none (RFC 3629: no overlong forms, no
-// surrogates, nothing above U+10FFFF).
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 ? 4 : 0;
-  if (length == 0 || lead > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const uint8_t second = byte(1);
-  if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)) return 0;
-  if ((lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
-  return length;
-}
-
 std::string read_name(ByteReader& reader, const char* field) {
   std::string name = reader.string(field, kMaxNameSize);
   if (!reader.ok()) return name;
-  if (const Status status = check_name(name); !status) reader.fail(field, status.error().message);
+  if (const Status status = check_name(name, kMaxNameSize); !status)
+    reader.fail(field, status.error().message);
   return name;
 }
 
@@ -149,18 +133,6 @@ Result<std::vector<IndexEntry>> decode_index(BytesView bytes, uint32_t count, ui
   Result<std::vector<IndexEntry>> index = decode_entries(bytes, count, classes);
   if (!index) return index.error().within("shard index");
   return index;
-}
-
-Status check_name(std::string_view name) {
-  if (name.empty() || name.size() > kMaxNameSize) return Error{"a name has 1 to 255 bytes"};
-  for (size_t i = 0; i < name.size();) {
-    const auto byte = static_cast<uint8_t>(name[i]);
-    const size_t length = utf8_length(name.substr(i));
-    if (length == 0) return Error{"a name must be UTF-8"};
-    if (byte < 0x20 || byte == 0x7f) return Error{"a name must not have control characters"};
-    i += length;
-  }
-  return {};
 }
 
 }  // namespace cairn::data

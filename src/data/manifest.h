@@ -59,10 +59,7 @@ Result<Manifest> decode_manifest(BytesView bytes);
 
 Bytes encode_index(const std::vector<IndexEntry>& index);
 // Refuses an index of another number of images, labels outside the classes and names that check_name()
-// refuses.
+// (base/text.h) refuses.
 Result<std::vector<IndexEntry>> decode_index(BytesView bytes, uint32_t count, uint32_t classes);
-
-// A name is 1 to 255 bytes of UTF-8 without control characters.
-Status check_name(std::string_view name);
 
 }  // namespace cairn::data

@@ -1,44 +1,15 @@
 // What makes a graph a model: checked after decoding and after importing, before anything is computed.
 #include <set>
 
+#include "base/text.h"
 #include "model/operators.h"
 
 namespace cairn::model {
 namespace {
 
-// Length of the UTF-8 sequence at text[i], or 0 where there is no well-formed one (RFC 3629).
-size_t utf8_length(std::string_view text, size_t i) {
-  const auto byte = [&](size_t k) {
-    return i + k < text.size() ? static_cast<uint8_t>(text[i + k]) : uint8_t{0};
-  };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xc2 && first <= 0xdf   ? 2
-                        : first >= 0xe0 && first <= 0xef ? 3
-                        : first >= 0xf0 && first <= 0xf4 ? 4
-                                                         : 0;
-  for (size_t k = 1; k < length; ++k) {
-    if ((byte(k) & 0xc0) != 0x80) return 0;
-  }
-  const uint8_t second = byte(1);
-  const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-  const bool surrogate = first == 0xed && second > 0x9f;
-  const bool too_large = first == 0xf4 && second > 0x8f;
-  return overlong || surrogate || too_large ? 0 : length;
-}
-
-Status check_name(const std::string& name, const std::string& field) {
-  if (name.empty()) return Error{field + ": an empty name"};
-  if (name.size() > kMaxNameLength) return Error{field + ": a name of more than 1000 bytes"};
-  for (size_t i = 0; i < name.size();) {
-    const size_t length = utf8_length(name, i);
-    if (length == 0) return Error{field + ": the name is not valid UTF-8"};
-    const auto first = static_cast<uint8_t>(name[i]);
-    const bool c1 = first == 0xc2 && static_cast<uint8_t>(name[i + 1]) < 0xa0;
-    if (first < 0x20 || first == 0x7f || c1) return Error{field + ": the name holds a control character"};
-    i += length;
-  }
-  return {};
+Status check_name(const std::string& name, const char* field) {
+  const Status status = cairn::check_name(name, kMaxNameLength);
+  return status ? status : status.error().within(field);
 }
 
 // Walks a graph in order and remembers what each value is.

@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/descriptor.h"
 #include "onnx/proto.h"
 
 namespace cairn::onnx {
@@ -34,25 +35,6 @@ constexpr rlim_t kMemoryPerByte = 8;
 constexpr rlim_t kCpuSeconds = 120;
 constexpr auto kPatience = std::chrono::minutes(10);
 constexpr size_t kMaxError = 4096;
-
-// An open file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const { return fd_; }
-  void set(int fd) { fd_ = fd; }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-};
 
 bool limit(__rlimit_resource resource, rlim_t value) {
   const rlimit both{value, value};

@@ -13,8 +13,8 @@ Result<std::vector<std::string>> image_names(const Project& project, trust::Unit
   const uint32_t count = project.data().count(data::Split::train);
   std::vector<std::string> names;
   for (const uint32_t image : work::unit_images(project.recipe(), count, unit)) {
-    CAIRN_TRY(const std::string_view name, project.data().name(data::Split::train, image));
-    names.emplace_back(name);
+    CAIRN_TRY(std::string name, project.data().name(data::Split::train, image));
+    names.push_back(std::move(name));
   }
   return names;
 }
@@ -28,7 +28,7 @@ Result<std::vector<float>> numbers(const Project& project, const Digest& gradien
 }
 
 // A comma separates names, so one inside a name is escaped; names hold no control characters
-// (data/manifest.h).
+// (base/text.h).
 std::string escaped(const std::string& name) {
   std::string result;
   for (const char c : name) {

@@ -49,7 +49,7 @@ Status BatchLoader::load(data::Split split, std::span<const uint32_t> images, st
   CAIRN_ASSERT(input.size() >= images.size() * size && labels.size() >= images.size());
   for (size_t i = 0; i < images.size(); ++i) {
     CAIRN_TRY(labels[i], data_.label(split, images[i]));
-    CAIRN_TRY(const std::span<const uint8_t> pixels, data_.pixels(split, images[i]));
+    CAIRN_TRY(const Bytes pixels, data_.pixels(split, images[i]));
     for (size_t p = 0; p < size; ++p) input[i * size + p] = tables_[p / plane][pixels[p]];
   }
   return {};

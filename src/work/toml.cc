@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/text.h"
 #include "work/settings.h"
 
 namespace cairn::work {
@@ -207,15 +208,19 @@ class Parser {
   std::string error_;
 };
 
-// TOML forbids them even in comments.
-Status refuse_control_characters(std::string_view toml) {
+// What TOML allows nowhere, not even in comments.
+Status check_characters(std::string_view toml) {
   size_t line = 1;
-  for (size_t i = 0; i < toml.size(); ++i) {
+  for (size_t i = 0; i < toml.size();) {
     const auto byte = static_cast<unsigned char>(toml[i]);
     if (byte == '\n') ++line;
+    const std::string place = "line " + std::to_string(line) + ": ";
     const bool line_end = byte == '\n' || (byte == '\r' && toml.substr(i + 1, 1) == "\n");
-    if (byte == '\t' || line_end || (byte >= 0x20 && byte != 0x7f)) continue;
-    return Error{"line " + std::to_string(line) + ": there is a control character"};
+    if (byte != '\t' && !line_end && (byte < 0x20 || byte == 0x7f))
+      return Error{place + "there is a control character"};
+    const size_t length = utf8_length(toml.substr(i));
+    if (length == 0) return Error{place + "the text is not UTF-8"};
+    i += length;
   }
   return {};
 }
@@ -224,7 +229,7 @@ Result<SettingsTable> parse(std::string_view toml) {
   if (toml.size() > kMaxSettingsSize) {
     return Error{"is larger than " + std::to_string(kMaxSettingsSize) + " bytes"};
   }
-  CAIRN_CHECK(refuse_control_characters(toml));
+  CAIRN_CHECK(check_characters(toml));
   return Parser(toml).parse();
 }
 

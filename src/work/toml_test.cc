@@ -92,6 +92,7 @@ TEST(Toml, RefusesByLine) {
       {"x = [[[[[[[[[]]]]]]]]]", "line 1: lists are too deep"},
       {"x = 1\n# \x01", "line 2: there is a control character"},
       {"x = 1\r", "line 1: there is a control character"},
+      {"# \xe2\x82\xac\n# \xff", "line 2: the text is not UTF-8"},
       {"\xcc\xaa", "line 1: a key of letters"},
   };
   for (const auto& [toml, message] : cases) EXPECT_THAT(refusal(toml), HasSubstr(message)) << toml;
