@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/philox.h"
 #include "program.h"
+#include "project/contribution.h"
 
 namespace cairn::tests {
 namespace {
@@ -81,6 +82,42 @@ TEST_F(BadInput, AGradientOfAnotherProjectRoundOrUnit) {
   EXPECT_THAT(refused({"submit", "study", "foreign"}), HasSubstr("project"));
 }
 
+// Mallory has Ada's gradient in hand and puts her own name on it, in every way there is.
+TEST_F(BadInput, AGradientOfAnotherUser) {
+  work_.must({"user", "study", "mallory"});
+  auto project = project::Project::open(work_.file("study"), system_environment());
+  ASSERT_TRUE(project);
+  auto ring = ledger::KeyRing::open(work_.file(".data") / "cairn" / "keys", work_.file("study"));
+  ASSERT_TRUE(ring);
+  const auto mallory = project::load_key(*ring, *project, "mallory");
+  ASSERT_TRUE(mallory);
+  const project::Submission honest = *project::decode_submission(good_);
+  const auto signed_by_mallory = [&](const ledger::Statement& statement) {
+    return project->sign(*mallory, statement.body);
+  };
+  const auto refusal = [&](auto change) {
+    project::Submission forged = honest;
+    change(forged);
+    return refused_submission(project::encode(forged));
+  };
+  EXPECT_THAT(refusal([&](auto& s) { s.sealed = signed_by_mallory(s.sealed); }),
+              HasSubstr("bad: opening: author"));
+  EXPECT_THAT(refusal([&](auto& s) { s.opened = signed_by_mallory(s.opened); }),
+              HasSubstr("bad: opening: author"));
+  EXPECT_THAT(refusal([&](auto& s) { s.joined = signed_by_mallory(*s.joined); }),
+              HasSubstr("bad: joined: author"));
+  EXPECT_THAT(refusal([&](auto& s) {
+                s.joined = signed_by_mallory(*s.joined);
+                s.named = signed_by_mallory(*s.named);
+                s.sealed = signed_by_mallory(s.sealed);
+                s.opened = signed_by_mallory(s.opened);
+              }),
+              HasSubstr("bad: seal: does not commit this author"));
+  EXPECT_THAT(refusal([&](auto& s) { s.name = "mallory"; }), HasSubstr("bad: name: is not the one"));
+  EXPECT_THAT(refusal([&](auto& s) { s.sealed.signature.bytes[7] ^= 1; }), HasSubstr("signature"));
+  EXPECT_THAT(refusal([&](auto& s) { s.opened.signature.bytes[7] ^= 1; }), HasSubstr("signature"));
+}
+
 TEST_F(BadInput, Recipes) {
   EXPECT_THAT(refused_recipe("[training]\nbacth = 4\n"), HasSubstr("bad.toml: training.bacth: unknown key"));
   EXPECT_THAT(refused_recipe("[training]\nbatch = \"many\"\n"), HasSubstr("training.batch"));
@@ -113,7 +150,7 @@ TEST_F(BadInput, UsersAndNumbersThatAreNotThere) {
   EXPECT_THAT(refused({"probe", "study", "--entry", "7"}), HasSubstr("entry 7"));
   EXPECT_THAT(refused({"probe", "study"}), HasSubstr("no entry"));
   EXPECT_THAT(refused({"claim", "study", "--image", "cat.jpeg", "--user", "ada"}), HasSubstr("cat.jpeg"));
-  EXPECT_THAT(refused({"void", "study", "--claim", "1"}), HasSubstr("claim"));
+  EXPECT_THAT(refused({"root", "void", "study", "--claim", "1"}), HasSubstr("claim"));
   EXPECT_THAT(refused({"status", "nowhere"}), HasSubstr("is no project"));
 }
 
