@@ -21,8 +21,9 @@ class Account : public Commands {
     words.insert(words.end(), {"--keys", work_.file("laptop").string()});
     return words;
   }
-  void compute_on_laptop(int unit) const {
-    work_.must(on_laptop({"gradient", "study", "--unit", std::to_string(unit), "--user", "ada", "-o", "l"}));
+  std::vector<std::string> gradient_on_laptop(int unit) const {
+    const std::string number = std::to_string(unit);
+    return on_laptop({"gradient", "study", "--unit", number, "--user", "ada", "-o", "l" + number});
   }
   std::filesystem::path key_file(const std::string& name) const {
     const std::string project = ask({"status", "study"})["project"];
@@ -46,21 +47,21 @@ TEST_F(Account, TwoLaptopsOfOneUser) {
   EXPECT_THAT(refused({"key", "add-device", "study", laptop, "--user", "ada"}), HasSubstr("already"));
   EXPECT_THAT(refused(on_laptop({"key", "rotate", "study", "--user", "ada"})), HasSubstr("device key"));
 
-  compute_on_laptop(1);
-  EXPECT_EQ(ask({"submit", "study", "l"})["userid"], 1);
+  work_.must(gradient_on_laptop(1));
+  EXPECT_EQ(ask({"submit", "study", "l1"})["userid"], 1);
   work_.must({"close", "study"});
   EXPECT_EQ(ask({"log", "study"}).size(), 2u);
   EXPECT_DOUBLE_EQ(reputation("ada"), 0.003);
   EXPECT_THAT(work_.must({"key", "list", "study"}),
               HasSubstr("(elsewhere)          " + laptop + "  device of ada"));
 
-  compute_on_laptop(2);
-  work_.must({"submit", "study", "l"});
+  for (const int unit : {2, 3}) work_.must(gradient_on_laptop(unit));
+  work_.must({"submit", "study", "l2"});
   EXPECT_EQ(ask({"key", "remove-device", "study", laptop, "--user", "ada"})["lapsing_entries"], 1);
   EXPECT_THAT(refused({"key", "remove-device", "study", laptop, "--user", "ada"}),
               HasSubstr("no device key"));
-  compute_on_laptop(3);
-  EXPECT_THAT(refused({"submit", "study", "l"}), HasSubstr("revoked key"));
+  EXPECT_THAT(refused({"submit", "study", "l3"}), HasSubstr("revoked key"));
+  EXPECT_THAT(refused(gradient_on_laptop(4)), HasSubstr("signs nothing any more"));
   EXPECT_EQ(ask({"close", "study"})["lapsed"], 1);
   EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
 }

@@ -350,6 +350,8 @@ TEST_F(Commands, HelpHasAnExampleAndWrongUsageExitsWith2) {
     EXPECT_EQ(work_.cairn({group, "frobnicate"}).code, 2);
   }
   EXPECT_EQ(work_.cairn({}).code, 2);
+  EXPECT_EQ(work_.cairn({"key", "rotate", "study"}).err,
+            "cairn: --user is required; see `cairn key rotate --help`\n");
   EXPECT_EQ(work_.cairn({"frobnicate"}).code, 2);
   EXPECT_EQ(work_.cairn({"--version"}).code, 0);
 }

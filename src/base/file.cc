@@ -28,7 +28,9 @@ class Descriptor {
 };
 
 Error system_error(const std::filesystem::path& path, const char* action) {
-  return {path.string() + ": cannot " + action + ": " + std::strerror(errno)};
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return {path.string() + ": cannot " + action + ": " + std::strerror(errno) +
+          (full ? "; free some space and try again" : "")};
 }
 
 Status write_all(int fd, BytesView bytes, const std::filesystem::path& path) {
@@ -41,19 +43,33 @@ Status write_all(int fd, BytesView bytes, const std::filesystem::path& path) {
   return {};
 }
 
-Status write_temporary(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
-  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+// Errors name `path`, in whose place the temporary file is to come.
+Status write_temporary(const std::filesystem::path& temporary, const std::filesystem::path& path,
+                       BytesView bytes, mode_t mode) {
+  Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (fd.get() < 0) return system_error(path, "create");
   CAIRN_CHECK(write_all(fd.get(), bytes, path));
   if (::fsync(fd.get()) != 0 || fd.close() != 0) return system_error(path, "write");
   return {};
 }
 
-Status replace_file(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
+Status write_through(const std::filesystem::path& path, BytesView bytes) {
+  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.get() < 0) return system_error(path, "write");
+  return write_all(fd.get(), bytes, path);
+}
+
+Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t mode) {
+  std::error_code error;
+  const auto kind = std::filesystem::status(name, error).type();
+  if (kind == std::filesystem::file_type::directory) return Error{name.string() + ": is a folder"};
+  const bool is_there = kind != std::filesystem::file_type::not_found && !error;
+  if (is_there && kind != std::filesystem::file_type::regular) return write_through(name, bytes);
+  const std::filesystem::path path = is_there ? std::filesystem::canonical(name, error) : name;
   std::filesystem::path temporary = path;
   temporary += ".tmp" + std::to_string(::getpid());
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  Status status = write_temporary(temporary, bytes, mode);
+  Status status = write_temporary(temporary, path, bytes, mode);
   if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = system_error(path, "replace");
   if (!status) {
     ::unlink(temporary.c_str());

@@ -127,6 +127,12 @@ Result<SigningKey> user_key(const Shared& shared, const project::Project& projec
     return Error{key.error().message + "; `cairn user " + project.directory().string() + " " + user +
                  "` makes one"};
   }
+  const trust::KeyOwner* owner = project.state().owner(key->public_key());
+  if (owner != nullptr && owner->retired) {
+    return Error{
+        "user " + user + ": the key in " + ring.directory().string() +
+        " signs nothing any more: it was replaced or its device removed; `cairn key list` shows others"};
+  }
   return key;
 }
 

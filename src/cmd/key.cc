@@ -81,7 +81,7 @@ Result<int> remove_device(const Shared& shared, const Options& options) {
 Result<int> rotate(const Shared& shared, const Options& options) {
   CAIRN_TRY(ledger::KeyRing ring, shared.key_ring(options.directory));
   CAIRN_TRY(auto project, open(options));
-  CAIRN_TRY(const SigningKey old, user_key(shared, project, options.user));
+  CAIRN_TRY(const SigningKey old, project::load_key(ring, project, options.user));
   CAIRN_TRY(const PublicKey key, project::rotate_key(project, ring, options.user));
   print(shared, Json{{"user", options.user}, {"key", key.hex()}, {"retired", old.public_key().hex()}},
         fmt::format("the main key of {} is {} now; the old one signs nothing any more\n", options.user,

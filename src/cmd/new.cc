@@ -14,6 +14,7 @@ struct Options {
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
+  if (options.directory.empty()) return Error{"DIR: is empty; name a folder to make"};
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   const project::NewProject wanted{options.model, options.data, options.recipe};
   CAIRN_TRY(const project::Project made,

@@ -25,8 +25,10 @@ Result<int> run(const Shared& shared, const Options& options) {
              {"userid", accepted->user},
              {"user", user},
              {"event", accepted->event}},
-        fmt::format("accepted: entry {} (unit {} of round {}) by {}, sealed until the round closes\n",
-                    accepted->entry, accepted->unit, accepted->round, printable(user)));
+        fmt::format("accepted: entry {} (unit {} of round {}) by {}, sealed until the round closes\n"
+                    "next, for whoever coordinates: cairn close {}\n",
+                    accepted->entry, accepted->unit, accepted->round, printable(user),
+                    shell_word(options.directory)));
   return kDone;
 }
 
