@@ -212,7 +212,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string shell_word(const std::filesystem::path& path) {
-  constexpr std::string_view kPlain = "/-_.,:+@%=";
+  static constexpr std::string_view kPlain = "/-_.,:+@%=";
   const std::string text = printable(path.string());
   const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
