@@ -40,8 +40,7 @@ class Account : public Commands {
 
 TEST_F(Account, TwoLaptopsOfOneUser) {
   const std::string laptop = ask(on_laptop({"key", "new", "study", "ada"}))["key"];
-  EXPECT_THAT(refused({"key", "add-device", "study", laptop, "--user", "ada"}),
-              HasSubstr("not in the log yet"));
+  EXPECT_THAT(refused({"key", "add-device", "study", laptop, "--user", "ada"}), HasSubstr("join first"));
   contribute("ada");
   EXPECT_EQ(ask({"key", "add-device", "study", laptop, "--user", "ada"})["device"], laptop);
   EXPECT_THAT(refused({"key", "add-device", "study", laptop, "--user", "ada"}), HasSubstr("already"));
