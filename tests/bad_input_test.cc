@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/philox.h"
 #include "program.h"
+#include "project/contribution.h"
 
 namespace cairn::tests {
 namespace {
@@ -81,6 +82,40 @@ TEST_F(BadInput, AGradientOfAnotherProjectRoundOrUnit) {
   EXPECT_THAT(refused({"submit", "study", "foreign"}), HasSubstr("project"));
 }
 
+// Mallory has Ada's gradient in hand and puts her own name on it, in every way there is.
+TEST_F(BadInput, AGradientOfAnotherUser) {
+  work_.must({"user", "study", "mallory"});
+  std::vector<std::pair<std::string, Bytes>> forgeries;  // what is said of each
+  {
+    auto project = project::Project::open(work_.file("study"), system_environment());
+    auto ring = ledger::KeyRing::open(work_.file(".data") / "cairn" / "keys", work_.file("study"));
+    ASSERT_TRUE(project && ring);
+    const auto mallory = project::load_key(*ring, *project, "mallory");
+    ASSERT_TRUE(mallory);
+    const project::Submission honest = *project::decode_submission(good_);
+    const auto by_mallory = [&](ledger::Statement& statement) {
+      statement = project->sign(*mallory, statement.body);
+    };
+    const auto forge = [&](const std::string& reason, auto change) {
+      project::Submission forged = honest;
+      change(forged);
+      forgeries.emplace_back(reason, project::encode(forged));
+    };
+    forge("bad: opening: author", [&](auto& s) { by_mallory(s.sealed); });
+    forge("bad: opening: author", [&](auto& s) { by_mallory(s.opened); });
+    forge("bad: joined: author", [&](auto& s) { by_mallory(*s.joined); });
+    forge("bad: name: author", [&](auto& s) { by_mallory(*s.named); });
+    forge("bad: name: is not the one", [&](auto& s) { s.name = "mallory"; });
+    forge("bad: seal: does not commit this author", [&](auto& s) {
+      for (ledger::Statement* statement : {&*s.joined, &*s.named, &s.sealed, &s.opened})
+        by_mallory(*statement);
+    });
+    forge("signature", [&](auto& s) { s.sealed.signature.bytes[7] ^= 1; });
+    forge("signature", [&](auto& s) { s.opened.signature.bytes[7] ^= 1; });
+  }
+  for (const auto& [reason, bytes] : forgeries) EXPECT_THAT(refused_submission(bytes), HasSubstr(reason));
+}
+
 TEST_F(BadInput, Recipes) {
   EXPECT_THAT(refused_recipe("[training]\nbacth = 4\n"), HasSubstr("bad.toml: training.bacth: unknown key"));
   EXPECT_THAT(refused_recipe("[training]\nbatch = \"many\"\n"), HasSubstr("training.batch"));
@@ -113,7 +148,7 @@ TEST_F(BadInput, UsersAndNumbersThatAreNotThere) {
   EXPECT_THAT(refused({"probe", "study", "--entry", "7"}), HasSubstr("entry 7"));
   EXPECT_THAT(refused({"probe", "study"}), HasSubstr("no entry"));
   EXPECT_THAT(refused({"claim", "study", "--image", "cat.jpeg", "--user", "ada"}), HasSubstr("cat.jpeg"));
-  EXPECT_THAT(refused({"void", "study", "--claim", "1"}), HasSubstr("claim"));
+  EXPECT_THAT(refused({"root", "void", "study", "--claim", "1"}), HasSubstr("claim"));
   EXPECT_THAT(refused({"status", "nowhere"}), HasSubstr("is no project"));
 }
 

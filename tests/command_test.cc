@@ -1,73 +1,18 @@
 // The story of the README, told by the program: a project, entries, a cheater, a claim, a verdict.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
+#include <signal.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/npz.h"
-#include "program.h"
+#include "base/philox.h"
+#include "commands.h"
 
 namespace cairn::tests {
 namespace {
 
-using nlohmann::json;
 using testing::HasSubstr;
-
-constexpr const char* kRecipe = R"([training]
-batch = 8
-local_steps = 2
-[trust]
-exam_entries = 1
-[evaluation]
-sample = 32
-)";
-
-// A project of a small model on 160 images, 16 to a unit.
-class Commands : public testing::Test {
- protected:
-  void SetUp() override {
-    write_idx_data(work_.file("data"), 160, 40);
-    work_.write("recipe.toml", kRecipe);
-    work_.must({"new", "study", "--model", "mlp", "--data", "data", "--recipe", "recipe.toml"});
-  }
-
-  json ask(std::vector<std::string> arguments) const {
-    arguments.push_back("--json");
-    return json::parse(work_.must(arguments));
-  }
-
-  // Computes and submits the user's next unit; `attack` makes it false first. Returns the entry's number.
-  int contribute(const std::string& user, const std::string& attack = "") const {
-    const json lease = ask({"unit", "study", "--user", user});
-    const std::string file = user + ".gradient";
-    work_.must({"gradient", "study", "--unit", lease["unit"].dump(), "--user", user, "-o", file});
-    if (!attack.empty()) {
-      EXPECT_EQ(work_.forge({"study", file, "-o", file, "--user", user, "--attack", attack}).code, 0);
-    }
-    return ask({"submit", "study", file})["entry"];
-  }
-
-  std::string refused(const std::vector<std::string>& arguments) const {
-    const Digest before = tree_digest(work_.file("study"));
-    const Outcome outcome = work_.cairn(arguments);
-    EXPECT_EQ(outcome.code, 1) << testing::PrintToString(arguments) << outcome.out;
-    EXPECT_EQ(tree_digest(work_.file("study")), before) << "a refusal changed the project: " << outcome.err;
-    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
-    return outcome.err;
-  }
-
-  double reputation(const std::string& user) const {
-    const json status = ask({"status", "study"});
-    for (const json& line : status["users"]) {
-      if (line["name"] == user) return line["reputation"];
-    }
-    ADD_FAILURE() << "no user " << user;
-    return 0;
-  }
-
-  Workshop work_;
-};
 
 TEST_F(Commands, HonestPeopleTrainAModel) {
   for (const char* user : {"ada", "bob"}) work_.must({"user", "study", user});
@@ -162,7 +107,8 @@ TEST_F(Commands, AVoidedVerdictHasNeverBeen) {
   work_.must({"judge", "study"});
   EXPECT_THAT(refused({"appeal", "study", "--claim", "1", "--user", "ada"}),
               HasSubstr("agrees with the verdict"));
-  work_.must({"void", "study", "--claim", "1"});
+  work_.must({"root", "void", "study", "--claim", "1"});
+  EXPECT_THAT(refused({"root", "void", "study", "--claim", "1"}), HasSubstr("voided already"));
   EXPECT_DOUBLE_EQ(reputation("frank"), 0.002);
   EXPECT_EQ(ask({"log", "study"}).size(), 2u);
   work_.must({"close", "study"});
@@ -212,13 +158,200 @@ TEST_F(Commands, EveryInstructionSetGivesTheSameGradient) {
   EXPECT_EQ(gradients.size(), 1u);
 }
 
+TEST_F(Commands, PeopleWorkOnOneDirectoryAtOnce) {
+  const std::vector<std::string> users = {"ada", "bob", "cleo", "dan"};
+  for (const std::string& user : users) work_.must({"user", "study", user});
+  const auto all_at_once = [&](const std::function<std::vector<std::string>(const std::string&)>& words) {
+    std::map<std::string, pid_t> running;
+    std::map<std::string, json> answers;
+    for (const std::string& user : users) running[user] = work_.start(user, words(user));
+    for (const auto& [user, process] : running) {
+      const Outcome outcome = work_.finish(user, process);
+      EXPECT_EQ(outcome.code, 0) << outcome.err;
+      answers[user] = json::parse(outcome.out);
+    }
+    return answers;
+  };
+  std::set<int> units;
+  for (int round = 0; round < 2; ++round) {
+    auto leases = all_at_once([&](const std::string& user) -> std::vector<std::string> {
+      return {"unit", "study", "--user", user, "--json"};
+    });
+    for (const std::string& user : users) units.insert(leases[user]["unit"].get<int>());
+    all_at_once([&](const std::string& user) -> std::vector<std::string> {
+      return {"gradient",  "study", "--unit", leases[user]["unit"].dump(), "--user", user, "-o", user,
+              "--threads", "1",     "--json"};
+    });
+    all_at_once([&](const std::string& user) -> std::vector<std::string> {
+      return {"submit", "study", user, "--json"};
+    });
+    work_.must({"close", "study"});
+  }
+  EXPECT_EQ(units.size(), 8u);
+  EXPECT_EQ(ask({"log", "study"}).size(), 8u);
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
+// Whatever instant a kill falls on: what was acknowledged is there, what was not can be done again.
+TEST_F(Commands, KilledAtAnyInstantItGoesOn) {
+  work_.must({"user", "study", "ada"});
+  uint64_t entries = 0;
+  for (uint32_t round = 0; round < 6; ++round) {
+    contribute("ada");
+    ++entries;
+    work_.must({"gradient", "study", "--unit", std::to_string(100 + round), "--user", "ada", "-o", "a"});
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"submit", "study", "a", "--json"}, {"close", "study", "--json"}}) {
+      const pid_t process = work_.start("killed", words);
+      ::usleep(philox4x32({round, 0, 0, 0}, {1, static_cast<uint32_t>(words.size())})[0] % 30'000);
+      ::kill(process, SIGKILL);
+      const Outcome killed = work_.finish("killed", process);
+      const json status = ask({"status", "study"});
+      const bool submitting = words[0] == "submit";
+      const bool done = submitting ? status["entries"]["sealed"] == 2 : status["round"] == round + 1;
+      if (!killed.out.empty()) EXPECT_TRUE(done) << "acknowledged and lost: " << killed.out;
+      if (!done) work_.must(words);
+      entries += submitting ? 1 : 0;
+    }
+    EXPECT_EQ(ask({"log", "study"}).size(), entries);
+  }
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
+TEST_F(Commands, AGradientGoesThroughAPipe) {
+  work_.must({"user", "study", "ada"});
+  const Outcome outcome =
+      work_.cairn({"gradient", "study", "--unit", "0", "--user", "ada", "-o", "-", "--json"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(json::parse(outcome.err)["unit"], 0);
+  work_.write("piped", outcome.out);
+  EXPECT_EQ(ask({"submit", "study", "piped"})["entry"], 1);
+  EXPECT_THAT(refused({"submit", "study", "-"}), HasSubstr("standard input: magic"));  // nothing comes
+  EXPECT_FALSE(std::filesystem::exists(work_.file("-")));
+}
+
+TEST_F(Commands, ThePlaceOfAFileIsCheckedBeforeTheWork) {
+  work_.must({"user", "study", "ada"});
+  const auto gradient = [&](const std::string& output, const std::string& dump) {
+    return refused({"gradient", "study", "--unit", "0", "--user", "ada", "-o", output, "--dump", dump});
+  };
+  EXPECT_THAT(gradient("nowhere/a", "d"), HasSubstr("nowhere/a: there is no folder nowhere"));
+  EXPECT_THAT(gradient("a", "nowhere/d"), HasSubstr("nowhere/d: there is no folder"));
+  EXPECT_THAT(gradient("data", "d"), HasSubstr("data: is a folder"));
+  EXPECT_THAT(gradient("a", "-"), HasSubstr("--dump"));
+  EXPECT_THAT(refused({"export", "study", "-o", "nowhere/m.onnx"}), HasSubstr("there is no folder"));
+  EXPECT_FALSE(std::filesystem::exists(work_.file("a")));
+  EXPECT_FALSE(std::filesystem::exists(work_.file("d")));
+}
+
+TEST_F(Commands, AdviceCanBePastedWhateverTheFolderIsCalled) {
+  const std::string odd = "it's a \"study\" $HOME";
+  work_.must({"new", odd, "--model", "mlp", "--data", "data", "--recipe", "recipe.toml"});
+  EXPECT_THAT(work_.must({"user", odd, "ada"}),
+              HasSubstr("cairn unit 'it'\\''s a \"study\" $HOME' --user ada"));
+  EXPECT_EQ(ask({"unit", odd, "--user", "ada"})["unit"], 0);
+}
+
+TEST_F(Commands, AClaimThatTheRulesRefuseIsNotComputed) {
+  for (const char* user : {"ada", "bob", "cleo"}) work_.must({"user", "study", user});
+  const int entry = contribute("ada");
+  EXPECT_THAT(refused({"claim", "study", "--entry", "1", "--user", "bob"}), HasSubstr("sealed"));
+  work_.must({"close", "study"});
+  EXPECT_THAT(refused({"claim", "study", "--entry", std::to_string(entry), "--user", "ada"}),
+              HasSubstr("own"));
+  EXPECT_THAT(refused({"claim", "study", "--entry", "1", "--user", "bob"}), HasSubstr("join first"));
+  contribute("cleo");
+  EXPECT_THAT(refused({"claim", "study", "--entry", "1", "--user", "cleo"}), HasSubstr("0 accepted entries"));
+}
+
+// Takes everybody's right to write below a folder, and gives the owner's back in the end.
+class ReadOnly {
+ public:
+  explicit ReadOnly(std::filesystem::path folder) : folder_(std::move(folder)) { set(perm_options::remove); }
+  ~ReadOnly() { set(perm_options::add); }
+
+ private:
+  using perm_options = std::filesystem::perm_options;
+  using perms = std::filesystem::perms;
+  void set(perm_options change) const {
+    const perms write = change == perm_options::add
+                            ? perms::owner_write
+                            : perms::owner_write | perms::group_write | perms::others_write;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_))
+      std::filesystem::permissions(entry.path(), write, change);
+    std::filesystem::permissions(folder_, write, change);
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(Commands, AReadOnlyCopyCanBeReadAndChecked) {
+  work_.must({"user", "study", "ada"});
+  contribute("ada");
+  work_.must({"close", "study"});
+  std::filesystem::copy(work_.file("study"), work_.file("a copy?#%"),
+                        std::filesystem::copy_options::recursive);
+  const std::string log = work_.must({"log", "study"});
+  const ReadOnly guard(work_.file("a copy?#%"));
+  const Digest before = tree_digest(work_.file("a copy?#%"));
+  EXPECT_EQ(work_.cairn_with_plain_rights({"log", "a copy?#%"}).out, log);
+  for (const char* command : {"status", "verify", "eval", "probe"}) {
+    const Outcome outcome = work_.cairn_with_plain_rights({command, "a copy?#%"});
+    EXPECT_EQ(outcome.code, 0) << command << outcome.err;
+  }
+  const Outcome closed = work_.cairn_with_plain_rights({"close", "a copy?#%"});
+  EXPECT_EQ(closed.code, 1);
+  EXPECT_THAT(closed.err, HasSubstr("cannot be written"));
+  EXPECT_EQ(tree_digest(work_.file("a copy?#%")), before);
+}
+
 TEST_F(Commands, HelpHasAnExampleAndWrongUsageExitsWith2) {
-  for (const char* command : {"new", "user", "unit", "gradient", "submit", "close", "probe", "claim", "judge",
-                              "appeal", "void", "log", "status", "verify", "eval", "export", "selftest"}) {
-    EXPECT_THAT(work_.must({command, "--help"}), HasSubstr(std::string("cairn ") + command));
-    EXPECT_EQ(work_.cairn({command, "--no-such-option"}).code, 2) << command;
+  for (const char* command : {"new",
+                              "user",
+                              "unit",
+                              "gradient",
+                              "submit",
+                              "close",
+                              "probe",
+                              "claim",
+                              "judge",
+                              "appeal",
+                              "log",
+                              "status",
+                              "verify",
+                              "eval",
+                              "export",
+                              "selftest",
+                              "key list",
+                              "key new",
+                              "key add-device",
+                              "key remove-device",
+                              "key rotate",
+                              "key rename",
+                              "root settings",
+                              "root pause",
+                              "root resume",
+                              "root rollback",
+                              "root void",
+                              "root endow",
+                              "root add-judge",
+                              "root remove-judge",
+                              "root move-coordinator"}) {
+    std::vector<std::string> words;
+    std::istringstream text(command);
+    for (std::string word; text >> word;) words.push_back(word);
+    words.emplace_back("--help");
+    EXPECT_THAT(work_.must(words), HasSubstr(std::string("Example:\n  cairn ") + command));
+    words.back() = "--no-such-option";
+    EXPECT_EQ(work_.cairn(words).code, 2) << command;
+  }
+  for (const char* group : {"key", "root"}) {
+    EXPECT_THAT(work_.must({group, "--help"}), HasSubstr("COMMAND --help"));
+    EXPECT_EQ(work_.cairn({group}).code, 2);
+    EXPECT_EQ(work_.cairn({group, "frobnicate"}).code, 2);
   }
   EXPECT_EQ(work_.cairn({}).code, 2);
+  EXPECT_EQ(work_.cairn({"key", "rotate", "study"}).err,
+            "cairn: --user is required; see `cairn key rotate --help`\n");
   EXPECT_EQ(work_.cairn({"frobnicate"}).code, 2);
   EXPECT_EQ(work_.cairn({"--version"}).code, 0);
 }

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,31 +73,50 @@ Outcome Workshop::forge(const std::vector<std::string>& arguments) const {
 }
 
 Outcome Workshop::cairn_with_file_limit(uint64_t bytes, const std::vector<std::string>& arguments) const {
-  return run(CAIRN_PROGRAM, arguments, bytes);
+  return run(CAIRN_PROGRAM, arguments, [bytes] {
+    const rlimit limit{bytes, bytes};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  });
+}
+
+Outcome Workshop::cairn_with_plain_rights(const std::vector<std::string>& arguments) const {
+  return run(CAIRN_PROGRAM, arguments, [] {
+    for (const int right : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH}) ::prctl(PR_CAPBSET_DROP, right, 0, 0, 0);
+  });
 }
 
 Outcome Workshop::run(const std::string& program, const std::vector<std::string>& arguments,
-                      uint64_t file_limit) const {
-  const auto out = folder_ / ".out", err = folder_ / ".err";
+                      const std::function<void()>& restrict) const {
+  return finish("", spawn("", program, arguments, restrict));
+}
+
+pid_t Workshop::start(const std::string& name, const std::vector<std::string>& arguments) const {
+  return spawn(name, CAIRN_PROGRAM, arguments, {});
+}
+
+pid_t Workshop::spawn(const std::string& name, const std::string& program,
+                      const std::vector<std::string>& arguments,
+                      const std::function<void()>& restrict) const {
   const pid_t child = ::fork();
-  if (child == 0) {
-    redirect(out, STDOUT_FILENO);
-    redirect(err, STDERR_FILENO);
-    ::setenv("XDG_DATA_HOME", (folder_ / ".data").c_str(), 1);
-    if (file_limit != UINT64_MAX) {
-      const rlimit limit{file_limit, file_limit};
-      ::setrlimit(RLIMIT_FSIZE, &limit);
-    }
-    if (::chdir(folder_.c_str()) != 0) ::_exit(126);
-    std::vector<char*> words = {const_cast<char*>(program.c_str())};
-    for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
-    words.push_back(nullptr);
-    ::execv(program.c_str(), words.data());
-    ::_exit(127);
-  }
+  if (child != 0) return child;
+  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+  redirect(folder_ / (".out" + name), STDOUT_FILENO);
+  redirect(folder_ / (".err" + name), STDERR_FILENO);
+  ::setenv("XDG_DATA_HOME", (folder_ / ".data").c_str(), 1);
+  if (restrict) restrict();
+  if (::chdir(folder_.c_str()) != 0) ::_exit(126);
+  std::vector<char*> words = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  ::execv(program.c_str(), words.data());
+  ::_exit(127);
+}
+
+Outcome Workshop::finish(const std::string& name, pid_t process) const {
   int status = 0;
-  ::waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(out), slurp(err)};
+  ::waitpid(process, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(folder_ / (".out" + name)),
+          slurp(folder_ / (".err" + name))};
 }
 
 std::string Workshop::must(const std::vector<std::string>& arguments) const {

@@ -1,7 +1,10 @@
 // Runs the program as a person would, in a folder of its own with keys of its own.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +32,11 @@ class Workshop {
   Outcome cairn(const std::vector<std::string>& arguments) const;
   // The same on a disk on which no file grows beyond `bytes`.
   Outcome cairn_with_file_limit(uint64_t bytes, const std::vector<std::string>& arguments) const;
+  // The same for somebody whom permissions of files bind, which they do not bind the superuser.
+  Outcome cairn_with_plain_rights(const std::vector<std::string>& arguments) const;
+  // The same beside others: each at a time has a name of its own. start() returns the process.
+  pid_t start(const std::string& name, const std::vector<std::string>& arguments) const;
+  Outcome finish(const std::string& name, pid_t process) const;
   Outcome forge(const std::vector<std::string>& arguments) const;
   // Fails the test, showing what was printed, unless the exit code is 0. Returns standard output.
   std::string must(const std::vector<std::string>& arguments) const;
@@ -36,8 +44,11 @@ class Workshop {
   void write(const std::string& name, const std::string& text) const;
 
  private:
+  // `restrict` is called in the child before the program starts.
   Outcome run(const std::string& program, const std::vector<std::string>& arguments,
-              uint64_t file_limit = UINT64_MAX) const;
+              const std::function<void()>& restrict = {}) const;
+  pid_t spawn(const std::string& name, const std::string& program, const std::vector<std::string>& arguments,
+              const std::function<void()>& restrict) const;
 
   std::filesystem::path folder_;
 };

@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +15,9 @@ namespace cairn {
 namespace {
 
 Error system_error(const std::filesystem::path& path, const char* action) {
-  return {path.string() + ": cannot " + action + ": " + std::strerror(errno)};
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return {path.string() + ": cannot " + action + ": " + std::strerror(errno) +
+          (full ? "; free some space and try again" : "")};
 }
 
 Status write_all(int fd, BytesView bytes, const std::filesystem::path& path) {
@@ -47,7 +50,19 @@ Status write_synced(Descriptor& fd, BytesView bytes, const std::filesystem::path
   return {};
 }
 
-Status replace_file(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
+Status write_through(const std::filesystem::path& path, BytesView bytes) {
+  Descriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.get() < 0) return system_error(path, "write");
+  return write_all(fd.get(), bytes, path);
+}
+
+Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t mode) {
+  std::error_code error;
+  const auto kind = std::filesystem::status(name, error).type();
+  if (kind == std::filesystem::file_type::directory) return Error{name.string() + ": is a folder"};
+  const bool is_there = kind != std::filesystem::file_type::not_found && !error;
+  if (is_there && kind != std::filesystem::file_type::regular) return write_through(name, bytes);
+  const std::filesystem::path path = is_there ? std::filesystem::canonical(name, error) : name;
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   Descriptor file;
   CAIRN_TRY(const std::filesystem::path temporary, create_temporary(path, mode, file));
@@ -105,6 +120,21 @@ Status make_directory(const std::filesystem::path& path) {
   std::filesystem::create_directories(path, error);
   if (error) return Error{path.string() + ": cannot create the directory: " + error.message()};
   return {};
+}
+
+Result<DirectoryLock> DirectoryLock::take(const std::filesystem::path& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Error{directory.string() + ": cannot be opened: " + std::strerror(errno)};
+  int locked = ::flock(fd, LOCK_EX);
+  while (locked != 0 && errno == EINTR) locked = ::flock(fd, LOCK_EX);
+  if (locked == 0) return DirectoryLock(fd);
+  const Error error{directory.string() + ": cannot be locked: " + std::strerror(errno)};
+  ::close(fd);
+  return error;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace cairn

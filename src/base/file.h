@@ -12,7 +12,8 @@ namespace cairn {
 Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size);
 
 // Writes a temporary file beside `path`, syncs it, renames it over `path` and syncs the folder. On an error
-// (a full disk, say) the old file is as it was and the temporary one is gone.
+// (a full disk, say) the old file is as it was and the temporary one is gone. What a link leads to is written,
+// not the link; a device or pipe is written to, not replaced.
 Status write_file(const std::filesystem::path& path, BytesView bytes);
 Status write_private_file(const std::filesystem::path& path, BytesView bytes);  // mode 0600
 

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -71,6 +72,27 @@ TEST_F(Files, AFullDiskLeavesTheOldFileAndNoRemains) {
   EXPECT_FALSE(status);
   EXPECT_EQ(*read_file(directory_ / "a", 100), Bytes(10, 1));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);
+}
+
+// As root, `-o /dev/full` once put a plain file in the place of the device.
+TEST_F(Files, APipeIsWrittenToAndALinkFollowed) {
+  const auto pipe = directory_ / "pipe", link = directory_ / "link";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  EXPECT_TRUE(write_file(pipe, Bytes{7, 8}));
+  Bytes got(3);
+  EXPECT_EQ(::read(reader, got.data(), got.size()), 2);
+  EXPECT_EQ(got[1], 8);
+  ::close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+
+  ASSERT_TRUE(write_file(directory_ / "a", Bytes{1}));
+  std::filesystem::create_symlink("a", link);
+  ASSERT_TRUE(write_file(link, Bytes{2}));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(*read_file(directory_ / "a", 1), Bytes{2});
+  EXPECT_FALSE(write_file(directory_, Bytes{1}));
 }
 
 TEST_F(Files, ABlobIsFoundByItsDigest) {

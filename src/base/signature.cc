@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 namespace cairn {
 namespace {
 
@@ -44,6 +46,14 @@ bool signature_valid(const PublicKey& key, BytesView message, const Signature& s
   initialize();
   return crypto_sign_verify_detached(signature.bytes.data(), message.data(), message.size(),
                                      key.bytes.data()) == 0;
+}
+
+Result<PublicKey> PublicKey::from_hex(std::string_view hex) {
+  CAIRN_TRY(const Bytes bytes, cairn::from_hex(hex));
+  PublicKey key;
+  if (bytes.size() != key.bytes.size()) return Error{"a public key has 64 hexadecimal digits"};
+  std::copy(bytes.begin(), bytes.end(), key.bytes.begin());
+  return key;
 }
 
 }  // namespace cairn

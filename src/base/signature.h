@@ -14,6 +14,7 @@ struct PublicKey {
   std::array<uint8_t, 32> bytes{};
   auto operator<=>(const PublicKey&) const = default;
   std::string hex() const { return to_hex(bytes); }
+  static Result<PublicKey> from_hex(std::string_view hex);
 };
 
 struct Signature {

@@ -30,9 +30,10 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const Digest digest, recompute(shared, project, options.claim));
   CAIRN_CHECK(project::file_appeal(project, key, options.claim, digest));
   print(shared, Json{{"claim", options.claim}, {"recomputed", digest.hex()}},
-        fmt::format("the appeal against the verdict on claim {} is in the log; the root decides: cairn void "
-                    "{} --claim {}\n",
-                    options.claim, options.directory.string(), options.claim));
+        fmt::format(
+            "the appeal against the verdict on claim {} is in the log; the root decides: cairn root void "
+            "{} --claim {}\n",
+            options.claim, shell_word(options.directory), options.claim));
   return kDone;
 }
 

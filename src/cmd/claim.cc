@@ -61,12 +61,13 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
   CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
   CAIRN_TRY(const trust::EntryId entry, entry_of(project, options));
+  CAIRN_CHECK(project::check_claim(project, key, entry));
   CAIRN_TRY(const Digest digest, recomputed(shared, project, entry, options));
   CAIRN_TRY(const trust::ClaimId claim, project::file_claim(project, key, entry, digest));
   const std::string culprit = project.user_name(project.state().entry(entry).user);
   print(shared, Json{{"claim", claim}, {"entry", entry}, {"against", culprit}, {"recomputed", digest.hex()}},
         fmt::format("claim {}: {} says that entry {} by {} is false\nnext: cairn judge {}\n", claim,
-                    options.user, entry, printable(culprit), options.directory.string()));
+                    options.user, entry, printable(culprit), shell_word(options.directory)));
   return kDone;
 }
 

@@ -13,7 +13,8 @@ struct Options {
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const SigningKey coordinator, project::load_key(keys, project, project::kCoordinatorKey));
+  CAIRN_TRY(const SigningKey coordinator,
+            project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator()));
   CAIRN_TRY(const project::ClosedRound closed, project::close_round(project, coordinator));
   print(shared,
         Json{{"round", closed.round},

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 #include "base/threads.h"
 #include "project/contribution.h"
@@ -28,6 +30,35 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+// Bytes of the UTF-8 character that the text starts with; 0 if it starts with none (RFC 3629).
+size_t character_size(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const size_t size = first < 0x80   ? 1
+                      : first < 0xc2 ? 0
+                      : first < 0xe0 ? 2
+                      : first < 0xf0 ? 3
+                      : first < 0xf5 ? 4
+                                     : 0;
+  if (size > text.size()) return 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  const bool outside = (first == 0xed && byte(1) >= 0xa0) || (first == 0xf4 && byte(1) >= 0x90);
+  return overlong || outside ? 0 : size;
+}
+
+// Control characters (C0, DEL, C1) and those that turn the direction of writing.
+bool drives_terminals(std::string_view character) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(character[i]); };
+  if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
+  if (character.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0;
+  if (character.size() != 3 || byte(0) != 0xe2) return false;
+  if (byte(1) == 0x80) return byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xa8 && byte(2) <= 0xae);
+  return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+}
+
 class ProgressLine {
  public:
   explicit ProgressLine(std::string what) : what_(std::move(what)), terminal_(isatty(STDERR_FILENO) == 1) {}
@@ -43,6 +74,7 @@ class ProgressLine {
 
   void draw(uint64_t done, uint64_t total) {
     const auto now = Clock::now();
+    if (done < std::exchange(done_, done)) started_ = now;  // the next of several steps
     const double elapsed = std::chrono::duration<double>(now - started_).count();
     if (done >= total) return erase();
     if (elapsed < 1 || now - drawn_ < std::chrono::milliseconds(100)) return;
@@ -63,6 +95,7 @@ class ProgressLine {
   std::string what_;
   bool terminal_;
   bool visible_ = false;
+  uint64_t done_ = 0;
   Clock::time_point started_ = Clock::now();
   Clock::time_point drawn_{};
 };
@@ -94,7 +127,26 @@ Result<SigningKey> user_key(const Shared& shared, const project::Project& projec
     return Error{key.error().message + "; `cairn user " + project.directory().string() + " " + user +
                  "` makes one"};
   }
+  const trust::KeyOwner* owner = project.state().owner(key->public_key());
+  if (owner != nullptr && owner->retired) {
+    return Error{
+        "user " + user + ": the key in " + ring.directory().string() +
+        " signs nothing any more: it was replaced or its device removed; `cairn key list` shows others"};
+  }
   return key;
+}
+
+Result<SigningKey> root_key(const Shared& shared, const project::Project& project) {
+  CAIRN_TRY(const ledger::KeyRing ring, shared.key_ring(project.directory()));
+  return project::load_role_key(ring, project, project::kRootKey, project.genesis().root);
+}
+
+Result<PublicKey> public_key(const Shared& shared, const project::Project& project, const std::string& text) {
+  if (auto key = PublicKey::from_hex(text)) return key;
+  CAIRN_TRY(const ledger::KeyRing ring, shared.key_ring(project.directory()));
+  if (const auto key = project::load_key(ring, project, text)) return key->public_key();
+  return Error{"key " + text + ": is neither 64 hexadecimal digits nor the name of a key in " +
+               ring.directory().string()};
 }
 
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,
@@ -103,6 +155,14 @@ CLI::App* add_command(CLI::App& app, const std::string& name, const std::string&
   command->footer("Also --isa, --threads, --keys and --json: see `cairn --help`.\n\nExample:\n  " + example);
   command->fallthrough();
   return command;
+}
+
+CLI::App* add_group(CLI::App& app, const std::string& name, const std::string& summary) {
+  CLI::App* group = app.add_subcommand(name, summary);
+  group->footer("Each has --help with an example: cairn " + name + " COMMAND --help");
+  group->fallthrough();
+  group->require_subcommand(1);
+  return group;
 }
 
 void set_action(CLI::App* command, Action action) {
@@ -115,11 +175,11 @@ void set_action(CLI::App* command, Action action) {
   });
 }
 
-void print(const Shared& shared, const Json& json, const std::string& text) {
+void print(const Shared& shared, const Json& json, const std::string& text, std::FILE* stream) {
   if (shared.json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print(stream, "{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
   } else {
-    fmt::print("{}", text);
+    fmt::print(stream, "{}", text);
   }
 }
 
@@ -138,15 +198,30 @@ std::string plural(uint64_t count, const std::string& singular, const std::strin
 
 std::string printable(std::string_view text) {
   std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += fmt::format("\\x{:02x}", byte);
+  while (!text.empty()) {
+    const size_t size = character_size(text);
+    const std::string_view character = text.substr(0, std::max<size_t>(1, size));
+    if (size != 0 && !drives_terminals(character)) {
+      result += character;
     } else {
-      result += c;
+      for (const char c : character) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
+    text.remove_prefix(character.size());
   }
   return result;
+}
+
+std::string shell_word(const std::filesystem::path& path) {
+  static constexpr std::string_view kPlain = "/-_.,:+@%=";
+  const std::string text = printable(path.string());
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kPlain.find(c) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 }  // namespace cairn::cmd

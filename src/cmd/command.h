@@ -4,6 +4,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -39,12 +40,18 @@ struct Shared {
 // The user's own key in this project, or an error that says how to get one.
 Result<SigningKey> user_key(const Shared& shared, const project::Project& project, const std::string& user);
 
+// The root's key, wherever it has been put in the key ring.
+Result<SigningKey> root_key(const Shared& shared, const project::Project& project);
+// A public key: 64 hexadecimal digits, or the name of a key in the key ring.
+Result<PublicKey> public_key(const Shared& shared, const project::Project& project, const std::string& text);
+
 // A subcommand's work: what it returns is the exit code.
 using Action = std::function<Result<int>()>;
 
 // One function for each subcommand: adds it to `app`. `shared` outlives the app.
 void add_new(CLI::App& app, const Shared& shared);
 void add_user(CLI::App& app, const Shared& shared);
+void add_key(CLI::App& app, const Shared& shared);
 void add_unit(CLI::App& app, const Shared& shared);
 void add_gradient(CLI::App& app, const Shared& shared);
 void add_submit(CLI::App& app, const Shared& shared);
@@ -53,7 +60,7 @@ void add_probe(CLI::App& app, const Shared& shared);
 void add_claim(CLI::App& app, const Shared& shared);
 void add_judge(CLI::App& app, const Shared& shared);
 void add_appeal(CLI::App& app, const Shared& shared);
-void add_void(CLI::App& app, const Shared& shared);
+void add_root(CLI::App& app, const Shared& shared);
 void add_log(CLI::App& app, const Shared& shared);
 void add_status(CLI::App& app, const Shared& shared);
 void add_verify(CLI::App& app, const Shared& shared);
@@ -64,10 +71,28 @@ void add_selftest(CLI::App& app, const Shared& shared);
 // Adds a subcommand with its help and example; `action` runs after parsing.
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,
                       const std::string& example);
+// A command of commands: `cairn NAME SUBCOMMAND`, each of which is added to what this returns.
+CLI::App* add_group(CLI::App& app, const std::string& name, const std::string& summary);
 void set_action(CLI::App* command, Action action);
 
+// A command of a group, about the project DIR; Options has `directory`. The command has room for more
+// options.
+template <class Options>
+struct Verb {
+  const char *name, *summary, *example;
+  Result<int> (*run)(const Shared&, const Options&);
+};
+template <class Options>
+CLI::App* add_verb(CLI::App& group, const Shared& shared, const Verb<Options>& verb,
+                   const std::shared_ptr<Options>& options) {
+  CLI::App* command = add_command(group, verb.name, verb.summary, verb.example);
+  command->add_option("DIR", options->directory, "The project")->required();
+  set_action(command, [&shared, options, run = verb.run] { return run(shared, *options); });
+  return command;
+}
+
 // Prints `json` with --json, `text` otherwise.
-void print(const Shared& shared, const Json& json, const std::string& text);
+void print(const Shared& shared, const Json& json, const std::string& text, std::FILE* stream = stdout);
 
 // A progress line on stderr with the time left: redrawn on a terminal, absent elsewhere. It appears after a
 // second and is gone when done. Returns false from the moment that Ctrl-C was pressed.
@@ -79,7 +104,11 @@ Json number(trust::Reputation reputation);
 // "3 entries", "1 entry".
 std::string plural(uint64_t count, const std::string& singular, const std::string& several);
 
-// Escapes control characters, so that a name cannot drive the terminal.
+// Escapes control characters, marks that turn the direction of writing and what is no UTF-8, so that a name
+// cannot drive the terminal.
 std::string printable(std::string_view text);
+
+// A path as a shell wants it: quoted where need be.
+std::string shell_word(const std::filesystem::path& path);
 
 }  // namespace cairn::cmd

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include "base/file.h"
-#include "cmd/command.h"
+#include "cmd/files.h"
 #include "project/contribution.h"
 #include "project/dump.h"
 
@@ -27,15 +26,18 @@ Result<work::GradientFile> compute(const Shared& shared, const project::Project&
 }
 
 Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_CHECK(check_output(options.file));
+  if (options.dump == "-") return Error{"--dump -: a dump goes into a file, not to standard output"};
+  if (!options.dump.empty()) CAIRN_CHECK(check_output(options.dump));
   CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
   CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
   CAIRN_TRY(const work::GradientFile gradient, compute(shared, project, options));
   CAIRN_TRY(const project::Submission submission,
             project::make_submission(project, key, options.user, gradient));
-  CAIRN_CHECK(write_file(options.file, project::encode(submission)));
+  CAIRN_CHECK(write_output(options.file, project::encode(submission)));
   const Digest digest = sha256(submission.gradient);
-  print(
-      shared,
+  print_about(
+      options.file, shared,
       Json{{"unit", gradient.unit},
            {"round", gradient.round},
            {"images", gradient.samples},
@@ -44,7 +46,7 @@ Result<int> run(const Shared& shared, const Options& options) {
            {"file", options.file.string()}},
       fmt::format("unit {} of round {}: {}, training loss {:.4f}\n  gradient {}\nnext: cairn submit {} {}\n",
                   gradient.unit, gradient.round, plural(gradient.samples, "image", "images"), gradient.loss,
-                  digest.hex(), options.directory.string(), options.file.string()));
+                  digest.hex(), shell_word(options.directory), shell_word(options.file)));
   return kDone;
 }
 
@@ -57,7 +59,8 @@ void add_gradient(CLI::App& app, const Shared& shared) {
   command->add_option("DIR", options->directory, "The project")->required();
   command->add_option("--unit", options->unit, "Which unit; `cairn unit` gives one")->required();
   command->add_option("--user", options->user, "Who computes")->required();
-  command->add_option("-o,--output", options->file, "File to write, for `cairn submit`")->required();
+  command->add_option("-o,--output", options->file, "File to write, for `cairn submit` (-: standard output)")
+      ->required();
   auto* dump = command->add_option(
       "--dump", options->dump, "Also write batch, labels, parameters and float gradients as NumPy's .npz");
   command->add_flag("--all", options->all, "With --dump: every forward tensor too")->needs(dump);

@@ -41,27 +41,67 @@ std::string to_text(const project::Project& project, const project::Judgement& j
       judgement.claim, judgement.entry, fallen, plural(judgement.revoked_entries, "entry is", "entries are"));
 }
 
-Result<int> run(const Shared& shared, const Options& options) {
-  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
-  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
-  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.key));
-  std::optional<SigningKey> coordinator;
-  if (auto loaded = project::load_key(keys, project, project::kCoordinatorKey))
-    coordinator = *std::move(loaded);
-  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
-
+// What this command has decided so far.
+struct Report {
   Json json = Json::array();
   std::string text;
-  for (const trust::ClaimId claim : project::claims_for(project, key.public_key())) {
-    if (project.state().claim(claim).standing.status != trust::Claim::Status::open) continue;  // moot by now
-    CAIRN_TRY(const project::Judgement judgement,
-              project::judge(project, trainer, claim, key, coordinator, progress_line("recomputing")));
+
+  void add(const project::Project& project, const project::Judgement& judgement) {
     json.push_back(to_json(project, judgement));
     text += to_text(project, judgement);
   }
-  if (text.empty()) text = "no claim is open\n";
-  print(shared, json, text);
+};
+
+bool is_open(const project::Project& project, trust::ClaimId claim) {
+  return project.state().claim(claim).standing.status == trust::Claim::Status::open;
+}
+
+std::vector<trust::ClaimId> decided_claims(const project::Project& project) {
+  std::vector<trust::ClaimId> decided;
+  for (trust::ClaimId id = 1; project.state().has_claim(id); ++id) {
+    if (is_open(project, id) && project.state().decided(id)) decided.push_back(id);
+  }
+  return decided;
+}
+
+Status vote(const Shared& shared, project::Project& project, const SigningKey& key,
+            const std::optional<SigningKey>& coordinator, Report& report) {
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  for (const trust::ClaimId claim : project::claims_for(project, key.public_key())) {
+    if (!is_open(project, claim) || project.state().decided(claim)) continue;
+    CAIRN_TRY(const project::Judgement judgement,
+              project::judge(project, trainer, claim, key, coordinator, progress_line("recomputing")));
+    report.add(project, judgement);
+  }
+  return {};
+}
+
+// A judge votes; the coordinator states what the votes decide; one person may be both.
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
+  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+  std::optional<SigningKey> coordinator;
+  if (auto held =
+          project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator())) {
+    coordinator = *std::move(held);
+  }
+  Report report;
+  for (const trust::ClaimId claim : decided_claims(project)) {
+    if (!coordinator || !is_open(project, claim)) continue;
+    CAIRN_TRY(const project::Judgement judgement, project::state_verdict(project, *coordinator, claim));
+    report.add(project, judgement);
+  }
+  const auto key = project::load_key(keys, project, options.key);
+  const bool judge = key && project.state().judges().contains(key->public_key());
+  if (judge) CAIRN_CHECK(vote(shared, project, *key, coordinator, report));
+  if (!judge && report.text.empty()) {
+    if (!key) return key.error();
+    return Error{"key " + options.key +
+                 ": is no judge of this project; the root can make it one: cairn root add-judge"};
+  }
+  if (report.text.empty()) report.text = "no claim is open\n";
+  print(shared, report.json, report.text);
   return kDone;
 }
 

@@ -46,6 +46,8 @@ Result<int> run(const Shared& shared, const Options& options) {
         return {};
       }));
   if (json) fmt::print("{}]\n", first ? "" : "\n");
+  if (first && !json)
+    fmt::print(stderr, "cairn: no entry is live yet; what is handed in opens when its round closes\n");
   return kDone;
 }
 

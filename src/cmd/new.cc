@@ -14,6 +14,7 @@ struct Options {
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
+  if (options.directory.empty()) return Error{"DIR: is empty; name a folder to make"};
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
   const project::NewProject wanted{options.model, options.data, options.recipe};
   CAIRN_TRY(const project::Project made,
@@ -27,16 +28,16 @@ Result<int> run(const Shared& shared, const Options& options) {
                      {"images", manifest.count(data::Split::train)},
                      {"classes", manifest.classes.size()},
                      {"unit_images", made.recipe().unit_images()}};
-  print(
-      shared, json,
-      fmt::format("{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
-                  "round 0 is open; a unit is {}\n"
-                  "the keys of root, coordinator and judge are in {}\n"
-                  "next: cairn user {} NAME\n",
-                  options.directory.string(), printable(options.model), model::parameter_count(made.graph()),
-                  printable(manifest.name), manifest.count(data::Split::train), manifest.classes.size(),
-                  plural(made.recipe().unit_images(), "image", "images"), keys.directory().string(),
-                  options.directory.string()));
+  print(shared, json,
+        fmt::format("{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
+                    "round 0 is open; a unit is {}\n"
+                    "the keys of root, coordinator and judge are in {}\n"
+                    "next: cairn user {} NAME\n",
+                    printable(options.directory.string()), printable(options.model),
+                    model::parameter_count(made.graph()), printable(manifest.name),
+                    manifest.count(data::Split::train), manifest.classes.size(),
+                    plural(made.recipe().unit_images(), "image", "images"), keys.directory().string(),
+                    shell_word(options.directory)));
   return kDone;
 }
 

@@ -44,7 +44,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   const std::string name = project.user_name(user);
   const std::string advice = probe.match() ? ""
                                            : fmt::format("next: cairn claim {} --entry {} --user NAME\n",
-                                                         options.directory.string(), entry);
+                                                         shell_word(options.directory), entry);
   print(shared,
         Json{{"entry", entry},
              {"userid", user},

@@ -1,5 +1,7 @@
 #include "cmd/run.h"
 
+#include <fmt/format.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -39,15 +41,26 @@ int list_isas() {
   return kDone;
 }
 
+// One sentence, which names the command whose help explains it.
+std::string usage_error(const CLI::App* app, const CLI::Error& error) {
+  std::string name = "cairn";
+  while (!app->get_subcommands().empty()) {
+    app = app->get_subcommands().back();
+    name += " " + app->get_name();
+  }
+  return fmt::format("cairn: {}; see `{} --help`\n", printable(error.what()), name);
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app(kAbout, "cairn");
   Shared shared;
   app.footer(kExample);
+  app.failure_message(usage_error);
   app.set_version_flag("--version", CAIRN_VERSION);
   add_shared_options(app, shared);
-  for (const auto add :
-       {add_new, add_user, add_unit, add_gradient, add_submit, add_close, add_probe, add_claim, add_judge,
-        add_appeal, add_void, add_log, add_status, add_verify, add_eval, add_export, add_selftest}) {
+  for (const auto add : {add_new, add_user, add_key, add_unit, add_gradient, add_submit, add_close, add_probe,
+                         add_claim, add_judge, add_appeal, add_root, add_log, add_status, add_verify,
+                         add_eval, add_export, add_selftest}) {
     add(app, shared);
   }
   app.parse_complete_callback([&] {

@@ -48,6 +48,7 @@ Json to_json(const project::Project& project) {
   const trust::State& state = project.state();
   Json json = {{"project", project.id().hex()},
                {"round", state.rounds().size() - 1},
+               {"paused", state.paused()},
                {"model_digest", state.rounds().back().snapshot.hex()},
                {"events", project.events().size()},
                {"log_root", project.head().root.hex()},
@@ -68,6 +69,8 @@ Json to_json(const project::Project& project) {
                              {"revoked_entries", line.revoked},
                              {"banned", line.banned}});
   }
+  json["coordinator"] = state.coordinator().hex();
+  for (const PublicKey& judge : state.judges()) json["judges"].push_back(judge.hex());
   return json;
 }
 
@@ -84,6 +87,7 @@ std::string to_text(const project::Project& project) {
       claims_with(state, Claim::Status::open), claims_with(state, Claim::Status::upheld),
       claims_with(state, Claim::Status::rejected), plural(project.events().size(), "event", "events"),
       project.head().root.hex().substr(0, 16));
+  if (state.paused()) text += "paused by the root: takes nothing until resumed\n";
   const auto lines = leaderboard(project);
   if (!lines.empty())
     text += fmt::format("\n{:>6}  {:<20} {:>12} {:>8} {:>8}\n", "userid", "name", "reputation", "entries",

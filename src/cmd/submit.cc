@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include "base/file.h"
-#include "cmd/command.h"
+#include "cmd/files.h"
 #include "project/contribution.h"
 
 namespace cairn::cmd {
@@ -14,9 +13,10 @@ struct Options {
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
   const uint64_t limit = project::max_submission_size(model::parameter_count(project.graph()));
-  CAIRN_TRY(const Bytes bytes, read_file(options.file, limit));
+  CAIRN_TRY(const Bytes bytes, read_input(options.file, limit));
   const auto accepted = project::submit(project, bytes, system_environment());
-  if (!accepted) return accepted.error().within(options.file.string());
+  if (!accepted)
+    return accepted.error().within(options.file == "-" ? "standard input" : options.file.string());
   const std::string user = project.user_name(accepted->user);
   print(shared,
         Json{{"entry", accepted->entry},
@@ -25,8 +25,10 @@ Result<int> run(const Shared& shared, const Options& options) {
              {"userid", accepted->user},
              {"user", user},
              {"event", accepted->event}},
-        fmt::format("accepted: entry {} (unit {} of round {}) by {}, sealed until the round closes\n",
-                    accepted->entry, accepted->unit, accepted->round, printable(user)));
+        fmt::format("accepted: entry {} (unit {} of round {}) by {}, sealed until the round closes\n"
+                    "next, for whoever coordinates: cairn close {}\n",
+                    accepted->entry, accepted->unit, accepted->round, printable(user),
+                    shell_word(options.directory)));
   return kDone;
 }
 
@@ -37,7 +39,7 @@ void add_submit(CLI::App& app, const Shared& shared) {
                               "cairn submit study ada.gradient");
   auto options = std::make_shared<Options>();
   command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("FILE", options->file, "What `cairn gradient` wrote")->required();
+  command->add_option("FILE", options->file, "What `cairn gradient` wrote (-: standard input)")->required();
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -14,14 +14,16 @@ struct Options {
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
   CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+  if (project.state().paused())
+    return Error{options.directory.string() + ": the project is paused by its root; try again later"};
   CAIRN_TRY(const project::Lease lease, project::take_unit(project, key.public_key(), system_environment()));
   const uint64_t images = project.recipe().unit_images();
   print(shared,
         Json{{"unit", lease.unit}, {"round", lease.round}, {"images", images}, {"expires", lease.expires}},
         fmt::format("unit {} of round {} is yours for an hour: {}\n"
-                    "next: cairn gradient {} --unit {} --user {} -o FILE\n",
-                    lease.unit, lease.round, plural(images, "image", "images"), options.directory.string(),
-                    lease.unit, options.user));
+                    "next: cairn gradient {} --unit {} --user {} -o {}.gradient\n",
+                    lease.unit, lease.round, plural(images, "image", "images"), shell_word(options.directory),
+                    lease.unit, options.user, options.user));
   return kDone;
 }
 

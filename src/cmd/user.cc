@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cmd/command.h"
+#include "project/account.h"
 #include "project/contribution.h"
 
 namespace cairn::cmd {
@@ -9,16 +10,25 @@ namespace {
 struct Options {
   std::filesystem::path directory;
   std::string name;
+  bool join = false;
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
-  CAIRN_TRY(const auto opened, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const PublicKey key, project::add_user(opened, keys, options.name));
-  print(shared, Json{{"name", options.name}, {"key", key.hex()}},
-        fmt::format("{} has a key now and joins the log with the first accepted entry\n"
-                    "next: cairn unit {} --user {}\n",
-                    options.name, options.directory.string(), options.name));
+  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+  Json json = {{"name", options.name}};
+  std::string text;
+  if (options.join) {
+    CAIRN_TRY(json["userid"], project::join(project, keys, options.name));
+    text = fmt::format("{} has a key and is user {} in the log\n", options.name, json["userid"].dump());
+  } else {
+    CAIRN_CHECK(project::add_user(project, keys, options.name));
+    text = fmt::format("{} has a key now and joins the log with the first accepted entry\n", options.name);
+  }
+  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.name));
+  json["key"] = key.public_key().hex();
+  print(shared, json,
+        text + fmt::format("next: cairn unit {} --user {}\n", shell_word(options.directory), options.name));
   return kDone;
 }
 
@@ -30,6 +40,8 @@ void add_user(CLI::App& app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command->add_option("DIR", options->directory, "The project")->required();
   command->add_option("NAME", options->name, "What others will call you")->required();
+  command->add_flag("--join", options->join,
+                    "Join the log at once, so that the root can endow you (default: with the first entry)");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -180,6 +180,31 @@ Result<SigningKey> KeyRing::load(const std::string& project, const std::string& 
   return key;
 }
 
+Status KeyRing::rename(const std::string& project, const std::string& from, const std::string& to) {
+  CAIRN_TRY(const SigningKey key, load(project, from));
+  if (from == to) return {};
+  const auto present = load(project, to);
+  if (!present || present->public_key() != key.public_key()) CAIRN_CHECK(add(project, to, key));
+  return remove(project, from);
+}
+
+Status KeyRing::replace(const std::string& project, const std::string& name, const std::string& successor) {
+  CAIRN_TRY(const SigningKey key, load(project, successor));
+  const Wiped<std::string> text = key_text(project, name, key);
+  CAIRN_CHECK(write_private_file(path(project, name), as_bytes(text.content)));
+  return remove(project, successor);
+}
+
+Status KeyRing::remove(const std::string& project, const std::string& name) {
+  CAIRN_CHECK(check_word("project", project));
+  CAIRN_CHECK(check_word("name", name));
+  const std::filesystem::path file = path(project, name);
+  std::error_code error;
+  std::filesystem::remove(file, error);
+  if (error) return error_at(file, "cannot be removed: " + error.message());
+  return sync_directory(file.parent_path());
+}
+
 Result<std::vector<std::string>> KeyRing::names(const std::string& project) const {
   CAIRN_CHECK(check_word("project", project));
   std::vector<std::string> names;

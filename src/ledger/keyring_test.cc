@@ -78,6 +78,34 @@ TEST_F(KeyRingTest, NeverReplacesAKey) {
   EXPECT_TRUE(ring().names("none")->empty());
 }
 
+TEST_F(KeyRingTest, AKeyGetsAnotherName) {
+  KeyRing keys = ring();
+  const auto ada = keys.create("p", "ada");
+  const auto bob = keys.create("p", "bob");
+  ASSERT_TRUE(ada && bob);
+  EXPECT_FALSE(keys.rename("p", "ada", "bob"));
+  EXPECT_FALSE(keys.rename("p", "nobody", "countess"));
+  ASSERT_TRUE(keys.rename("p", "ada", "countess"));
+  EXPECT_EQ(keys.names("p").value(), (std::vector<std::string>{"bob", "countess"}));
+  EXPECT_EQ(keys.load("p", "countess")->public_key(), ada->public_key());
+  EXPECT_EQ(keys.load("p", "bob")->public_key(), bob->public_key());
+  ASSERT_TRUE(keys.add("p", "ada", *ada));  // as a crash in the middle of it leaves them
+  ASSERT_TRUE(keys.rename("p", "ada", "countess"));
+  EXPECT_EQ(keys.names("p").value(), (std::vector<std::string>{"bob", "countess"}));
+}
+
+TEST_F(KeyRingTest, ASuccessorTakesAKeysPlace) {
+  KeyRing keys = ring();
+  ASSERT_TRUE(keys.create("p", "ada"));
+  EXPECT_FALSE(keys.replace("p", "ada", "ada.next"));
+  const auto next = keys.create("p", "ada.next");
+  ASSERT_TRUE(next);
+  ASSERT_TRUE(keys.replace("p", "ada", "ada.next"));
+  EXPECT_EQ(keys.names("p").value(), std::vector<std::string>{"ada"});
+  EXPECT_EQ(keys.load("p", "ada")->public_key(), next->public_key());
+  EXPECT_EQ(mode(keys.path("p", "ada")), 0600u);
+}
+
 TEST_F(KeyRingTest, AddedKeysComeBack) {
   const SigningKey key = SigningKey::from_seed({1, 2, 3});
   ASSERT_TRUE(ring().add("p", "judge", key).ok());
@@ -122,11 +150,11 @@ TEST_F(KeyRingTest, RefusesAFolderInsideTheProject) {
 
 TEST_F(KeyRingTest, NamesAreWords) {
   for (const std::string bad : {"", ".", "..", "a/b", "../x", ".hidden", "a b", "a\n"}) {
-    EXPECT_THAT(ring().create("p", bad).error().message, HasSubstr("name: needs 1 to 64 letters"));
-    EXPECT_THAT(ring().load(bad, "x").error().message, HasSubstr("project: needs 1 to 64 letters"));
+    EXPECT_THAT(ring().create("p", bad).error().message, HasSubstr("name: needs 1 to 80 letters"));
+    EXPECT_THAT(ring().load(bad, "x").error().message, HasSubstr("project: needs 1 to 80 letters"));
   }
   EXPECT_FALSE(ring().create("p", std::string(65, 'a')).ok());
-  EXPECT_TRUE(ring().create(std::string(64, 'f'), std::string(64, 'a')).ok());
+  EXPECT_TRUE(ring().create(std::string(64, 'f'), std::string(80, 'a')).ok());
 }
 
 TEST_F(KeyRingTest, DamagedFilesAreRefused) {

@@ -22,12 +22,42 @@ std::string advice(int code, const char* message) {
     case SQLITE_CONSTRAINT:
       return std::string("is damaged or no ledger (") + message + "); restore it from a copy";
     case SQLITE_CANTOPEN:
-      return "cannot be opened: it is missing, or it and its folder are not writable";
+      return "cannot be opened: it is missing, or its folder is not writable; copy the folder to where it is";
     case SQLITE_READONLY:
       return "cannot be written; check the permissions of the file and its folder";
     default:
       return std::string("the disk failed (") + message + ")";
   }
+}
+
+int open_flags(Mode mode) {
+  switch (mode) {
+    case Mode::open:
+      return SQLITE_OPEN_READWRITE;
+    case Mode::create:
+      return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    case Mode::read:
+    case Mode::frozen:
+      return SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+  }
+  return 0;
+}
+
+// SQLite's name for the file; only a URI can say that it is frozen.
+std::string file_name(const std::filesystem::path& path, Mode mode) {
+  if (mode == Mode::open || mode == Mode::create) return path.string();
+  constexpr std::string_view kPlain = "/-_.~";
+  std::string uri = "file:";
+  for (const char c : std::filesystem::absolute(path).string()) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (plain || kPlain.find(c) != std::string_view::npos) {
+      uri += c;
+    } else {
+      const Bytes byte = {static_cast<uint8_t>(c)};
+      uri.append("%").append(to_hex(byte));
+    }
+  }
+  return uri + (mode == Mode::frozen ? "?immutable=1" : "");
 }
 
 // No trigger, view or function that a foreign file may bring is ever run.
@@ -101,9 +131,8 @@ std::string Query::text(int column) const {
 
 Result<Connection> Connection::open(const std::filesystem::path& path, Mode mode, const char* vfs,
                                     int wait_ms) {
-  const int flags = SQLITE_OPEN_READWRITE | (mode == Mode::create ? SQLITE_OPEN_CREATE : 0);
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs);
+  const int code = sqlite3_open_v2(file_name(path, mode).c_str(), &handle, open_flags(mode), vfs);
   Connection connection(handle, path.string());
   if (handle == nullptr) return Error{path.string() + ": not enough memory to open it"};
   if (code != SQLITE_OK) return connection.last_error();

@@ -40,7 +40,12 @@ class Query {
   sqlite3_stmt* statement_;
 };
 
-enum class Mode { open, create };
+enum class Mode {
+  open,
+  create,
+  read,    // of a file that others may write, or a killed process has left
+  frozen,  // of one that nobody can write and that has no write-ahead log: needs no lock, leaves no trace
+};
 
 class Connection {
  public:

@@ -1,5 +1,8 @@
 #include "ledger/sqlite_store.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "ledger/sqlite.h"
 
 namespace cairn::ledger {
@@ -276,6 +279,18 @@ Result<std::vector<Item>> SqliteBackend::list(Space space) {
   }
 }
 
+// How a file can be opened: one that may not be written, as on a read-only disk, is read only.
+Mode mode_for(const std::filesystem::path& path) {
+  const auto writable = [](const std::filesystem::path& place) {
+    return ::faccessat(AT_FDCWD, place.c_str(), W_OK, AT_EACCESS) == 0;
+  };
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (writable(path) && writable(folder)) return Mode::open;
+  std::error_code error;
+  const uintmax_t log = std::filesystem::file_size(path.string() + "-wal", error);
+  return !error && log > 0 ? Mode::read : Mode::frozen;
+}
+
 Result<std::unique_ptr<Store>> create(const std::filesystem::path& path, const SqliteOptions& options) {
   CAIRN_TRY(Connection connection, Connection::open(path, Mode::create, options.vfs, options.lock_wait_ms));
   auto backend = std::make_unique<SqliteBackend>(std::move(connection));
@@ -303,10 +318,11 @@ Result<std::unique_ptr<Store>> create_sqlite_store(const std::filesystem::path& 
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::filesystem::path& path,
                                                  const SqliteOptions& options) {
-  CAIRN_TRY(Connection connection, Connection::open(path, Mode::open, options.vfs, options.lock_wait_ms));
+  const Mode mode = options.vfs == nullptr ? mode_for(path) : Mode::open;
+  CAIRN_TRY(Connection connection, Connection::open(path, mode, options.vfs, options.lock_wait_ms));
   auto backend = std::make_unique<SqliteBackend>(std::move(connection));
   CAIRN_CHECK(backend->check());
-  CAIRN_CHECK(backend->prepare_connection());
+  if (mode == Mode::open) CAIRN_CHECK(backend->prepare_connection());
   return Store::open(std::move(backend));
 }
 

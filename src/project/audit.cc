@@ -57,6 +57,12 @@ Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, c
   return found;
 }
 
+Status check_claim(const Project& project, const SigningKey& claimant, trust::EntryId entry) {
+  CAIRN_CHECK(check_probable(project, entry));
+  const trust::State& state = project.state();
+  return trust::check(state, {state.time(), project.sign(claimant, ledger::ClaimFiled{entry, Digest{}})});
+}
+
 Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, trust::EntryId entry,
                                   const Digest& recomputed) {
   CAIRN_CHECK(check_probable(project, entry));

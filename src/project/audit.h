@@ -23,6 +23,9 @@ Result<Probe> probe(const Project& project, Trainer& trainer, trust::EntryId ent
 Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, const std::string& image,
                                                        std::optional<trust::Round> round);
 
+// Whether the rules would take a claim by that key about the entry: worth asking before recomputing it.
+Status check_claim(const Project& project, const SigningKey& claimant, trust::EntryId entry);
+
 // Files the claim that the entry is false, with the digest that the claimant got.
 Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, trust::EntryId entry,
                                   const Digest& recomputed);

@@ -60,6 +60,13 @@ Result<Judgement> judge(Project& project, Trainer& trainer, trust::ClaimId id, c
   return judgement;
 }
 
+Result<Judgement> state_verdict(Project& project, const SigningKey& coordinator, trust::ClaimId claim) {
+  Judgement judgement{.claim = claim, .entry = project.state().claim(claim).entry};
+  if (const auto decided = project.state().decided(claim)) judgement.recomputed = *decided;
+  CAIRN_CHECK(settle(project, coordinator, judgement));
+  return judgement;
+}
+
 Status file_appeal(Project& project, const SigningKey& appellant, trust::ClaimId claim,
                    const Digest& recomputed) {
   return append_one(project, appellant, ledger::AppealFiled{claim, recomputed});

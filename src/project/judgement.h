@@ -24,6 +24,9 @@ std::vector<trust::ClaimId> claims_for(const Project& project, const PublicKey& 
 Result<Judgement> judge(Project& project, Trainer& trainer, trust::ClaimId claim, const SigningKey& judge,
                         const std::optional<SigningKey>& coordinator, const Progress& progress);
 
+// The coordinator's part alone: states the verdict on an open claim that has the votes for it.
+Result<Judgement> state_verdict(Project& project, const SigningKey& coordinator, trust::ClaimId claim);
+
 Status file_appeal(Project& project, const SigningKey& appellant, trust::ClaimId claim,
                    const Digest& recomputed);
 Status void_verdict(Project& project, const SigningKey& root, trust::ClaimId claim);

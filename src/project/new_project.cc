@@ -78,7 +78,7 @@ Result<Settings> read_settings(const fs::path& file) {
   Settings settings;
   std::string name = "the default recipe";
   if (file.empty()) {
-    settings.text = std::string(work::default_recipe()) + std::string(default_policy_settings());
+    settings.text = std::string(work::default_recipe()) + "\n" + policy_toml(ledger::Policy{});
   } else {
     name = file.string();
     CAIRN_TRY(const Bytes bytes, read_file(file, work::kMaxSettingsSize));

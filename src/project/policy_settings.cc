@@ -1,8 +1,14 @@
 #include "project/policy_settings.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "ledger/event.h"
+#include "trust/reputation.h"
 #include "work/settings.h"
 
 namespace cairn::project {
@@ -12,62 +18,70 @@ using ledger::Policy;
 using work::SettingsReader;
 using work::SettingsTable;
 
-constexpr double kGrid = 281474976710656.0;  // 2^48
+constexpr double kGrid = 0x1p48;        // clip_norm counts 2^-48
+constexpr double kRateGrid = 0x1p40;    // rates count 2^-40
+constexpr double kMillion = 1'000'000;  // growth_ppm counts 10^-6
+constexpr auto kOne = static_cast<double>(ledger::kReputationOne);
 
-uint64_t scaled(double value, double unit) {
-  return static_cast<uint64_t>(std::llrint(value * unit));
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 2> kGrowth = {"linear", "exponential"};
+constexpr std::array<std::string_view, 2> kFate = {"newcomer", "banned"};
+constexpr std::array<std::string_view, 3> kAveraging = {"normalized", "plain", "at_acceptance"};
+constexpr std::array<std::string_view, 3> kClip = {"none", "fixed", "median"};
+
+template <class Enum, size_t N>
+std::string_view name_of(Enum value, const std::array<std::string_view, N>& names) {
+  return names[static_cast<size_t>(value)];
 }
 
-ledger::Reputation reputation(SettingsReader& reader, std::string_view key, ledger::Reputation fallback) {
-  const auto one = static_cast<double>(ledger::kReputationOne);
-  return scaled(reader.number(key, static_cast<double>(fallback) / one, 0, 0.999), one);
+template <class Enum, size_t N>
+void choose(SettingsReader& reader, std::string_view key, const std::array<std::string_view, N>& names,
+            Enum& value) {
+  static_assert(N == 2 || N == 3);
+  const std::string_view present = name_of(value, names);
+  std::string chosen;
+  if constexpr (N == 2) chosen = reader.choice(key, present, {names[0], names[1]});
+  if constexpr (N == 3) chosen = reader.choice(key, present, {names[0], names[1], names[2]});
+  value = static_cast<Enum>(std::ranges::find(names, chosen) - names.begin());
 }
 
-uint32_t count(SettingsReader& reader, std::string_view key, uint32_t fallback, uint32_t low, uint32_t high) {
-  return static_cast<uint32_t>(reader.integer(key, fallback, low, high));
+template <class Integer>
+void scaled(SettingsReader& reader, std::string_view key, double high, double unit, Integer& value) {
+  if (!reader.has(key)) return;
+  value = static_cast<Integer>(std::llrint(reader.number(key, 0, 0, high) * unit));
+}
+
+void count(SettingsReader& reader, std::string_view key, uint32_t low, uint32_t high, uint32_t& value) {
+  value = static_cast<uint32_t>(reader.integer(key, value, low, high));
 }
 
 Status read_trust(SettingsReader reader, Policy& policy) {
-  const bool exponential = reader.choice("growth", "linear", {"linear", "exponential"}) == "exponential";
-  policy.growth = exponential ? ledger::Growth::exponential : ledger::Growth::linear;
-  policy.minimum =
-      reputation(reader, "minimum", exponential ? ledger::kReputationOne / 100'000'000 : policy.minimum);
-  policy.maximum = reputation(reader, "maximum", policy.maximum);
-  policy.step = reputation(reader, "step", policy.step);
-  policy.growth_ppm = static_cast<uint32_t>(scaled(reader.number("growth_rate", 0.019, 0, 1), 1e6));
-  policy.max_steps_per_round = count(reader, "max_steps_per_round", policy.max_steps_per_round, 1, 1'000'000);
-  policy.exam_entries = count(reader, "exam_entries", policy.exam_entries, 0, 1'000'000);
-  policy.judge_votes = count(reader, "judge_votes", policy.judge_votes, 1, ledger::kMaxJudges);
-  policy.fate = reader.choice("convicted", "newcomer", {"newcomer", "banned"}) == "banned"
-                    ? ledger::Fate::banned
-                    : ledger::Fate::newcomer;
+  choose(reader, "growth", kGrowth, policy.growth);
+  scaled(reader, "minimum", 0.999, kOne, policy.minimum);
+  scaled(reader, "maximum", 0.999, kOne, policy.maximum);
+  scaled(reader, "step", 0.999, kOne, policy.step);
+  scaled(reader, "growth_rate", 1, kMillion, policy.growth_ppm);
+  count(reader, "max_steps_per_round", 1, 1'000'000, policy.max_steps_per_round);
+  count(reader, "exam_entries", 0, 1'000'000, policy.exam_entries);
+  count(reader, "judge_votes", 1, ledger::kMaxJudges, policy.judge_votes);
+  choose(reader, "convicted", kFate, policy.fate);
   return reader.finish();
 }
 
 Status read_averaging(SettingsReader reader, Policy& policy) {
-  const std::string rule = reader.choice("rule", "normalized", {"normalized", "plain", "at_acceptance"});
-  policy.averaging = rule == "plain"           ? ledger::Averaging::plain
-                     : rule == "at_acceptance" ? ledger::Averaging::at_acceptance
-                                               : ledger::Averaging::normalized;
-  policy.rate = reader.schedule("rate", 1, 0, 4096);
-  policy.round_size = count(reader, "round_size", policy.round_size, 1, 1'000'000);
-  const std::string clip = reader.choice("clip", "median", {"median", "fixed", "none"});
-  policy.clip = clip == "fixed"  ? ledger::Clip::fixed
-                : clip == "none" ? ledger::Clip::none
-                                 : ledger::Clip::median;
-  policy.clip_norm = scaled(reader.number("clip_norm", 0, 0, 32'768), kGrid);
-  policy.refresh_rounds = count(reader, "refresh_rounds", policy.refresh_rounds, 1, 1'000'000);
-  policy.max_rise = reputation(reader, "max_rise", policy.max_rise);
-  policy.floor_rounds = count(reader, "floor_rounds", policy.floor_rounds, 1, 4096);
+  choose(reader, "rule", kAveraging, policy.averaging);
+  if (reader.has("rate")) policy.rate = reader.schedule("rate", 1, 0, 4096);
+  count(reader, "round_size", 1, 1'000'000, policy.round_size);
+  choose(reader, "clip", kClip, policy.clip);
+  scaled(reader, "clip_norm", 16'384, kGrid, policy.clip_norm);
+  count(reader, "refresh_rounds", 1, 1'000'000, policy.refresh_rounds);
+  scaled(reader, "max_rise", 0.999, kOne, policy.max_rise);
+  count(reader, "floor_rounds", 1, 4096, policy.floor_rounds);
   return reader.finish();
 }
 
-}  // namespace
-
-Result<Policy> parse_policy(std::string_view toml, std::string_view file_name) {
-  CAIRN_TRY(const SettingsTable table, work::parse_settings(toml, file_name));
-  SettingsReader reader(table, "");
-  Policy policy;
+// What the tables say, over what `policy` says already.
+Result<Policy> read_policy(SettingsReader& reader, std::string_view file_name, Policy policy) {
   Status status = read_trust(reader.table("trust"), policy);
   if (status) status = read_averaging(reader.table("averaging"), policy);
   if (status) status = ledger::validate(policy);
@@ -75,29 +89,95 @@ Result<Policy> parse_policy(std::string_view toml, std::string_view file_name) {
   return policy;
 }
 
-std::string_view default_policy_settings() {
-  return R"(
-[trust]                      # who counts how much; see docs/internals/trust.md
-minimum = 0.001              # where everybody starts, and where a convicted user falls to
-maximum = 0.999
-growth = "linear"            # or "exponential"
-step = 0.001                 # linear: what each accepted file adds
-growth_rate = 0.019          # exponential: each accepted file adds this share
-max_steps_per_round = 4      # steps that one user can gain in one round
-exam_entries = 3             # accepted entries before a user may file claims
-judge_votes = 1              # equal votes of judges that make a verdict
-convicted = "newcomer"       # a convicted user may start again, or is "banned"
+// Reputations that grow by a share start far below those that grow by steps.
+Policy defaults_for(SettingsReader trust) {
+  Policy policy;
+  if (trust.choice("growth", kGrowth[0], {kGrowth[0], kGrowth[1]}) == kGrowth[1]) {
+    policy.minimum = ledger::kReputationOne / 100'000'000;
+  }
+  return policy;
+}
 
-[averaging]                  # how gradients become the model; see docs/formats/averaging.md
-rule = "normalized"          # or "plain", or "at_acceptance"
-rate = 1.0                   # the outer rate, or knots [[round, rate], ...]
-round_size = 1               # plain: what the sum of a round is divided by
-clip = "median"              # gradients over twice the round's median norm are scaled down; or "fixed", or "none"
-clip_norm = 0.0              # fixed: the largest norm
-refresh_rounds = 16          # a reputation rises in the average every so many rounds
-max_rise = 0.02              # and at most by this much
-floor_rounds = 64            # normalized: rounds whose median weight sets the floor of the divisor
-)";
+std::string quoted(std::string_view text) {
+  return fmt::format("\"{}\"", text);
+}
+
+std::string rate_text(const std::vector<RateKnot>& knots) {
+  const auto rate = [](const RateKnot& knot) { return static_cast<double>(knot.rate) / kRateGrid; };
+  if (knots.size() == 1 && knots[0].round == 0) return fmt::format("{}", rate(knots[0]));
+  std::string text;
+  for (const RateKnot& knot : knots) {
+    text += fmt::format("{}[{}, {}]", text.empty() ? "" : ", ", knot.round, rate(knot));
+  }
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+Result<Policy> parse_policy(std::string_view toml, std::string_view file_name) {
+  CAIRN_TRY(const SettingsTable table, work::parse_settings(toml, file_name));
+  SettingsReader reader(table, "");
+  return read_policy(reader, file_name, defaults_for(reader.table("trust")));
+}
+
+Result<Policy> parse_policy_change(std::string_view toml, std::string_view file_name, const Policy& present) {
+  CAIRN_TRY(const SettingsTable table, work::parse_settings(toml, file_name));
+  SettingsReader reader(table, "");
+  if (!reader.has("trust") && !reader.has("averaging")) {
+    return Error{std::string(file_name) + ": has neither a [trust] nor an [averaging] table"};
+  }
+  return read_policy(reader, file_name, present);
+}
+
+std::vector<PolicySetting> policy_settings(const Policy& policy) {
+  using trust::to_decimal;
+  constexpr std::string_view kTrust = "trust", kAverage = "averaging";
+  return {
+      {kTrust, "minimum", to_decimal(policy.minimum), "where everybody starts and a convicted user falls to"},
+      {kTrust, "maximum", to_decimal(policy.maximum), ""},
+      {kTrust, "growth", quoted(name_of(policy.growth, kGrowth)), "\"linear\" or \"exponential\""},
+      {kTrust, "step", to_decimal(policy.step), "linear: what each accepted file adds"},
+      {kTrust, "growth_rate", fmt::format("{}", policy.growth_ppm / kMillion),
+       "exponential: each accepted file adds this share"},
+      {kTrust, "max_steps_per_round", std::to_string(policy.max_steps_per_round),
+       "steps that one user can gain in one round"},
+      {kTrust, "exam_entries", std::to_string(policy.exam_entries),
+       "accepted entries before a user may file claims"},
+      {kTrust, "judge_votes", std::to_string(policy.judge_votes),
+       "equal votes of judges that make a verdict"},
+      {kTrust, "convicted", quoted(name_of(policy.fate, kFate)),
+       "starts again as \"newcomer\", or is \"banned\""},
+      {kAverage, "rule", quoted(name_of(policy.averaging, kAveraging)),
+       "\"normalized\", \"plain\" or \"at_acceptance\""},
+      {kAverage, "rate", rate_text(policy.rate), "the outer rate, or knots [[round, rate], ...]"},
+      {kAverage, "round_size", std::to_string(policy.round_size),
+       "plain: what the sum of a round is divided by"},
+      {kAverage, "clip", quoted(name_of(policy.clip, kClip)),
+       "scales down over twice the round's \"median\" norm, over a \"fixed\" one, or \"none\""},
+      {kAverage, "clip_norm", fmt::format("{}", static_cast<double>(policy.clip_norm) / kGrid),
+       "fixed: the largest norm"},
+      {kAverage, "refresh_rounds", std::to_string(policy.refresh_rounds),
+       "a reputation rises in the average every so many rounds"},
+      {kAverage, "max_rise", to_decimal(policy.max_rise), "and at most by this much"},
+      {kAverage, "floor_rounds", std::to_string(policy.floor_rounds),
+       "normalized: rounds whose median weight sets the floor of the divisor"},
+  };
+}
+
+std::string policy_toml(const Policy& policy) {
+  std::string text;
+  std::string_view table;
+  for (const PolicySetting& setting : policy_settings(policy)) {
+    if (setting.table != std::exchange(table, setting.table)) {
+      const bool trust = table == "trust";
+      text += fmt::format("{}{:<28} # {}\n", text.empty() ? "" : "\n", fmt::format("[{}]", table),
+                          trust ? "who counts how much; see docs/internals/trust.md"
+                                : "how gradients become the model; see docs/formats/averaging.md");
+    }
+    const std::string line = fmt::format("{} = {}", setting.key, setting.value);
+    text += setting.comment.empty() ? line + "\n" : fmt::format("{:<28} # {}\n", line, setting.comment);
+  }
+  return text;
 }
 
 }  // namespace cairn::project

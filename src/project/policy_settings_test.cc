@@ -20,7 +20,7 @@ std::string refusal(const std::string& toml) {
 }
 
 TEST(PolicySettings, TheWrittenDefaultsAreTheDefaults) {
-  EXPECT_EQ(parsed(std::string(default_policy_settings())), ledger::Policy{});
+  EXPECT_EQ(parsed(policy_toml(ledger::Policy{})), ledger::Policy{});
   EXPECT_EQ(parsed(""), ledger::Policy{});
 }
 
@@ -43,6 +43,34 @@ TEST(PolicySettings, RulesOfAveraging) {
   EXPECT_EQ(parsed("[averaging]\nrule = \"at_acceptance\"\n").averaging, ledger::Averaging::at_acceptance);
   EXPECT_EQ(parsed("[averaging]\nclip = \"fixed\"\nclip_norm = 1.0\n").clip_norm, uint64_t{1} << 48);
   EXPECT_EQ(parsed("[averaging]\nrate = [[0, 1.0], [100, 0.5]]\n").rate[1].rate, uint64_t{1} << 39);
+}
+
+TEST(PolicySettings, WhatIsWrittenReadsBackTheSame) {
+  for (const char* toml :
+       {"",
+        "[trust]\ngrowth = \"exponential\"\ngrowth_rate = 0.000001\nconvicted = \"banned\"\njudge_votes = "
+        "3\n",
+        "[averaging]\nrate = [[3, 0.1], [7, 0.000000000001]]\nclip = \"fixed\"\nclip_norm = 0.1\n",
+        "[averaging]\nrule = \"plain\"\nrate = 0.3\nclip = \"none\"\nround_size = 10\nmax_rise = 0.5\n",
+        "[trust]\nminimum = 0.000000000001\nexam_entries = 0\n[averaging]\nrule = \"at_acceptance\"\n"}) {
+    const ledger::Policy policy = parsed(toml);
+    EXPECT_EQ(parsed(policy_toml(policy)), policy) << policy_toml(policy);
+  }
+}
+
+TEST(PolicySettings, AChangeKeepsWhatItDoesNotName) {
+  const ledger::Policy present = parsed(
+      "[trust]\nminimum = 0.002\njudge_votes = 2\n[averaging]\nrate = [[0, 1.0], [9, 0.5]]\nclip = "
+      "\"none\"\n");
+  const auto changed = parse_policy_change("[trust]\ngrowth = \"exponential\"\n", "new.toml", present);
+  ASSERT_TRUE(changed) << changed.error().message;
+  ledger::Policy expected = present;
+  expected.growth = ledger::Growth::exponential;
+  EXPECT_EQ(*changed, expected);
+  EXPECT_THAT(parse_policy_change("[training]\nbatch = 4\n", "new.toml", present).error().message,
+              HasSubstr("new.toml: has neither"));
+  EXPECT_THAT(parse_policy_change("[trust]\nmimimum = 0.1\n", "new.toml", present).error().message,
+              HasSubstr("trust.mimimum: unknown key"));
 }
 
 TEST(PolicySettings, WhatIsWrongIsNamed) {

@@ -132,6 +132,10 @@ Result<uint64_t> Project::commit(const std::function<Result<Change>()>& make) {
   return first;
 }
 
+Result<uint64_t> Project::add(const SigningKey& author, ledger::Body body) {
+  return commit([&]() -> Result<Change> { return Change{.statements = {sign(author, std::move(body))}}; });
+}
+
 ledger::Statement Project::sign(const SigningKey& key, ledger::Body body) const {
   return ledger::sign_statement(key, id(), head(), std::move(body));
 }
@@ -144,6 +148,13 @@ std::string Project::user_name(trust::UserId user) const {
   const std::string fallback = "user " + std::to_string(user);
   const auto& name = state_.user(user).name;
   return name ? text(blobs_.get(*name, kMaxUserNameSize), fallback) : fallback;
+}
+
+std::optional<trust::UserId> Project::user_named(std::string_view name) const {
+  const Digest digest = sha256(as_bytes(name));
+  const auto user = std::ranges::find(state_.users(), digest, &trust::User::name);
+  if (user == state_.users().end()) return std::nullopt;
+  return static_cast<trust::UserId>(user - state_.users().begin() + 1);
 }
 
 Result<std::vector<float>> Project::parameters(trust::Round round) const {
@@ -163,6 +174,21 @@ Result<std::vector<float>> Project::parameters(trust::Round round) const {
 
 Result<SigningKey> load_key(const KeyRing& keys, const Project& project, std::string_view name) {
   return keys.load(project.id().hex(), std::string(name));
+}
+
+Result<SigningKey> load_role_key(const KeyRing& keys, const Project& project, std::string_view role,
+                                 const PublicKey& key) {
+  CAIRN_TRY(const auto names, keys.names(project.id().hex()));
+  std::optional<Error> unreadable;
+  for (const std::string& name : names) {
+    Result<SigningKey> held = load_key(keys, project, name);
+    if (held && held->public_key() == key) return held;
+    if (!held && !unreadable) unreadable = held.error();
+  }
+  if (unreadable) return *unreadable;
+  return Error{(keys.directory() / project.id().hex()).string() + ": does not hold the " + std::string(role) +
+               "'s key " + key.hex().substr(0, 16) +
+               "…; who has it can do this, and --keys names another folder"};
 }
 
 }  // namespace cairn::project

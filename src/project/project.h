@@ -50,6 +50,7 @@ class Project {
 
   std::string name() const;                         // of the project
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
+  std::optional<trust::UserId> user_named(std::string_view name) const;
 
   // The parameters that a round opened with.
   Result<std::vector<float>> parameters(trust::Round round) const;
@@ -66,6 +67,8 @@ class Project {
   // Checks every statement (project, signature, the log that its author saw, the rules) and writes durably.
   // Returns the index of the first event. On an error nothing has changed.
   Result<uint64_t> commit(const std::function<Result<Change>()>& make);
+  // Signs and commits one statement.
+  Result<uint64_t> add(const SigningKey& author, ledger::Body body);
 
   // Whether a statement may enter this log as far as its bytes tell: project, signature, the log that its
   // author saw.
@@ -95,5 +98,8 @@ class Project {
 
 // The key of that name in this project.
 Result<SigningKey> load_key(const KeyRing& keys, const Project& project, std::string_view name);
+// The private half of a role's key, whatever it is called in the ring.
+Result<SigningKey> load_role_key(const KeyRing& keys, const Project& project, std::string_view role,
+                                 const PublicKey& key);
 
 }  // namespace cairn::project

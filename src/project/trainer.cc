@@ -27,11 +27,11 @@ Result<std::vector<float>> Trainer::statistics(trust::Round round, const Progres
 }
 
 Result<work::Evaluation> Trainer::evaluate(trust::Round round, const Progress& progress) {
-  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
-  CAIRN_TRY(const std::vector<float> sample,
-            work::sample_statistics(project_->recipe(), *network_, project_->data(), parameters, {}));
   if (project_->data().count(data::Split::test) == 0)
     return Error{"the data has no test images to evaluate on"};
+  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
+  CAIRN_TRY(const std::vector<float> sample,
+            work::sample_statistics(project_->recipe(), *network_, project_->data(), parameters, progress));
   return work::evaluate(project_->recipe(), *network_, *backend_, project_->data(), data::Split::test,
                         parameters, sample, UINT32_MAX, progress);
 }

@@ -45,4 +45,20 @@ std::string to_decimal(Reputation reputation) {
   return std::to_string(reputation / kReputationOne) + "." + digits;
 }
 
+Result<Reputation> from_decimal(std::string_view text) {
+  constexpr size_t kDigits = 12;
+  const size_t point = std::min(text.find('.'), text.size());
+  const std::string_view whole = text.substr(0, point);
+  std::string fraction(text.substr(std::min(point + 1, text.size())));
+  const bool digits = std::ranges::all_of(fraction, [](char c) { return c >= '0' && c <= '9'; });
+  const bool complete = point == text.size() || !fraction.empty();
+  if ((whole != "0" && whole != "1") || !digits || !complete || fraction.size() > kDigits) {
+    return Error{"is no decimal from 0 to 1 with at most 12 digits after the point"};
+  }
+  fraction.resize(kDigits, '0');
+  const Reputation value = (whole == "1" ? kReputationOne : 0) + std::stoull(fraction);
+  if (value > kReputationOne) return Error{"is more than 1"};
+  return value;
+}
+
 }  // namespace cairn::trust

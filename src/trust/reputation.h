@@ -4,8 +4,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "ledger/policy.h"
 
 namespace cairn::trust {
@@ -32,5 +34,8 @@ uint64_t floor_of(const Policy& policy, std::vector<uint64_t> weights);
 
 // The shortest exact decimal with at least three digits after the point: "0.134", "0.00000001".
 std::string to_decimal(Reputation reputation);
+
+// Of a decimal from 0 to 1 with at most twelve digits after the point, exactly: "0.134", "1", "0.00000001".
+Result<Reputation> from_decimal(std::string_view text);
 
 }  // namespace cairn::trust

@@ -46,6 +46,21 @@ TEST(Reputation, TheAveragingReputationFallsAtOnceAndRisesRarelyAndSlowly) {
   EXPECT_EQ(refreshed(policy, 100, 500, 8), 110u);
 }
 
+TEST(Reputation, DecimalsComeBackExactly) {
+  for (const Reputation reputation : {uint64_t{0}, uint64_t{1}, uint64_t{10'000}, kReputationOne / 1000 * 134,
+                                      kReputationOne - 1, kReputationOne}) {
+    const auto parsed = from_decimal(to_decimal(reputation));
+    ASSERT_TRUE(parsed) << to_decimal(reputation);
+    EXPECT_EQ(*parsed, reputation);
+  }
+  EXPECT_EQ(from_decimal("1").value(), kReputationOne);
+  EXPECT_EQ(from_decimal("0").value(), 0u);
+  for (const char* text : {"", ".", "0.", ".5", "-0.1", "+0.1", "0.1 ", "1.1", "2", "00.1", "1e-3", "0,1",
+                           "0.1.2", "0.0000000000001", "nan"}) {
+    EXPECT_FALSE(from_decimal(text)) << text;
+  }
+}
+
 TEST(Reputation, TheBountyIsHalfOfWhatIsAboveTheMinimum) {
   const Policy policy;
   EXPECT_EQ(bounty(policy, policy.minimum), 0u);

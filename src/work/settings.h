@@ -41,6 +41,7 @@ class SettingsReader {
   // `name` comes before the keys in messages: "training", or nothing for the file itself.
   SettingsReader(const SettingsTable& table, std::string name) : table_(table), name_(std::move(name)) {}
 
+  bool has(std::string_view key) { return find(key) != nullptr; }
   uint64_t integer(std::string_view key, uint64_t fallback, uint64_t low, uint64_t high);
   double number(std::string_view key, double fallback, double low, double high);
   bool boolean(std::string_view key, bool fallback);
