@@ -212,6 +212,29 @@ TEST_F(Commands, EveryInstructionSetGivesTheSameGradient) {
   EXPECT_EQ(gradients.size(), 1u);
 }
 
+TEST_F(Commands, AnEvaluationIsSignedOnceAndCompared) {
+  work_.must({"user", "study", "ada"});
+  EXPECT_EQ(ask({"eval", "study"})["stated"], json::array());
+  EXPECT_THAT(refused({"eval", "study", "--user", "ada"}), HasSubstr("join first"));
+  contribute("ada");
+  EXPECT_EQ(ask({"eval", "study", "--user", "ada"})["stated"][0]["agrees"], true);
+  EXPECT_THAT(refused({"eval", "study", "--user", "ada"}), HasSubstr("has evaluated round 0 already"));
+  work_.must({"close", "study"});
+  EXPECT_THAT(work_.must({"eval", "study", "--round", "0"}), HasSubstr("ada stated the same"));
+  EXPECT_EQ(ask({"eval", "study"})["stated"], json::array());
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
+TEST_F(Commands, JoiningProvesTheWorkThatTheRecipeAsksFor) {
+  std::string recipe = kRecipe;
+  recipe.insert(recipe.find("exam_entries"), "join_work = 8\n");
+  work_.write("work.toml", recipe);
+  work_.must({"new", "worked", "--model", "mlp", "--data", "data", "--recipe", "work.toml"});
+  work_.must({"user", "worked", "ada"});
+  work_.must({"gradient", "worked", "--unit", "0", "--user", "ada", "-o", "a"});
+  EXPECT_EQ(ask({"submit", "worked", "a"})["entry"], 1);
+}
+
 TEST_F(Commands, HelpHasAnExampleAndWrongUsageExitsWith2) {
   for (const char* command : {"new", "user", "unit", "gradient", "submit", "close", "probe", "claim", "judge",
                               "appeal", "void", "log", "status", "verify", "eval", "export", "selftest"}) {

@@ -72,7 +72,8 @@ struct VerdictVoided {
 // -- Signed by a user
 // ------------------------------------------------------------------------------------------------
 
-struct Joined {  // the author's key is the user's; logged with the first accepted entry
+struct Joined {        // the author's key is the user's; logged with the first accepted entry
+  uint64_t nonce = 0;  // proof of work, where the policy asks for it: join_work.h
   bool operator==(const Joined&) const = default;
 };
 struct NameChosen {
@@ -111,6 +112,13 @@ struct AppealFiled {
   ClaimId claim = 0;
   Digest gradient;  // what the appellant got
   bool operator==(const AppealFiled&) const = default;
+};
+
+struct Evaluated {  // how good the snapshot of a round is on the test images
+  Round round = 0;
+  uint32_t correct = 0, images = 0;
+  uint64_t loss = 0;  // the mean, in units of 2^-40
+  bool operator==(const Evaluated&) const = default;
 };
 
 // -- Signed by a judge
@@ -167,8 +175,8 @@ struct BlobsDropped {
 using Body =
     std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed, Paused,
                  RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded, DeviceKeyRemoved, KeyRotated,
-                 EntrySealed, EntryOpened, ClaimFiled, AppealFiled, Voted, RoundOpened, RoundClosed,
-                 MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
+                 EntrySealed, EntryOpened, ClaimFiled, AppealFiled, Evaluated, Voted, RoundOpened,
+                 RoundClosed, MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
 
 // The log as an author last verified it: nothing signed for one history counts in another.
 struct LogHead {

@@ -43,6 +43,7 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive.choice("fate", policy.fate, Fate::banned);
   archive("exam_entries", policy.exam_entries);
   archive("judge_votes", policy.judge_votes);
+  archive("join_work", policy.join_work);
   archive.choice("averaging", policy.averaging, Averaging::at_acceptance);
   archive.list("rate", policy.rate, kMaxRateKnots);
   archive("round_size", policy.round_size);
@@ -125,7 +126,9 @@ void fields(auto& archive, Is<VerdictVoided> auto& body) {
 
 template <>
 inline constexpr Kind kKind<Joined> = {0x0201, "joined"};
-void fields(auto&, Is<Joined> auto&) {}
+void fields(auto& archive, Is<Joined> auto& body) {
+  archive("nonce", body.nonce);
+}
 
 template <>
 inline constexpr Kind kKind<NameChosen> = {0x0202, "name chosen"};
@@ -178,6 +181,15 @@ inline constexpr Kind kKind<AppealFiled> = {0x0209, "appeal filed"};
 void fields(auto& archive, Is<AppealFiled> auto& body) {
   archive("claim", body.claim);
   archive("gradient", body.gradient);
+}
+
+template <>
+inline constexpr Kind kKind<Evaluated> = {0x020A, "evaluated"};
+void fields(auto& archive, Is<Evaluated> auto& body) {
+  archive("round", body.round);
+  archive("correct", body.correct);
+  archive("images", body.images);
+  archive("loss", body.loss);
 }
 
 // -- Judge

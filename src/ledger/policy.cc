@@ -37,7 +37,8 @@ void check_reputation(const Policy& policy, RangeCheck& check) {
       .within("max_steps_per_round", policy.max_steps_per_round, 1, kMillion)
       .within("fate", policy.fate, 0, static_cast<uint64_t>(Fate::banned))
       .within("exam_entries", policy.exam_entries, 0, kMillion)
-      .within("judge_votes", policy.judge_votes, 1, 256);
+      .within("judge_votes", policy.judge_votes, 1, 256)
+      .within("join_work", policy.join_work, 0, kMaxJoinWork);
 }
 
 void check_rate(const Policy& policy, RangeCheck& check) {

@@ -32,6 +32,7 @@ struct Policy {
   Fate fate = Fate::newcomer;
   uint32_t exam_entries = 3;  // accepted entries before a user may file claims
   uint32_t judge_votes = 1;   // equal votes that make a verdict
+  uint32_t join_work = 0;     // leading zero bits that a proof of work has at registration: join_work.h
 
   // Averaging
   Averaging averaging = Averaging::normalized;
@@ -46,6 +47,7 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
+inline constexpr uint32_t kMaxJoinWork = 40;
 inline constexpr uint32_t kMaxRateKnots = 4096;
 inline constexpr uint64_t kMaxRate = uint64_t{1} << 52;  // an outer rate of 4096
 

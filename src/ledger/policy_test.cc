@@ -31,6 +31,7 @@ TEST(Policy, EachFieldHasItsRange) {
       {"fate", [](Policy& p) { p.fate = Fate{2}; }},
       {"exam_entries", [](Policy& p) { p.exam_entries = 1'000'001; }},
       {"judge_votes", [](Policy& p) { p.judge_votes = 0; }},
+      {"join_work", [](Policy& p) { p.join_work = kMaxJoinWork + 1; }},
       {"averaging", [](Policy& p) { p.averaging = Averaging{3}; }},
       {"rate", [](Policy& p) { p.rate.clear(); }},
       {"rate",

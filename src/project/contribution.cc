@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "ledger/join_work.h"
+
 namespace cairn::project {
 namespace {
 
@@ -189,12 +191,14 @@ Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& en
 }
 
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
-                                   const work::GradientFile& gradient) {
+                                   const work::GradientFile& gradient, const Progress& progress) {
   Submission submission;
   submission.gradient = work::encode(gradient);
   const Digest digest = sha256(submission.gradient);
   if (!project.state().user_of(user.public_key())) {
-    submission.joined = project.sign(user, ledger::Joined{});
+    const uint32_t bits = project.state().policy().join_work;
+    CAIRN_TRY(const uint64_t nonce, ledger::find_join_nonce(project.id(), user.public_key(), bits, progress));
+    submission.joined = project.sign(user, ledger::Joined{nonce});
     submission.named = project.sign(user, ledger::NameChosen{sha256(as_bytes(name))});
     submission.name = name;
   }

@@ -23,9 +23,10 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 // The lowest unit that nobody has done or holds; the one that the user holds already, if there is one.
 Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment);
 
-// Signs a gradient as the user's entry for the open round.
+// Signs a gradient as the user's entry for the open round. A user who has not joined yet joins with it: the
+// progress is that of the proof of work that the policy may ask for.
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
-                                   const work::GradientFile& gradient);
+                                   const work::GradientFile& gradient, const Progress& progress = {});
 
 struct Accepted {
   trust::EntryId entry = 0;

@@ -38,6 +38,7 @@ Status read_trust(SettingsReader reader, Policy& policy) {
   policy.max_steps_per_round = count(reader, "max_steps_per_round", policy.max_steps_per_round, 1, 1'000'000);
   policy.exam_entries = count(reader, "exam_entries", policy.exam_entries, 0, 1'000'000);
   policy.judge_votes = count(reader, "judge_votes", policy.judge_votes, 1, ledger::kMaxJudges);
+  policy.join_work = count(reader, "join_work", policy.join_work, 0, ledger::kMaxJoinWork);
   policy.fate = reader.choice("convicted", "newcomer", {"newcomer", "banned"}) == "banned"
                     ? ledger::Fate::banned
                     : ledger::Fate::newcomer;
@@ -86,6 +87,7 @@ growth_rate = 0.019          # exponential: each accepted file adds this share
 max_steps_per_round = 4      # steps that one user can gain in one round
 exam_entries = 3             # accepted entries before a user may file claims
 judge_votes = 1              # equal votes of judges that make a verdict
+join_work = 0                # leading zero bits of a hash that joining takes: 24 are a few seconds
 convicted = "newcomer"       # a convicted user may start again, or is "banned"
 
 [averaging]                  # how gradients become the model; see docs/formats/averaging.md

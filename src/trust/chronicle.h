@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "ledger/join_work.h"
 #include "trust/state.h"
 
 namespace cairn::trust {
@@ -54,8 +55,12 @@ class Chronicle {
     if (!status) throw std::logic_error(status.error().message);
   }
 
+  ledger::Joined joined(const PublicKey& author) const {
+    return {ledger::find_join_nonce(state.project(), author, state.policy().join_work, {}).value()};
+  }
+
   UserId join(const std::string& name) {
-    must(key(name), ledger::Joined{});
+    must(key(name), joined(key(name)));
     return static_cast<UserId>(state.users().size());
   }
 

@@ -176,6 +176,7 @@ bool commute(const State& before, const Event& a, const Event& b) {
     if (as<ledger::NameChosen>(x) && as<ledger::EntrySealed>(y)) return true;
     if (as<ledger::NameChosen>(x) && as<ledger::DeviceKeyAdded>(y)) return user(x) != user(y);
     if (as<ledger::EntryUnavailable>(x) && as<ledger::Voted>(y)) return true;
+    if (as<ledger::Evaluated>(x) && (as<ledger::Voted>(y) || as<ledger::EntryOpened>(y))) return true;
     if (as<ledger::ClaimFiled>(x) && as<ledger::Endowed>(y)) return true;
     if (as<ledger::JudgeAdded>(x) && as<ledger::EntryOpened>(y)) return true;
   }

@@ -60,8 +60,20 @@ class RandomHistory {
   PublicKey new_key() { return Chronicle::key("key " + std::to_string(random_())); }
   Digest new_digest() { return Chronicle::digest(std::to_string(random_())); }
 
+  // With a proof of the work that the policy asks for, mostly.
+  ledger::Event joining_event() {
+    const PublicKey key = new_key();
+    return by(key, draw(8) == 0 ? ledger::Joined{random_()} : log_.joined(key));
+  }
+
+  ledger::Event evaluation_event() {
+    const auto images = static_cast<uint32_t>(draw(50));
+    return by_user(some_user(), ledger::Evaluated{static_cast<Round>(draw(state().next_round() + 1)),
+                                                  static_cast<uint32_t>(draw(55)), images, random_()});
+  }
+
   ledger::Event round_event() {
-    if (state().users().size() < 3) return by(new_key(), ledger::Joined{});
+    if (state().users().size() < 3) return joining_event();
     if (!state().open_round()) return by_coordinator(ledger::RoundOpened{state().next_round(), {}, {}});
     const RoundRecord& round = state().rounds().back();
     const bool opening = round.openings > 0 || (round.entries.size() > 3 && draw(5) == 0);
@@ -104,7 +116,7 @@ class RandomHistory {
   }
 
   ledger::Event justice_event() {
-    if (state().users().empty()) return by(new_key(), ledger::Joined{});
+    if (state().users().empty()) return joining_event();
     switch (draw(8)) {
       case 0:
       case 1:
@@ -207,15 +219,16 @@ class RandomHistory {
 
   ledger::Event other_event() {
     if (state().paused()) return by_root(ledger::Paused{false});
-    if (state().users().empty()) return by(new_key(), ledger::Joined{});
+    if (state().users().empty()) return joining_event();
     const uint64_t choice = draw(100);
-    if (choice < 15) return by(new_key(), ledger::Joined{});
+    if (choice < 15) return joining_event();
     if (choice < 30 && state().users().back().entries.empty()) {
       const auto newcomer = static_cast<UserId>(state().users().size());
       return by_root(ledger::Endowed{newcomer, draw(ledger::kReputationOne)});
     }
-    if (choice < 55) return account_event();
-    return choice < 80 ? coordinator_event() : root_event();
+    if (choice < 37) return evaluation_event();
+    if (choice < 58) return account_event();
+    return choice < 82 ? coordinator_event() : root_event();
   }
 
   std::mt19937_64 random_;
@@ -239,6 +252,7 @@ inline Policy policy_variant(uint64_t number) {
   policy.step = ledger::kReputationOne / 100;
   policy.max_steps_per_round = 2;
   policy.exam_entries = 1;
+  policy.join_work = static_cast<uint32_t>(number % 3);
   policy.clip_norm = uint64_t{1} << 47;
   policy.refresh_rounds = 2;
   policy.floor_rounds = 3;

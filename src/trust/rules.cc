@@ -1,6 +1,7 @@
 // Which events may follow in which state: who may say what, and when. Reads the state, changes nothing.
 #include <algorithm>
 
+#include "ledger/join_work.h"
 #include "trust/state.h"
 
 namespace cairn::trust {
@@ -184,7 +185,15 @@ struct Rules {
 
   // -- Users
 
-  Status operator()(const ledger::Joined&) const { return key_is_free(author()); }
+  Status operator()(const ledger::Joined& joined) const {
+    CAIRN_CHECK(key_is_free(author()));
+    const uint32_t wanted = state.policy().join_work;
+    if (const uint32_t found = ledger::join_work(state.project(), author(), joined.nonce); found < wanted) {
+      return Error{"nonce: proves work of " + std::to_string(found) + " bits where " +
+                   std::to_string(wanted) + " are asked for"};
+    }
+    return {};
+  }
 
   Status operator()(const ledger::NameChosen& chosen) const {
     CAIRN_CHECK(by_main_key());
@@ -294,6 +303,22 @@ struct Rules {
     if (claim->verdict->voided) return Error{"the verdict is voided already"};
     if (claim->verdict->gradient == appeal.gradient) return Error{"gradient: agrees with the verdict"};
     if (claim->appeals.contains(user)) return Error{numbered("user", user) + " has appealed already"};
+    return {};
+  }
+
+  Status operator()(const ledger::Evaluated& stated) const {
+    CAIRN_TRY(const UserId user, by_working_user());
+    if (stated.round >= state.next_round()) {
+      return Error{numbered("round", stated.round) + " has not been opened yet"};
+    }
+    if (stated.images == 0) return Error{"images: none, so nothing was evaluated"};
+    if (stated.correct > stated.images) {
+      return Error{"correct: " + std::to_string(stated.correct) + " of " + std::to_string(stated.images) +
+                   " images"};
+    }
+    if (state.rounds()[stated.round].evaluations.contains(user)) {
+      return Error{numbered("user", user) + " has evaluated " + numbered("round", stated.round) + " already"};
+    }
     return {};
   }
 

@@ -148,6 +148,30 @@ TEST_F(Rules, KeysBelongToOneUser) {
   refuses(alice, ledger::NameChosen{digest("Bob")}, "name: taken");
 }
 
+TEST_F(Rules, JoiningTakesTheWorkThatThePolicyAsksFor) {
+  Policy policy;
+  policy.join_work = 10;
+  log.close_round();
+  log.must(root, ledger::SettingsChanged{4, policy});
+  log.open_round();
+  ledger::Joined joined = log.joined(stranger);
+  while (ledger::join_work(log.state.project(), stranger, joined.nonce) >= 10) ++joined.nonce;
+  refuses(stranger, joined, "bits where 10 are asked for");
+  log.must(stranger, log.joined(stranger));
+}
+
+TEST_F(Rules, AUserEvaluatesARoundOnce) {
+  refuses(stranger, ledger::Evaluated{0, 1, 2, 3}, "no user has");
+  refuses(alice, ledger::Evaluated{4, 1, 2, 3}, "round 4 has not been opened yet");
+  refuses(alice, ledger::Evaluated{3, 0, 0, 3}, "images: none");
+  refuses(alice, ledger::Evaluated{3, 3, 2, 3}, "correct: 3 of 2 images");
+  log.must(phone, ledger::Evaluated{3, 1, 2, 3});
+  refuses(alice, ledger::Evaluated{3, 2, 2, 3}, "user 1 has evaluated round 3 already");
+  log.must(bob, ledger::Evaluated{3, 2, 2, 4});
+  EXPECT_EQ(log.state.rounds()[3].evaluations.at(1), (Evaluation{1, 2, 3}));
+  EXPECT_EQ(log.state.rounds()[3].evaluations.at(2), (Evaluation{2, 2, 4}));
+}
+
 TEST_F(Rules, DeviceKeysWorkButDoNotManage) {
   refuses(phone, ledger::NameChosen{}, "a device key of user 1, which may not change the account");
   refuses(phone, ledger::DeviceKeyAdded{stranger}, "a device key of user 1");

@@ -130,6 +130,10 @@ struct Recorder {
     state.claims_[appeal.claim - 1].appeals[user()] = appeal.gradient;
   }
 
+  void operator()(const ledger::Evaluated& stated) {
+    state.rounds_[stated.round].evaluations[user()] = {stated.correct, stated.images, stated.loss};
+  }
+
   void operator()(const ledger::Voted& vote) {
     state.claims_[vote.claim - 1].votes[author()] = vote.gradient;
   }

@@ -109,6 +109,13 @@ struct Claim {
   bool operator==(const Claim&) const = default;
 };
 
+// What a user says about the snapshot of a round.
+struct Evaluation {
+  uint32_t correct = 0, images = 0;
+  uint64_t loss = 0;  // in units of 2^-40
+  bool operator==(const Evaluation&) const = default;
+};
+
 struct RoundRecord {
   Digest snapshot, state;
   bool closed = false;
@@ -117,6 +124,7 @@ struct RoundRecord {
   uint64_t floor = 0;            // F, fixed at the close
   std::vector<EntryId> entries;  // ascending
   std::map<UnitId, EntryId> units;
+  std::map<UserId, Evaluation> evaluations;  // of the snapshot; attested, not checked by the fold
 
   struct Standing {
     uint64_t weight = 0;  // sum of the averaging reputations in it when it closed
