@@ -246,6 +246,67 @@ TEST_F(Commands, HelpHasAnExampleAndWrongUsageExitsWith2) {
   EXPECT_EQ(work_.cairn({"--version"}).code, 0);
 }
 
+TEST_F(Commands, AReturnedUnitGoesToTheNext) {
+  for (const char* user : {"ada", "bob"}) work_.must({"user", "study", user});
+  EXPECT_EQ(ask({"unit", "study", "--user", "ada"})["unit"], 0);
+  EXPECT_THAT(refused({"unit", "study", "--user", "bob", "--return", "0"}), HasSubstr("is not leased"));
+  EXPECT_THAT(refused({"unit", "study", "--user", "ada", "--slot", "1"}),
+              HasSubstr("only established users"));
+  EXPECT_EQ(ask({"unit", "study", "--user", "ada", "--return", "0"})["returned"], 0);
+  EXPECT_EQ(ask({"unit", "study", "--user", "bob"})["unit"], 0);
+}
+
+// A project whose duplicates are blind, in place of the one that was made.
+class BlindCommands : public Commands {
+ protected:
+  void make(int exam_entries) {
+    std::string recipe = kRecipe;
+    const std::string exam = "exam_entries = 1";
+    recipe.replace(recipe.find(exam), exam.size(),
+                   "exam = \"duplicates\"\nexam_entries = " + std::to_string(exam_entries));
+    work_.write("blind.toml", recipe);
+    std::filesystem::remove_all(work_.file("study"));
+    work_.must({"new", "study", "--model", "mlp", "--data", "data", "--recipe", "blind.toml"});
+    for (const char* user : {"ada", "bob"}) work_.must({"user", "study", user});
+  }
+};
+
+TEST_F(BlindCommands, NewcomersCountWhereTheyAgree) {
+  make(2);
+  contribute("ada");
+  contribute("bob");
+  work_.must({"close", "study"});
+  const json log = ask({"log", "study"});
+  ASSERT_EQ(log.size(), 2u);
+  EXPECT_EQ(log[0]["unit"], log[1]["unit"]);
+  EXPECT_EQ(log[0]["averaged"], true);
+  EXPECT_EQ(log[1]["averaged"], false);
+
+  contribute("ada", "sign-flip");
+  contribute("bob");
+  EXPECT_EQ(ask({"close", "study"})["mismatches"], 0);
+  EXPECT_EQ(ask({"log", "study"}).size(), 2u) << "no trace";
+  EXPECT_DOUBLE_EQ(reputation("bob"), 0.002);
+  EXPECT_EQ(ask({"unit", "study", "--user", "ada"})["unit"], 1) << "goes out again";
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
+// Nobody needs the exam here, and everybody's first entry is doubled.
+TEST_F(BlindCommands, DuplicatesThatDifferGoToTheJudge) {
+  make(0);
+  contribute("ada", "sign-flip");
+  contribute("bob");
+  EXPECT_EQ(ask({"close", "study"})["mismatches"], 2);
+  EXPECT_THAT(work_.must({"judge", "study"}), testing::AllOf(HasSubstr("upheld"), HasSubstr("rejected")));
+  EXPECT_DOUBLE_EQ(reputation("ada"), 0.001);
+  EXPECT_DOUBLE_EQ(reputation("bob"), 0.002);
+  work_.must({"close", "study"});
+  const json log = ask({"log", "study"});
+  ASSERT_EQ(log.size(), 1u);
+  EXPECT_EQ(log[0]["averaged"], true);
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
 TEST_F(Commands, OneUnitIsLeasedToOnePersonAtATime) {
   for (const char* user : {"ada", "bob"}) work_.must({"user", "study", user});
   EXPECT_EQ(ask({"unit", "study", "--user", "ada"})["unit"], 0);

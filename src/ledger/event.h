@@ -149,7 +149,7 @@ struct RoundClosed {
 };
 struct MismatchFound {  // by a blind duplicate: the coordinator's own claim, without a bounty
   EntryId entry = 0;
-  Digest gradient;
+  Digest gradient;  // of another entry of the same unit
   bool operator==(const MismatchFound&) const = default;
 };
 struct VerdictReached {  // follows from the votes; stated so that it is signed

@@ -41,6 +41,7 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive("growth_ppm", policy.growth_ppm);
   archive("max_steps_per_round", policy.max_steps_per_round);
   archive.choice("fate", policy.fate, Fate::banned);
+  archive.choice("exam", policy.exam, Exam::duplicates);
   archive("exam_entries", policy.exam_entries);
   archive("judge_votes", policy.judge_votes);
   archive("join_work", policy.join_work);

@@ -29,6 +29,7 @@ TEST(Policy, EachFieldHasItsRange) {
       {"growth_ppm", [](Policy& p) { p.growth_ppm = 1'000'001; }},
       {"max_steps_per_round", [](Policy& p) { p.max_steps_per_round = 0; }},
       {"fate", [](Policy& p) { p.fate = Fate{2}; }},
+      {"exam", [](Policy& p) { p.exam = Exam{2}; }},
       {"exam_entries", [](Policy& p) { p.exam_entries = 1'000'001; }},
       {"judge_votes", [](Policy& p) { p.judge_votes = 0; }},
       {"join_work", [](Policy& p) { p.join_work = kMaxJoinWork + 1; }},

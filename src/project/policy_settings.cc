@@ -36,6 +36,9 @@ Status read_trust(SettingsReader reader, Policy& policy) {
   policy.step = reputation(reader, "step", policy.step);
   policy.growth_ppm = static_cast<uint32_t>(scaled(reader.number("growth_rate", 0.019, 0, 1), 1e6));
   policy.max_steps_per_round = count(reader, "max_steps_per_round", policy.max_steps_per_round, 1, 1'000'000);
+  policy.exam = reader.choice("exam", "entries", {"entries", "duplicates"}) == "duplicates"
+                    ? ledger::Exam::duplicates
+                    : ledger::Exam::entries;
   policy.exam_entries = count(reader, "exam_entries", policy.exam_entries, 0, 1'000'000);
   policy.judge_votes = count(reader, "judge_votes", policy.judge_votes, 1, ledger::kMaxJudges);
   policy.join_work = count(reader, "join_work", policy.join_work, 0, ledger::kMaxJoinWork);
@@ -85,7 +88,8 @@ growth = "linear"            # or "exponential"
 step = 0.001                 # linear: what each accepted file adds
 growth_rate = 0.019          # exponential: each accepted file adds this share
 max_steps_per_round = 4      # steps that one user can gain in one round
-exam_entries = 3             # accepted entries before a user may file claims
+exam = "entries"             # what a newcomer shows: entries; or "duplicates" of others' units that agree with theirs
+exam_entries = 3             # how many, before a user may file claims
 judge_votes = 1              # equal votes of judges that make a verdict
 join_work = 0                # leading zero bits of a hash that joining takes: 24 are a few seconds
 convicted = "newcomer"       # a convicted user may start again, or is "banned"

@@ -36,6 +36,15 @@ class Closing {
     return {};
   }
 
+  // Duplicates that differ: one of them is false, and the judges say which.
+  Status add_mismatches() {
+    for (const ledger::MismatchFound& found : state_.mismatches(*state_.open_round())) {
+      CAIRN_CHECK(add(project_.sign(coordinator_, found)));
+      ++closed_.mismatches;
+    }
+    return {};
+  }
+
   Status close() {
     closed_.round = *state_.open_round();
     closed_.next = closed_.round + 1;
@@ -83,6 +92,7 @@ Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator)
     if (!project.state().open_round()) return Error{project.directory().string() + ": no round is open"};
     Closing closing(project, coordinator);
     CAIRN_CHECK(closing.add_openings());
+    CAIRN_CHECK(closing.add_mismatches());
     CAIRN_CHECK(closing.close());
     CAIRN_TRY(const average::Snapshot start, starting_snapshot(project));
     CAIRN_TRY(const average::Snapshot snapshot,

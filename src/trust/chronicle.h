@@ -64,7 +64,16 @@ class Chronicle {
     return static_cast<UserId>(state.users().size());
   }
 
-  void open_round() { must(key("coordinator"), ledger::RoundOpened{state.next_round(), {}, {}}); }
+  void open_round() {
+    state_mismatches();
+    must(key("coordinator"), ledger::RoundOpened{state.next_round(), {}, {}});
+  }
+
+  // Of the latest round, as the coordinator has to.
+  void state_mismatches() {
+    if (state.rounds().empty()) return;
+    for (const auto& found : state.mismatches(state.next_round() - 1)) must(key("coordinator"), found);
+  }
 
   ledger::EntrySealed seal(const PublicKey& author, UnitId unit, const Digest& gradient) const {
     const Round round = *state.open_round();
@@ -88,13 +97,14 @@ class Chronicle {
     return {round, ledger::CloseReason::maintainer, state.rounds()[round].openings, state.floor_at_close()};
   }
 
-  // Opens what was sealed, then closes.
+  // Opens what was sealed, states what differs, then closes.
   void close_round() {
     const std::vector<EntryId> entries = state.rounds().back().entries;
     for (EntryId id : entries) {
       if (state.entry(id).standing.status != Entry::Status::sealed) continue;
       must(state.user(state.entry(id).user).key, opening(id));
     }
+    state_mismatches();
     must(key("coordinator"), closing());
   }
 

@@ -74,17 +74,25 @@ class RandomHistory {
 
   ledger::Event round_event() {
     if (state().users().size() < 3) return joining_event();
-    if (!state().open_round()) return by_coordinator(ledger::RoundOpened{state().next_round(), {}, {}});
+    if (!state().open_round()) return opening_of_round();
     const RoundRecord& round = state().rounds().back();
     const bool opening = round.openings > 0 || (round.entries.size() > 3 && draw(5) == 0);
     if (!opening && !round.entries.empty() && draw(60) == 0) return by_coordinator(log_.closing());
     return opening ? opening_event(round) : sealing_event();
   }
 
+  ledger::Event opening_of_round() {
+    if (state().next_round() > 0 && draw(10) != 0) {
+      const auto found = state().mismatches(state().next_round() - 1);
+      if (!found.empty()) return by_coordinator(found[draw(found.size())]);
+    }
+    return by_coordinator(ledger::RoundOpened{state().next_round(), {}, {}});
+  }
+
   ledger::Event sealing_event() {
     const UserId user = some_user();
     const Round round = *state().open_round();
-    const auto unit = static_cast<UnitId>(draw(16));
+    const auto unit = static_cast<UnitId>(draw(10));
     sealed_gradient_ = lies(user, random_()) ? Chronicle::lie(round, unit) : Chronicle::truth(round, unit);
     const PublicKey author = state().user(user).key;
     return by(author, log_.seal(author, unit, sealed_gradient_));
@@ -129,6 +137,10 @@ class RandomHistory {
         return by_user(some_user(), ledger::AppealFiled{claim, new_digest()});
       }
       case 4: {
+        if (state().next_round() > 0) {
+          const auto found = state().mismatches(state().next_round() - 1);
+          if (!found.empty()) return by_coordinator(found[0]);
+        }
         const EntryId entry = some_entry();
         return by_coordinator(ledger::MismatchFound{entry, recomputed(entry)});
       }
@@ -251,6 +263,7 @@ inline Policy policy_variant(uint64_t number) {
   policy.growth_ppm = 200'000;
   policy.step = ledger::kReputationOne / 100;
   policy.max_steps_per_round = 2;
+  policy.exam = static_cast<ledger::Exam>(number / 5 % 2);
   policy.exam_entries = 1;
   policy.join_work = static_cast<uint32_t>(number % 3);
   policy.clip_norm = uint64_t{1} << 47;

@@ -73,9 +73,12 @@ struct Rules {
       case Entry::Status::suspended:
         return Error{numbered("entry", id) + " is suspended"};
       case Entry::Status::opened:
-        return &entry;
+        break;
     }
-    return Error{numbered("entry", id) + " has no status"};
+    if (!entry.standing.accepted) {
+      return Error{numbered("entry", id) + " is a newcomer's that nobody has confirmed, and counts nowhere"};
+    }
+    return &entry;
   }
 
   Result<const Claim*> some_claim(ClaimId id) const {
@@ -225,6 +228,19 @@ struct Rules {
     return key_is_free(rotated.successor);
   }
 
+  Status unit_is_free(const ledger::EntrySealed& sealed, UserId user) const {
+    const auto entries = state.entries_of(sealed.round, sealed.unit);
+    const std::string unit = numbered("unit", sealed.unit) + " of " + numbered("round", sealed.round);
+    for (EntryId id : entries) {
+      if (state.entry(id).user != user) continue;
+      return Error{unit + " is done already by " + numbered("user", user) + ", as " + numbered("entry", id)};
+    }
+    if (entries.size() >= kMaxEntriesPerUnit) {
+      return Error{unit + " has " + std::to_string(kMaxEntriesPerUnit) + " entries already"};
+    }
+    return {};
+  }
+
   Status operator()(const ledger::EntrySealed& sealed) const {
     CAIRN_TRY(const UserId user, by_working_user());
     if (state.open_round() != sealed.round) {
@@ -234,10 +250,7 @@ struct Rules {
     if (round.openings > 0) {
       return Error{numbered("round", sealed.round) + " is being opened and takes no more entries"};
     }
-    if (const auto taken = round.units.find(sealed.unit); taken != round.units.end()) {
-      return Error{numbered("unit", sealed.unit) + " of " + numbered("round", sealed.round) +
-                   " is taken already, by " + numbered("entry", taken->second)};
-    }
+    CAIRN_CHECK(unit_is_free(sealed, user));
     if (round.entries.size() >= kMaxEntriesPerRound) {
       return Error{numbered("round", sealed.round) + " is full"};
     }
@@ -284,7 +297,7 @@ struct Rules {
     CAIRN_CHECK(claimable(filed.entry, id, filed.gradient));
     if (state.entry(filed.entry).user == id) return Error{"entry: the claimant's own"};
     const User::Standing& user = state.user(id).standing;
-    if (user.accepted < state.policy().exam_entries) {
+    if (!state.passed_exam(id)) {
       return Error{numbered("user", id) + " has " + std::to_string(user.accepted) +
                    " accepted entries and may claim with " + std::to_string(state.policy().exam_entries)};
     }
@@ -356,6 +369,10 @@ struct Rules {
       return Error{"round: " + std::to_string(opened.round) + " where " +
                    numbered("round", state.next_round()) + " is the next"};
     }
+    if (opened.round == 0) return {};
+    if (const auto unstated = state.mismatches(opened.round - 1); !unstated.empty()) {
+      return Error{"the mismatch of " + numbered("entry", unstated[0].entry) + " has to be stated before"};
+    }
     return {};
   }
 
@@ -376,7 +393,13 @@ struct Rules {
 
   Status operator()(const ledger::MismatchFound& found) const {
     CAIRN_CHECK(by_coordinator());
-    return claimable(found.entry, kCoordinator, found.gradient);
+    CAIRN_CHECK(claimable(found.entry, kCoordinator, found.gradient));
+    const Entry& entry = state.entry(found.entry);
+    for (EntryId id : state.entries_of(entry.round, entry.unit)) {
+      const Entry& other = state.entry(id);
+      if (other.standing.status == Entry::Status::opened && other.gradient == found.gradient) return {};
+    }
+    return Error{"gradient: no other entry of the unit has it"};
   }
 
   Status operator()(const ledger::VerdictReached& verdict) const {

@@ -200,8 +200,8 @@ TEST_F(Rules, AUserHasAtMostSoManyDevices) {
 
 TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
   refuses(stranger, log.seal(stranger, 7, digest("g")), "no user has");
-  ledger::EntrySealed sealed = log.seal(bob, 1, digest("g"));
-  refuses(bob, sealed, "unit 1 of round 3 is taken already, by entry 10");
+  ledger::EntrySealed sealed = log.seal(bob, 2, digest("g"));
+  refuses(bob, sealed, "unit 2 of round 3 is done already by user 2, as entry 11");
   sealed.unit = 8;
   sealed.round = 2;
   refuses(bob, sealed, "round 2 is not open");
@@ -213,6 +213,42 @@ TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
   refuses(bob, sealed, "seal: used already, by entry 12");
   log.must(bob, log.opening(11));
   refuses(bob, log.seal(bob, 10, digest("h")), "round 3 is being opened and takes no more entries");
+}
+
+TEST_F(Rules, AUnitTakesThreeEntriesByDifferentUsers) {
+  const UserId dave = log.join("dave");
+  log.send(2, 1, digest("g"));
+  log.send(3, 1, digest("g"));
+  refuses(log.state.user(dave).key, log.seal(Chronicle::key("dave"), 1, digest("g")),
+          "unit 1 of round 3 has 3 entries already");
+}
+
+TEST_F(Rules, AMismatchIsOfTwoEntriesOfOneUnitAndIsStated) {
+  log.send(3, 1, digest("other"));  // Carol's duplicate of Alice's, entry 12
+  log.must(alice, log.opening(10));
+  refuses(coordinator, ledger::MismatchFound{10, digest("other")}, "no other entry of the unit has it");
+  log.must(bob, log.opening(11));
+  log.must(carol, log.opening(12));
+  refuses(coordinator, ledger::MismatchFound{10, digest("x")}, "no other entry of the unit has it");
+  refuses(coordinator, ledger::MismatchFound{10, log.truth_of(10)}, "so nothing is claimed");
+  log.must(coordinator, ledger::MismatchFound{10, digest("other")});
+  refuses(coordinator, ledger::MismatchFound{10, digest("other")}, "made already, as claim 1");
+  log.must(coordinator, log.closing());
+  refuses(coordinator, ledger::RoundOpened{4, {}, {}}, "the mismatch of entry 12 has to be stated before");
+  log.must(coordinator, ledger::MismatchFound{12, log.truth_of(10)});
+  log.must(coordinator, ledger::RoundOpened{4, {}, {}});
+}
+
+TEST_F(Rules, NobodyClaimsAboutWhatCountsNowhere) {
+  Policy policy;
+  policy.exam = ledger::Exam::duplicates;
+  log.close_round();
+  log.must(root, ledger::SettingsChanged{4, policy});
+  log.open_round();
+  const UserId dave = log.join("dave");
+  const EntryId entry = log.send_truth(dave, 7);
+  log.close_round();
+  refuses(alice, ledger::ClaimFiled{entry, digest("w")}, "is a newcomer's that nobody has confirmed");
 }
 
 TEST_F(Rules, AnOpeningShowsWhatWasSealed) {
@@ -249,11 +285,6 @@ TEST_F(Rules, ClaimsAreAboutLiveUnjudgedEntriesOfOthers) {
 TEST_F(Rules, ClaimantsHavePassedTheExam) {
   log.join("dave");
   refuses(Chronicle::key("dave"), ledger::ClaimFiled{1, {}}, "0 accepted entries and may claim with 3");
-}
-
-TEST_F(Rules, TheCoordinatorClaimsOnceToo) {
-  log.must(coordinator, ledger::MismatchFound{1, {}});
-  refuses(coordinator, ledger::MismatchFound{1, {}}, "made already, as claim 1");
 }
 
 TEST_F(Rules, JudgesVoteOnceAndOnWhatIsNotTheirs) {

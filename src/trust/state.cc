@@ -96,7 +96,7 @@ struct Recorder {
     const auto id = static_cast<EntryId>(state.entries_.size());
     state.users_[entry.user - 1].entries.push_back(id);
     state.rounds_[entry.round].entries.push_back(id);
-    state.rounds_[entry.round].units[entry.unit] = id;
+    state.rounds_[entry.round].units[entry.unit].push_back(id);
     state.seals_[{entry.user, entry.seal}] = id;
     state.happened({State::Moment::Kind::sealed, id});
   }
@@ -232,6 +232,72 @@ std::optional<int64_t> State::ended(EntryId id) const {
   return std::nullopt;
 }
 
+bool State::established(UserId id) const {
+  const User::Standing& standing = user(id).standing;
+  return !standing.banned && passed_exam(id) && standing.reputation >= established_reputation(policy());
+}
+
+std::span<const EntryId> State::entries_of(Round round, UnitId unit) const {
+  const auto& units = rounds_[round].units;
+  const auto found = units.find(unit);
+  if (found == units.end()) return {};
+  return found->second;
+}
+
+bool State::live(EntryId id) const {
+  const Entry::Standing& standing = entry(id).standing;
+  return standing.status == Entry::Status::opened && standing.accepted;
+}
+
+bool State::refuted(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  const auto& truths = rounds_[entry.round].standing.truths;
+  const auto truth = truths.find(entry.unit);
+  return truth != truths.end() && entry.gradient && truth->second != *entry.gradient;
+}
+
+std::optional<EntryId> State::chosen(Round round, UnitId unit) const {
+  std::optional<EntryId> confirmed;
+  for (EntryId id : entries_of(round, unit)) {
+    if (!live(id) || refuted(id)) continue;
+    if (entry(id).standing.trusted) return id;
+    if (!confirmed && entry(id).standing.confirmed) confirmed = id;
+  }
+  return confirmed;
+}
+
+std::vector<ledger::MismatchFound> State::mismatches(Round round) const {
+  std::vector<ledger::MismatchFound> found;
+  for (const auto& [unit, ids] : rounds_[round].units) {
+    for (EntryId id : ids) {
+      if (const auto other = contradiction(id)) found.push_back({id, *other});
+    }
+  }
+  std::ranges::sort(found, {}, &ledger::MismatchFound::entry);
+  return found;
+}
+
+// The digest of another entry of the same unit, if it shows that one of both is false and nobody has dealt
+// with that yet.
+std::optional<Digest> State::contradiction(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  if (!live(id) || !entry.standing.trusted || entry.standing.judged) return std::nullopt;
+  const auto& truths = rounds_[entry.round].standing.truths;
+  if (const auto truth = truths.find(entry.unit); truth != truths.end() && !refuted(id)) return std::nullopt;
+  for (ClaimId about : claims_about(id)) {
+    if (claim(about).claimant == kCoordinator && claim(about).standing.status != Claim::Status::voided) {
+      return std::nullopt;
+    }
+  }
+  for (EntryId other : entries_of(entry.round, entry.unit)) {
+    const Entry& twin = this->entry(other);
+    if (twin.standing.status == Entry::Status::opened && *twin.gradient != *entry.gradient) {
+      return *twin.gradient;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Round> State::open_round() const {
   if (rounds_.empty() || rounds_.back().closed) return std::nullopt;
   return next_round() - 1;
@@ -267,7 +333,7 @@ std::optional<Digest> State::decided(ClaimId id) const {
 bool State::averaged(EntryId id) const {
   const Entry& entry = this->entry(id);
   const RoundRecord& round = rounds_[entry.round];
-  return entry.standing.status == Entry::Status::opened && round.closed && !round.rolled_back;
+  return round.closed && !round.rolled_back && chosen(entry.round, entry.unit) == id;
 }
 
 Reputation State::averaging_reputation(UserId id) const {
@@ -283,11 +349,11 @@ Reputation State::weight(EntryId id) const {
 
 std::vector<LiveEntry> State::live_entries() const {
   std::vector<LiveEntry> live;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    const Entry& entry = entries_[i];
-    if (entry.standing.status != Entry::Status::opened) continue;
-    live.push_back({static_cast<EntryId>(i + 1), entry.user, entry.round, entry.unit, *entry.gradient,
-                    user(entry.user).standing.reputation});
+  for (EntryId id = 1; has_entry(id); ++id) {
+    if (!this->live(id)) continue;
+    const Entry& entry = this->entry(id);
+    live.push_back({id, entry.user, entry.round, entry.unit, *entry.gradient,
+                    user(entry.user).standing.reputation, chosen(entry.round, entry.unit) == id});
   }
   return live;
 }
