@@ -152,6 +152,25 @@ TEST_F(Commands, AFalseClaimantSuffersWhatTheLiarWouldHave) {
   EXPECT_EQ(ask({"log", "study"}).size(), 1u);
 }
 
+// What the claimant got is in the log only once the judge has decided.
+TEST_F(Commands, AClaimStaysSealedUntilTheJudgeHasDecided) {
+  for (const char* user : {"ada", "mallory"}) work_.must({"user", "study", user});
+  contribute("ada");
+  const int lie = contribute("mallory", "noise");
+  work_.must({"close", "study"});
+  const json claim = ask({"claim", "study", "--entry", std::to_string(lie), "--user", "ada"});
+  EXPECT_THAT(refused({"claim", "study", "--entry", std::to_string(lie), "--user", "ada"}),
+              HasSubstr("made already, as claim 1"));
+  work_.must({"close", "study"});  // the openings of claims outlive the round
+  const json status = ask({"status", "study"});
+  const json verdict = ask({"judge", "study"})[0];
+  EXPECT_EQ(verdict["recomputed"], claim["recomputed"]);
+  EXPECT_EQ(verdict["bounty"], 0.0005);
+  EXPECT_EQ(ask({"status", "study"})["events"].get<int>() - status["events"].get<int>(), 4)
+      << "vote sealed, vote opened, claim opened, verdict";
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
 TEST_F(Commands, AVoidedVerdictHasNeverBeen) {
   for (const char* user : {"ada", "frank"}) work_.must({"user", "study", user});
   const int truth = contribute("ada");

@@ -60,6 +60,13 @@ Result<int> run(const Shared& shared, const Options& options) {
     json.push_back(to_json(project, judgement));
     text += to_text(project, judgement);
   }
+  if (coordinator) {  // what waited for this key, or for votes from elsewhere
+    CAIRN_TRY(const auto verdicts, project::settle_claims(project, *coordinator));
+    for (const project::Judgement& verdict : verdicts) {
+      json.push_back(to_json(project, verdict));
+      text += to_text(project, verdict);
+    }
+  }
   if (text.empty()) text = "no claim is open\n";
   print(shared, json, text);
   return kDone;

@@ -105,8 +105,13 @@ struct EntryOpened {
 };
 struct ClaimFiled {
   EntryId entry = 0;
-  Digest gradient;  // what the claimant got
+  Digest seal;  // claim_seal() below
   bool operator==(const ClaimFiled&) const = default;
+};
+struct ClaimOpened {  // once the votes decide
+  ClaimId claim = 0;
+  Digest gradient;  // what the claimant got
+  bool operator==(const ClaimOpened&) const = default;
 };
 struct AppealFiled {
   ClaimId claim = 0;
@@ -124,10 +129,15 @@ struct Evaluated {  // how good the snapshot of a round is on the test images
 // -- Signed by a judge
 // -----------------------------------------------------------------------------------------------
 
-struct Voted {
+struct VoteSealed {
+  ClaimId claim = 0;
+  Digest seal;  // vote_seal() below
+  bool operator==(const VoteSealed&) const = default;
+};
+struct VoteOpened {  // once as many are sealed as a verdict needs
   ClaimId claim = 0;
   Digest gradient;  // what the judge got
-  bool operator==(const Voted&) const = default;
+  bool operator==(const VoteOpened&) const = default;
 };
 
 // -- Signed by the coordinator
@@ -172,11 +182,11 @@ struct BlobsDropped {
 };
 
 // The order of the alternatives is no format; the type numbers of docs/formats/ledger.md are.
-using Body =
-    std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed, Paused,
-                 RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded, DeviceKeyRemoved, KeyRotated,
-                 EntrySealed, EntryOpened, ClaimFiled, AppealFiled, Evaluated, Voted, RoundOpened,
-                 RoundClosed, MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
+using Body = std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed,
+                          Paused, RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded,
+                          DeviceKeyRemoved, KeyRotated, EntrySealed, EntryOpened, ClaimFiled, AppealFiled,
+                          Evaluated, ClaimOpened, VoteSealed, VoteOpened, RoundOpened, RoundClosed,
+                          MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
 
 // The log as an author last verified it: nothing signed for one history counts in another.
 struct LogHead {
@@ -225,5 +235,8 @@ uint16_t kind_number(const Body& body);        // as in the bytes; never reused
 // SHA-256 over a domain, project, user key, round, unit and digest: commits to a gradient without showing it.
 Digest entry_seal(const Digest& project, const PublicKey& user, Round round, UnitId unit,
                   const Digest& gradient);
+// The same of what a claimant or a judge got, bound to the entry or the claim.
+Digest claim_seal(const Digest& project, const PublicKey& claimant, EntryId entry, const Digest& gradient);
+Digest vote_seal(const Digest& project, const PublicKey& judge, ClaimId claim, const Digest& gradient);
 
 }  // namespace cairn::ledger

@@ -174,7 +174,7 @@ template <>
 inline constexpr Kind kKind<ClaimFiled> = {0x0208, "claim filed"};
 void fields(auto& archive, Is<ClaimFiled> auto& body) {
   archive("entry", body.entry);
-  archive("gradient", body.gradient);
+  archive("seal", body.seal);
 }
 
 template <>
@@ -193,11 +193,25 @@ void fields(auto& archive, Is<Evaluated> auto& body) {
   archive("loss", body.loss);
 }
 
+template <>
+inline constexpr Kind kKind<ClaimOpened> = {0x020B, "claim opened"};
+void fields(auto& archive, Is<ClaimOpened> auto& body) {
+  archive("claim", body.claim);
+  archive("gradient", body.gradient);
+}
+
 // -- Judge
 
 template <>
-inline constexpr Kind kKind<Voted> = {0x0301, "voted"};
-void fields(auto& archive, Is<Voted> auto& body) {
+inline constexpr Kind kKind<VoteSealed> = {0x0301, "vote sealed"};
+void fields(auto& archive, Is<VoteSealed> auto& body) {
+  archive("claim", body.claim);
+  archive("seal", body.seal);
+}
+
+template <>
+inline constexpr Kind kKind<VoteOpened> = {0x0302, "vote opened"};
+void fields(auto& archive, Is<VoteOpened> auto& body) {
   archive("claim", body.claim);
   archive("gradient", body.gradient);
 }

@@ -23,7 +23,8 @@ Result<Probe> probe(const Project& project, Trainer& trainer, trust::EntryId ent
 Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, const std::string& image,
                                                        std::optional<trust::Round> round);
 
-// Files the claim that the entry is false, with the digest that the claimant got.
+// Files the claim that the entry is false. The digest that the claimant got is sealed; it waits beside the
+// log and is shown once the judges have decided.
 Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, trust::EntryId entry,
                                   const Digest& recomputed);
 

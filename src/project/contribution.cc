@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ledger/join_work.h"
+#include "project/draft.h"
 
 namespace cairn::project {
 namespace {
@@ -94,7 +95,7 @@ Project::Change entry_change(const Project& project, const Submission& submissio
   }
   change.statements.push_back(submission.sealed);
   const auto& sealed = std::get<ledger::EntrySealed>(submission.sealed.body);
-  change.staged.push_back({sealed.seal.hex(), ledger::encode(submission.opened)});
+  change.staged.push_back({entry_opening(sealed.seal), ledger::encode(submission.opened)});
   change.blobs.push_back(submission.gradient);
   return change;
 }

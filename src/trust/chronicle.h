@@ -108,15 +108,47 @@ class Chronicle {
     must(key("coordinator"), closing());
   }
 
+  ledger::ClaimFiled claiming(const PublicKey& author, EntryId entry, const Digest& gradient) const {
+    return {entry, ledger::claim_seal(state.project(), author, entry, gradient)};
+  }
   ClaimId claim(UserId user, EntryId entry, const Digest& gradient) {
-    must(state.user(user).key, ledger::ClaimFiled{entry, gradient});
+    const PublicKey author = state.user(user).key;
+    must(author, claiming(author, entry, gradient));
+    claimed[static_cast<ClaimId>(state.claims().size())] = gradient;
     return static_cast<ClaimId>(state.claims().size());
   }
 
-  // Every judge votes for the truth, and the coordinator says so.
+  ledger::VoteSealed voting(const PublicKey& author, ClaimId id, const Digest& gradient) const {
+    return {id, ledger::vote_seal(state.project(), author, id, gradient)};
+  }
+  void seal_vote(const PublicKey& author, ClaimId id, const Digest& gradient) {
+    must(author, voting(author, id, gradient));
+    voted[{id, author}] = gradient;
+  }
+  // Opens the votes that are sealed, until they decide.
+  void open_votes(ClaimId id) {
+    const auto votes = state.claim(id).votes;
+    for (const auto& [author, vote] : votes) {
+      if (!vote.gradient && !state.decided(id)) must(author, ledger::VoteOpened{id, voted.at({id, author})});
+    }
+  }
+
+  // Shows what the claimants of an entry got, once the votes decide.
+  void open_claims(EntryId entry) {
+    const auto about = state.claims_about(entry);
+    for (const ClaimId id : std::vector<ClaimId>(about.begin(), about.end())) {
+      const Claim& claim = state.claim(id);
+      if (claim.gradient || claim.standing.status != Claim::Status::open) continue;
+      must(state.user(claim.claimant).key, ledger::ClaimOpened{id, claimed.at(id)});
+    }
+  }
+
+  // Every judge votes for the truth, the claimants show what they got, and the coordinator says what follows.
   void judge_claim(ClaimId id) {
     const Digest found = truth_of(state.claim(id).entry);
-    for (uint32_t i = 0; !state.decided(id); ++i) must(judge(i), ledger::Voted{id, found});
+    for (uint32_t i = 0; i < state.policy().judge_votes; ++i) seal_vote(judge(i), id, found);
+    open_votes(id);
+    open_claims(state.claim(id).entry);
     must(key("coordinator"), verdict(id));
   }
   ledger::VerdictReached verdict(ClaimId id) const {
@@ -129,7 +161,10 @@ class Chronicle {
   int64_t now = 0;
   State state;
   std::vector<ledger::Event> events;
-  std::map<EntryId, Digest> gradients;  // under the seals
+  // Under the seals of entries, claims and votes
+  std::map<EntryId, Digest> gradients;
+  std::map<ClaimId, Digest> claimed;
+  std::map<std::pair<ClaimId, PublicKey>, Digest> voted;
 };
 
 }  // namespace cairn::trust

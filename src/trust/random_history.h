@@ -30,6 +30,12 @@ class RandomHistory {
     if (std::holds_alternative<ledger::EntrySealed>(event.statement.body)) {
       log_.gradients[static_cast<EntryId>(log_.state.entries().size())] = sealed_gradient_;
     }
+    if (std::holds_alternative<ledger::ClaimFiled>(event.statement.body)) {
+      log_.claimed[static_cast<ClaimId>(log_.state.claims().size())] = sealed_gradient_;
+    }
+    if (const auto* sealed = std::get_if<ledger::VoteSealed>(&event.statement.body)) {
+      log_.voted[{sealed->claim, event.statement.author}] = sealed_gradient_;
+    }
     return {};
   }
 
@@ -130,7 +136,9 @@ class RandomHistory {
       case 1:
       case 2: {
         const EntryId entry = suspect();
-        return by_user(some_user(), ledger::ClaimFiled{entry, recomputed(entry)});
+        const PublicKey claimant = state().user(some_user()).key;
+        sealed_gradient_ = recomputed(entry);
+        return by(claimant, log_.claiming(claimant, entry, sealed_gradient_));
       }
       case 3: {
         const ClaimId claim = some_claim();
@@ -153,11 +161,33 @@ class RandomHistory {
     for (ClaimId id = 1; id <= state().claims().size(); ++id) {
       const Claim& claim = state().claim(id);
       if (claim.standing.status != Claim::Status::open || draw(3) == 0) continue;
-      if (state().decided(id)) return by_coordinator(log_.verdict(id));
-      const PublicKey judge = Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
-      return by(judge, ledger::Voted{id, recomputed(claim.entry)});
+      if (state().decided(id)) return draw(6) != 0 ? claim_opening(id) : by_coordinator(log_.verdict(id));
+      return draw(3) == 0 ? vote_sealing(id) : vote_opening(id);
     }
     return by_root(ledger::VerdictVoided{some_claim()});
+  }
+
+  ledger::Event vote_sealing(ClaimId id) {
+    const PublicKey judge = Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
+    sealed_gradient_ = recomputed(state().claim(id).entry);
+    return by(judge, log_.voting(judge, id, sealed_gradient_));
+  }
+
+  ledger::Event vote_opening(ClaimId id) {
+    for (const auto& [judge, vote] : state().claim(id).votes) {
+      if (!vote.gradient && draw(2) == 0)
+        return by(judge, ledger::VoteOpened{id, log_.voted.at({id, judge})});
+    }
+    return vote_sealing(id);
+  }
+
+  ledger::Event claim_opening(ClaimId decided) {
+    for (const ClaimId id : state().claims_about(state().claim(decided).entry)) {
+      const Claim& claim = state().claim(id);
+      if (claim.claimant == kCoordinator || claim.gradient || draw(4) == 0) continue;
+      return by_user(claim.claimant, ledger::ClaimOpened{id, log_.claimed.at(id)});
+    }
+    return by_coordinator(log_.verdict(decided));
   }
 
   ledger::Event account_event() {

@@ -277,12 +277,9 @@ struct Rules {
     return {};
   }
 
-  Status claimable(EntryId id, UserId claimant, const Digest& gradient) const {
+  Status claimable(EntryId id, UserId claimant) const {
     CAIRN_TRY(const Entry* entry, accepted_entry(id));
     if (entry->standing.judged) return Error{numbered("entry", id) + " has been judged already"};
-    if (*entry->gradient == gradient) {
-      return Error{"gradient: the same as that of " + numbered("entry", id) + ", so nothing is claimed"};
-    }
     for (ClaimId about : state.claims_about(id)) {
       const Claim& claim = state.claim(about);
       if (claim.claimant == claimant && claim.standing.status == Claim::Status::open) {
@@ -294,7 +291,7 @@ struct Rules {
 
   Status operator()(const ledger::ClaimFiled& filed) const {
     CAIRN_TRY(const UserId id, by_working_user());
-    CAIRN_CHECK(claimable(filed.entry, id, filed.gradient));
+    CAIRN_CHECK(claimable(filed.entry, id));
     if (state.entry(filed.entry).user == id) return Error{"entry: the claimant's own"};
     const User::Standing& user = state.user(id).standing;
     if (!state.passed_exam(id)) {
@@ -305,6 +302,21 @@ struct Rules {
     if (state.open_claims(id) >= limit) {
       return Error{numbered("user", id) + " has as many open claims as a reputation of " +
                    to_decimal(user.reputation) + " allows, " + std::to_string(limit)};
+    }
+    return {};
+  }
+
+  // Shown once nobody can use it any more to claim or to vote.
+  Status operator()(const ledger::ClaimOpened& opened) const {
+    CAIRN_TRY(const UserId user, by_user());
+    CAIRN_TRY(const Claim* claim, open_claim(opened.claim));
+    if (claim->claimant != user) return Error{numbered("claim", opened.claim) + " is not the author's"};
+    if (claim->gradient) return Error{numbered("claim", opened.claim) + " is opened already"};
+    if (!state.decided_about(claim->entry)) {
+      return Error{numbered("claim", opened.claim) + " stays sealed until the votes decide"};
+    }
+    if (claim->seal != ledger::claim_seal(state.project(), claim->key, claim->entry, opened.gradient)) {
+      return Error{"gradient: not the one that " + numbered("claim", opened.claim) + " sealed"};
     }
     return {};
   }
@@ -337,17 +349,45 @@ struct Rules {
 
   // -- Judges
 
-  Status operator()(const ledger::Voted& vote) const {
+  Result<const Claim*> votable(ClaimId id) const {
     if (!state.judges().contains(author())) return Error{"signed by a key that is no judge's"};
-    CAIRN_TRY(const Claim* claim, open_claim(vote.claim));
-    if (claim->votes.contains(author())) {
-      return Error{"the judge has voted on " + numbered("claim", vote.claim) + " already"};
+    CAIRN_TRY(const Claim* claim, open_claim(id));
+    if (state.decided(id)) return Error{numbered("claim", id) + " has the votes that it needs already"};
+    if (const KeyOwner* owner = state.owner(author())) CAIRN_CHECK(impartial(*owner, claim->entry));
+    return claim;
+  }
+
+  Status operator()(const ledger::VoteSealed& sealed) const {
+    CAIRN_TRY(const Claim* claim, votable(sealed.claim));
+    const bool opening = claim->votes_opening.has_value();
+    const bool pending = state.votes_pending(sealed.claim, event.time);
+    const auto vote = claim->votes.find(author());
+    if (vote != claim->votes.end() && (vote->second.gradient || pending)) {
+      return Error{"the judge has voted on " + numbered("claim", sealed.claim) + " already"};
     }
-    if (state.decided(vote.claim)) {
-      return Error{numbered("claim", vote.claim) + " has the votes that it needs already"};
+    if (opening && pending) {
+      return Error{"votes on " + numbered("claim", sealed.claim) +
+                   " are being opened; no more are sealed until all of them are, or have lapsed"};
     }
-    const KeyOwner* owner = state.owner(author());
-    return owner == nullptr ? Status() : impartial(*owner, claim->entry);
+    return {};
+  }
+
+  Status operator()(const ledger::VoteOpened& opened) const {
+    CAIRN_TRY(const Claim* claim, votable(opened.claim));
+    const auto vote = claim->votes.find(author());
+    if (vote == claim->votes.end()) {
+      return Error{"the judge has sealed no vote on " + numbered("claim", opened.claim)};
+    }
+    if (vote->second.gradient) return Error{"the vote is opened already"};
+    if (!state.votes_pending(opened.claim, event.time)) return Error{"the vote has lapsed"};
+    if (claim->votes.size() < state.policy().judge_votes) {
+      return Error{"votes stay sealed until there are " + std::to_string(state.policy().judge_votes) +
+                   " on " + numbered("claim", opened.claim)};
+    }
+    if (vote->second.seal != ledger::vote_seal(state.project(), author(), opened.claim, opened.gradient)) {
+      return Error{"gradient: not the one that the vote sealed"};
+    }
+    return {};
   }
 
   // A judge who is also a user, under the same key.
@@ -393,8 +433,12 @@ struct Rules {
 
   Status operator()(const ledger::MismatchFound& found) const {
     CAIRN_CHECK(by_coordinator());
-    CAIRN_CHECK(claimable(found.entry, kCoordinator, found.gradient));
+    CAIRN_CHECK(claimable(found.entry, kCoordinator));
     const Entry& entry = state.entry(found.entry);
+    if (*entry.gradient == found.gradient) {
+      return Error{"gradient: the same as that of " + numbered("entry", found.entry) +
+                   ", so nothing is claimed"};
+    }
     for (EntryId id : state.entries_of(entry.round, entry.unit)) {
       const Entry& other = state.entry(id);
       if (other.standing.status == Entry::Status::opened && other.gradient == found.gradient) return {};

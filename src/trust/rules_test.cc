@@ -272,7 +272,6 @@ TEST_F(Rules, ClaimsAreAboutLiveUnjudgedEntriesOfOthers) {
   refuses(alice, ledger::ClaimFiled{99, {}}, "there is no entry 99");
   refuses(alice, ledger::ClaimFiled{11, {}}, "entry 11 is still sealed");
   refuses(alice, ledger::ClaimFiled{1, {}}, "entry: the claimant's own");
-  refuses(alice, ledger::ClaimFiled{2, log.truth_of(2)}, "so nothing is claimed");
   log.claim(1, 2, digest("wrong"));
   refuses(alice, ledger::ClaimFiled{2, digest("w")}, "made already, as claim 1");
   refuses(alice, ledger::ClaimFiled{3, {}}, "as many open claims as a reputation of 0.004 allows, 1");
@@ -290,34 +289,100 @@ TEST_F(Rules, ClaimantsHavePassedTheExam) {
 TEST_F(Rules, JudgesVoteOnceAndOnWhatIsNotTheirs) {
   const ClaimId about_carol = log.claim(1, 3, digest("wrong"));
   const ClaimId about_alice = log.claim(3, 1, digest("wrong"));
-  refuses(alice, ledger::Voted{about_carol, {}}, "no judge's");
-  refuses(carol, ledger::Voted{about_carol, {}}, "the judge is the author of the entry");
-  refuses(carol, ledger::Voted{about_alice, {}}, "the judge has claimed about the entry");
-  refuses(judge, ledger::Voted{9, {}}, "there is no claim 9");
-  log.must(judge, ledger::Voted{about_alice, log.truth_of(1)});
-  refuses(judge, ledger::Voted{about_alice, {}}, "voted on claim 2 already");
+  refuses(alice, ledger::VoteSealed{about_carol, {}}, "no judge's");
+  refuses(carol, ledger::VoteSealed{about_carol, {}}, "the judge is the author of the entry");
+  refuses(carol, ledger::VoteSealed{about_alice, {}}, "the judge has claimed about the entry");
+  refuses(judge, ledger::VoteSealed{9, {}}, "there is no claim 9");
+  log.seal_vote(judge, about_alice, log.truth_of(1));
+  refuses(judge, ledger::VoteSealed{about_alice, {}}, "voted on claim 2 already");
+  log.open_votes(about_alice);
   log.must(root, ledger::JudgeAdded{stranger});
-  refuses(stranger, ledger::Voted{about_alice, {}}, "has the votes that it needs already");
+  refuses(stranger, ledger::VoteSealed{about_alice, {}}, "has the votes that it needs already");
   log.must(root, ledger::JudgeRemoved{judge});
-  refuses(judge, ledger::Voted{about_carol, {}}, "no judge's");
+  refuses(judge, ledger::VoteSealed{about_carol, {}}, "no judge's");
 }
 
 TEST_F(Rules, AJudgeWhoseUserKeyIsRevokedIsNone) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   log.must(carol, ledger::KeyRotated{stranger});
-  refuses(carol, ledger::Voted{claim, {}}, "a revoked key of user 3");
+  refuses(carol, ledger::VoteSealed{claim, {}}, "a revoked key of user 3");
+}
+
+// Two equal votes decide; there are three judges.
+struct SealedVotes : Rules {
+  void SetUp() override {
+    Rules::SetUp();
+    for (uint32_t i = 1; i < 3; ++i) log.must(root, ledger::JudgeAdded{Chronicle::judge(i)});
+    Policy policy;
+    policy.judge_votes = 2;
+    log.close_round();
+    log.must(root, ledger::SettingsChanged{4, policy});
+    log.open_round();
+    claim = log.claim(1, 2, digest("wrong"));
+  }
+  ledger::VoteOpened opening(const PublicKey& author) const { return {claim, log.voted.at({claim, author})}; }
+
+  const PublicKey second = Chronicle::judge(1), third = Chronicle::judge(2);
+  ClaimId claim = 0;
+};
+
+TEST_F(SealedVotes, AreOpenedWhenEnoughAreSealed) {
+  refuses(judge, ledger::VoteOpened{claim, {}}, "the judge has sealed no vote on claim 1");
+  log.seal_vote(judge, claim, log.truth_of(2));
+  refuses(judge, opening(judge), "votes stay sealed until there are 2 on claim 1");
+  log.seal_vote(second, claim, digest("another"));
+  refuses(judge, ledger::VoteOpened{claim, digest("another")}, "gradient: not the one that the vote sealed");
+  log.must(judge, opening(judge));
+  refuses(judge, opening(judge), "the vote is opened already");
+  refuses(third, ledger::VoteSealed{claim, {}}, "votes on claim 1 are being opened");
+  log.must(second, opening(second));
+  log.seal_vote(third, claim, log.truth_of(2));  // as they do not decide
+  log.must(third, opening(third));
+  EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
+}
+
+TEST_F(SealedVotes, LapseADayAfterTheOpeningBegan) {
+  log.seal_vote(judge, claim, log.truth_of(2));
+  log.seal_vote(second, claim, log.truth_of(2));
+  log.now += 10 * kVoteDelay;
+  log.must(judge, opening(judge));
+  log.now += kVoteDelay - 1;
+  refuses(third, ledger::VoteSealed{claim, {}}, "are being opened");
+  log.now += 1;
+  refuses(second, opening(second), "the vote has lapsed");
+  refuses(judge, ledger::VoteSealed{claim, {}}, "voted on claim 1 already");
+  log.seal_vote(third, claim, log.truth_of(2));
+  refuses(second, opening(second), "the judge has sealed no vote");
+  log.seal_vote(second, claim, log.truth_of(2));
+  log.must(second, opening(second));
+  EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
+}
+
+TEST_F(Rules, ClaimsAreOpenedOnceTheVotesDecide) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 stays sealed until the votes decide");
+  log.seal_vote(judge, claim, log.truth_of(2));
+  log.open_votes(claim);
+  refuses(bob, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 is not the author's");
+  refuses(alice, ledger::ClaimOpened{claim, digest("right")}, "gradient: not the one that claim 1 sealed");
+  log.must(phone, ledger::ClaimOpened{claim, digest("wrong")});
+  refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 is opened already");
+  log.must(coordinator, log.verdict(claim));
+  refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 is settled already");
 }
 
 TEST_F(Rules, VerdictsFollowFromTheVotes) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   refuses(coordinator, ledger::VerdictReached{9, true, {}}, "there is no claim 9");
   refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
-  log.must(judge, ledger::Voted{claim, log.truth_of(2)});
+  log.seal_vote(judge, claim, log.truth_of(2));
+  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
+  log.open_votes(claim);
   refuses(coordinator, ledger::VerdictReached{claim, false, digest("w")}, "not the one that the judges got");
   refuses(coordinator, ledger::VerdictReached{claim, true, log.truth_of(2)}, "got the entry's gradient");
   log.must(coordinator, log.verdict(claim));
   refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(2)}, "claim 1 is settled already");
-  refuses(judge, ledger::Voted{claim, {}}, "claim 1 is settled already");
+  refuses(judge, ledger::VoteSealed{claim, {}}, "claim 1 is settled already");
 }
 
 TEST_F(Rules, AnUpheldVerdictIsNotCalledRejected) {
@@ -326,7 +391,8 @@ TEST_F(Rules, AnUpheldVerdictIsNotCalledRejected) {
   const EntryId entry = log.send_lie(2, 1);
   log.close_round();
   const ClaimId claim = log.claim(1, entry, log.truth_of(entry));
-  log.must(judge, ledger::Voted{claim, log.truth_of(entry)});
+  log.seal_vote(judge, claim, log.truth_of(entry));
+  log.open_votes(claim);
   refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(entry)}, "another gradient than");
 }
 
@@ -341,7 +407,7 @@ TEST_F(Rules, AppealsAnswerAVerdictOnce) {
   log.must(root, ledger::VerdictVoided{claim});
   refuses(bob, ledger::AppealFiled{claim, digest("wrong")}, "voided already");
   refuses(root, ledger::VerdictVoided{claim}, "voided already");
-  refuses(judge, ledger::Voted{claim, {}}, "claim 1 is settled already");
+  refuses(judge, ledger::VoteSealed{claim, {}}, "claim 1 is settled already");
 }
 
 TEST_F(Rules, RoundsOpenAndCloseInTurn) {

@@ -108,22 +108,34 @@ struct Recorder {
     state.happened({State::Moment::Kind::opened, id});
   }
 
-  void file_claim(EntryId entry, UserId claimant, const Digest& gradient) {
-    Claim claim;
-    claim.entry = entry;
-    claim.claimant = claimant;
-    claim.gradient = gradient;
+  void file_claim(Claim claim) {
+    claim.key = author();
     claim.time = event.time;
     state.claims_.push_back(claim);
     const auto id = static_cast<ClaimId>(state.claims_.size());
-    if (claimant != kCoordinator) state.users_[claimant - 1].claims.push_back(id);
-    state.claims_about_[entry].push_back(id);
+    if (claim.claimant != kCoordinator) state.users_[claim.claimant - 1].claims.push_back(id);
+    state.claims_about_[claim.entry].push_back(id);
     state.happened({State::Moment::Kind::claimed, id});
   }
 
-  void operator()(const ledger::ClaimFiled& claim) { file_claim(claim.entry, user(), claim.gradient); }
+  void operator()(const ledger::ClaimFiled& filed) {
+    Claim claim;
+    claim.entry = filed.entry;
+    claim.claimant = user();
+    claim.seal = filed.seal;
+    file_claim(std::move(claim));
+  }
+
   void operator()(const ledger::MismatchFound& found) {
-    file_claim(found.entry, kCoordinator, found.gradient);
+    Claim claim;
+    claim.entry = found.entry;
+    claim.claimant = kCoordinator;
+    claim.gradient = found.gradient;
+    file_claim(std::move(claim));
+  }
+
+  void operator()(const ledger::ClaimOpened& opened) {
+    state.claims_[opened.claim - 1].gradient = opened.gradient;
   }
 
   void operator()(const ledger::AppealFiled& appeal) {
@@ -134,8 +146,18 @@ struct Recorder {
     state.rounds_[stated.round].evaluations[user()] = {stated.correct, stated.images, stated.loss};
   }
 
-  void operator()(const ledger::Voted& vote) {
-    state.claims_[vote.claim - 1].votes[author()] = vote.gradient;
+  void operator()(const ledger::VoteSealed& sealed) {
+    Claim& claim = state.claims_[sealed.claim - 1];
+    if (claim.votes_opening)
+      std::erase_if(claim.votes, [](const auto& vote) { return !vote.second.gradient; });
+    claim.votes_opening.reset();
+    claim.votes[author()] = {sealed.seal, {}};
+  }
+
+  void operator()(const ledger::VoteOpened& opened) {
+    Claim& claim = state.claims_[opened.claim - 1];
+    claim.votes.at(author()).gradient = opened.gradient;
+    if (!claim.votes_opening) claim.votes_opening = event.time;
   }
 
   void operator()(const ledger::VerdictReached& verdict) {
@@ -317,9 +339,23 @@ uint32_t State::open_claims(UserId claimant) const {
   }));
 }
 
+bool State::votes_pending(ClaimId id, int64_t now) const {
+  const Claim& claim = this->claim(id);
+  if (claim.votes_opening && now - *claim.votes_opening >= kVoteDelay) return false;
+  return std::ranges::any_of(claim.votes, [](const auto& vote) { return !vote.second.gradient; });
+}
+
+bool State::decided_about(EntryId entry) const {
+  return std::ranges::any_of(claims_about(entry), [this](ClaimId id) {
+    return claim(id).standing.status == Claim::Status::open && decided(id);
+  });
+}
+
 std::optional<Digest> State::decided(ClaimId id) const {
   std::map<Digest, uint32_t> counts;
-  for (const auto& [judge, digest] : claim(id).votes) ++counts[digest];
+  for (const auto& [judge, vote] : claim(id).votes) {
+    if (vote.gradient) ++counts[*vote.gradient];
+  }
   uint32_t most = 0;
   std::optional<Digest> winner;
   for (const auto& [digest, count] : counts) {

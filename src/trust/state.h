@@ -29,6 +29,7 @@ inline constexpr size_t kMaxEntriesPerRound = size_t{1} << 20;
 inline constexpr size_t kMaxEntriesPerUnit = 3;                  // in a round, each by another user
 inline constexpr size_t kMaxDeviceKeys = 64;                     // of one user
 inline constexpr int64_t kSuspensionDelay = 24 * 3600 * 1000;    // milliseconds
+inline constexpr int64_t kVoteDelay = kSuspensionDelay;          // after which a sealed vote lapses
 inline constexpr int64_t kAppealWindow = 30 * kSuspensionDelay;  // during which revoked blobs are kept
 inline constexpr UserId kCoordinator = 0;                        // as the claimant of a mismatch
 
@@ -93,6 +94,12 @@ struct Verdict {
   bool operator==(const Verdict&) const = default;
 };
 
+struct Vote {
+  Digest seal;
+  std::optional<Digest> gradient;  // what the judge got, once opened
+  bool operator==(const Vote&) const = default;
+};
+
 struct Claim {
   enum class Status : uint8_t {
     open,
@@ -102,10 +109,13 @@ struct Claim {
     voided,    // its verdict was voided
   };
   EntryId entry = 0;
-  UserId claimant = 0;  // or kCoordinator
-  Digest gradient;      // what the claimant got
+  UserId claimant = 0;             // or kCoordinator
+  PublicKey key;                   // that signed it
+  std::optional<Digest> seal;      // of what the claimant got; the coordinator does not seal
+  std::optional<Digest> gradient;  // what the claimant got, once opened
   int64_t time = 0;
-  std::map<PublicKey, Digest> votes;  // by judge
+  std::map<PublicKey, Vote> votes;       // by judge
+  std::optional<int64_t> votes_opening;  // since when; as long as it is set no votes are sealed
   std::optional<Verdict> verdict;
   std::map<UserId, Digest> appeals;  // by appellant: what it got
 
@@ -221,8 +231,11 @@ class State {
 
   // -- Claims
   uint32_t open_claims(UserId claimant) const;
+  // Sealed votes that may still be opened at that time.
+  bool votes_pending(ClaimId claim, int64_t now) const;
   // The digest that has enough equal votes for a verdict.
   std::optional<Digest> decided(ClaimId claim) const;
+  bool decided_about(EntryId entry) const;  // by the votes on an open claim
 
   // -- Averaging: the weights with which the next round opens
   bool averaged(EntryId entry) const;  // chosen for its unit, its round closed and not rolled back
