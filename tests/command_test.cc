@@ -97,6 +97,25 @@ TEST_F(Commands, AFalseClaimantSuffersWhatTheLiarWouldHave) {
   EXPECT_EQ(ask({"log", "study"}).size(), 1u);
 }
 
+// What the claimant got is in the log only once the judge has decided.
+TEST_F(Commands, AClaimStaysSealedUntilTheJudgeHasDecided) {
+  for (const char* user : {"ada", "mallory"}) work_.must({"user", "study", user});
+  contribute("ada");
+  const int lie = contribute("mallory", "noise");
+  work_.must({"close", "study"});
+  const json claim = ask({"claim", "study", "--entry", std::to_string(lie), "--user", "ada"});
+  EXPECT_THAT(refused({"claim", "study", "--entry", std::to_string(lie), "--user", "ada"}),
+              HasSubstr("made already, as claim 1"));
+  work_.must({"close", "study"});  // the openings of claims outlive the round
+  const json status = ask({"status", "study"});
+  const json verdict = ask({"judge", "study"})[0];
+  EXPECT_EQ(verdict["recomputed"], claim["recomputed"]);
+  EXPECT_EQ(verdict["bounty"], 0.0005);
+  EXPECT_EQ(ask({"status", "study"})["events"].get<int>() - status["events"].get<int>(), 4)
+      << "vote sealed, vote opened, claim opened, verdict";
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
 TEST_F(Commands, AVoidedVerdictHasNeverBeen) {
   for (const char* user : {"ada", "frank"}) work_.must({"user", "study", user});
   const int truth = contribute("ada");
@@ -158,6 +177,30 @@ TEST_F(Commands, EveryInstructionSetGivesTheSameGradient) {
   EXPECT_EQ(gradients.size(), 1u);
 }
 
+TEST_F(Commands, AnEvaluationIsSignedOnceAndCompared) {
+  work_.must({"user", "study", "ada"});
+  EXPECT_EQ(ask({"eval", "study"})["stated"], json::array());
+  EXPECT_THAT(refused({"eval", "study", "--user", "ada"}), HasSubstr("join first"));
+  contribute("ada");
+  EXPECT_EQ(ask({"eval", "study", "--user", "ada"})["stated"][0]["agrees"], true);
+  EXPECT_THAT(refused({"eval", "study", "--user", "ada"}), HasSubstr("has evaluated round 0 already"));
+  work_.must({"close", "study"});
+  EXPECT_THAT(work_.must({"eval", "study", "--round", "0"}), HasSubstr("ada stated the same"));
+  EXPECT_EQ(ask({"eval", "study"})["stated"], json::array());
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
+TEST_F(Commands, JoiningProvesTheWorkThatTheRecipeAsksFor) {
+  std::string recipe = kRecipe;
+  recipe.insert(recipe.find("exam_entries"), "join_work = 8\n");
+  work_.write("work.toml", recipe);
+  work_.must({"new", "worked", "--model", "mlp", "--data", "data", "--recipe", "work.toml"});
+  work_.must({"user", "worked", "ada"});
+  work_.must({"gradient", "worked", "--unit", "0", "--user", "ada", "-o", "a"});
+  EXPECT_EQ(ask({"submit", "worked", "a"})["entry"], 1);
+  work_.must({"user", "worked", "bob", "--join"});
+}
+
 TEST_F(Commands, PeopleWorkOnOneDirectoryAtOnce) {
   const std::vector<std::string> users = {"ada", "bob", "cleo", "dan"};
   for (const std::string& user : users) work_.must({"user", "study", user});
@@ -209,7 +252,9 @@ TEST_F(Commands, KilledAtAnyInstantItGoesOn) {
       const json status = ask({"status", "study"});
       const bool submitting = words[0] == "submit";
       const bool done = submitting ? status["entries"]["sealed"] == 2 : status["round"] == round + 1;
-      if (!killed.out.empty()) EXPECT_TRUE(done) << "acknowledged and lost: " << killed.out;
+      if (!killed.out.empty()) {
+        EXPECT_TRUE(done) << "acknowledged and lost: " << killed.out;
+      }
       if (!done) work_.must(words);
       entries += submitting ? 1 : 0;
     }
@@ -354,6 +399,67 @@ TEST_F(Commands, HelpHasAnExampleAndWrongUsageExitsWith2) {
             "cairn: --user is required; see `cairn key rotate --help`\n");
   EXPECT_EQ(work_.cairn({"frobnicate"}).code, 2);
   EXPECT_EQ(work_.cairn({"--version"}).code, 0);
+}
+
+TEST_F(Commands, AReturnedUnitGoesToTheNext) {
+  for (const char* user : {"ada", "bob"}) work_.must({"user", "study", user});
+  EXPECT_EQ(ask({"unit", "study", "--user", "ada"})["unit"], 0);
+  EXPECT_THAT(refused({"unit", "study", "--user", "bob", "--return", "0"}), HasSubstr("is not leased"));
+  EXPECT_THAT(refused({"unit", "study", "--user", "ada", "--slot", "1"}),
+              HasSubstr("only established users"));
+  EXPECT_EQ(ask({"unit", "study", "--user", "ada", "--return", "0"})["returned"], 0);
+  EXPECT_EQ(ask({"unit", "study", "--user", "bob"})["unit"], 0);
+}
+
+// A project whose duplicates are blind, in place of the one that was made.
+class BlindCommands : public Commands {
+ protected:
+  void make(int exam_entries) {
+    std::string recipe = kRecipe;
+    const std::string exam = "exam_entries = 1";
+    recipe.replace(recipe.find(exam), exam.size(),
+                   "exam = \"duplicates\"\nexam_entries = " + std::to_string(exam_entries));
+    work_.write("blind.toml", recipe);
+    std::filesystem::remove_all(work_.file("study"));
+    work_.must({"new", "study", "--model", "mlp", "--data", "data", "--recipe", "blind.toml"});
+    for (const char* user : {"ada", "bob"}) work_.must({"user", "study", user});
+  }
+};
+
+TEST_F(BlindCommands, NewcomersCountWhereTheyAgree) {
+  make(2);
+  contribute("ada");
+  contribute("bob");
+  work_.must({"close", "study"});
+  const json log = ask({"log", "study"});
+  ASSERT_EQ(log.size(), 2u);
+  EXPECT_EQ(log[0]["unit"], log[1]["unit"]);
+  EXPECT_EQ(log[0]["averaged"], true);
+  EXPECT_EQ(log[1]["averaged"], false);
+
+  contribute("ada", "sign-flip");
+  contribute("bob");
+  EXPECT_EQ(ask({"close", "study"})["mismatches"], 0);
+  EXPECT_EQ(ask({"log", "study"}).size(), 2u) << "no trace";
+  EXPECT_DOUBLE_EQ(reputation("bob"), 0.002);
+  EXPECT_EQ(ask({"unit", "study", "--user", "ada"})["unit"], 1) << "goes out again";
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
+}
+
+// Nobody needs the exam here, and everybody's first entry is doubled.
+TEST_F(BlindCommands, DuplicatesThatDifferGoToTheJudge) {
+  make(0);
+  contribute("ada", "sign-flip");
+  contribute("bob");
+  EXPECT_EQ(ask({"close", "study"})["mismatches"], 2);
+  EXPECT_THAT(work_.must({"judge", "study"}), testing::AllOf(HasSubstr("upheld"), HasSubstr("rejected")));
+  EXPECT_DOUBLE_EQ(reputation("ada"), 0.001);
+  EXPECT_DOUBLE_EQ(reputation("bob"), 0.002);
+  work_.must({"close", "study"});
+  const json log = ask({"log", "study"});
+  ASSERT_EQ(log.size(), 1u);
+  EXPECT_EQ(log[0]["averaged"], true);
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
 }
 
 TEST_F(Commands, OneUnitIsLeasedToOnePersonAtATime) {

@@ -9,6 +9,7 @@
 
 #include "average/made_up_gradients.h"
 #include "average/reference.h"
+#include "average/weighing.h"
 #include "trust/random_history.h"
 
 namespace cairn::average {
@@ -84,6 +85,23 @@ TEST(Average, StatesMayComeInAnyOrder) {
   }
 }
 
+TEST(Average, NoUnitHasTwoCoefficients) {
+  size_t duplicates = 0;
+  for (uint64_t seed = 0; seed < 1500; ++seed) {
+    RandomHistory random(seed, policy_variant(seed));
+    random.grow(kSteps);
+    const auto coefficients = weigh(random.state(), [](EntryId) { return Norm{0, uint64_t{1} << 63}; });
+    ASSERT_TRUE(coefficients);
+    std::set<std::pair<trust::Round, trust::UnitId>> units;
+    for (const auto& [id, coefficient] : *coefficients) {
+      const trust::Entry& entry = random.state().entry(id);
+      ASSERT_TRUE(units.emplace(entry.round, entry.unit).second) << seed << " entry " << id;
+      duplicates += random.state().entries_of(entry.round, entry.unit).size() > 1 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(duplicates, 100u);
+}
+
 // -- Order
 
 // The same deeds, with the seals and openings of each round in another order.
@@ -129,13 +147,18 @@ TEST(Average, TheOrderOfSealsAndOpeningsDoesNotShow) {
 
 // -- Removal
 
+void join_without_exam(Chronicle& log, const std::string& name) {
+  const UserId user = log.join(name);
+  log.must(Chronicle::key("root"), ledger::Endowed{user, log.reputation(user)});
+}
+
 // Five users work; user 5 lies now and then. In the other telling, user 5 never opens anything.
 Chronicle work_with_liar(uint64_t seed, bool opens) {
   Policy policy = policy_variant(seed);
   policy.fate = ledger::Fate::newcomer;
   policy.max_rise = kReputationOne / 1000;
   Chronicle log(policy, 3);
-  for (int i = 0; i < 5; ++i) log.join("user " + std::to_string(i));
+  for (int i = 0; i < 5; ++i) join_without_exam(log, "user " + std::to_string(i));
   for (int round = 0; round < 6; ++round) {
     log.open_round();
     std::vector<EntryId> sealed;
@@ -163,6 +186,46 @@ TEST(Average, AConvictedUsersEntriesLeaveNoTrace) {
     const EntryId lie = 10;
     ASSERT_NE(*with.state.entry(lie).gradient, with.truth_of(lie));
     with.judge_claim(with.claim(1, lie, Chronicle::digest("wrong")));
+    ASSERT_EQ(average(with.state, start(), gradients).value(),
+              average(without.state, start(), gradients).value())
+        << seed;
+  }
+}
+
+// The liar is first with every unit, and somebody honest computes it too.
+Chronicle work_with_first_liar(uint64_t seed, bool opens) {
+  Policy policy = policy_variant(seed);
+  policy.fate = ledger::Fate::newcomer;
+  policy.max_rise = kReputationOne / 1000;
+  Chronicle log(policy, 3);
+  for (int i = 0; i < 5; ++i) join_without_exam(log, "user " + std::to_string(i));
+  for (int round = 0; round < 6; ++round) {
+    log.open_round();
+    std::vector<EntryId> sealed;
+    for (trust::UnitId unit = 0; unit < 8; ++unit) {
+      sealed.push_back(unit == 7 ? log.send_lie(5, unit) : log.send_truth(5, unit));
+      sealed.push_back(log.send_truth(1 + unit % 4, unit));
+    }
+    for (EntryId id : sealed) {
+      const UserId user = log.state.entry(id).user;
+      if (user != 5 || opens) log.must(log.state.user(user).key, log.opening(id));
+    }
+    log.state_mismatches();
+    log.must(Chronicle::key("coordinator"), log.closing());
+  }
+  return log;
+}
+
+TEST(Average, DuplicatesTakeTheCulpritsPlaceAsIfTheyHadBeenAlone) {
+  const MadeUpGradients gradients;
+  for (uint64_t seed = 0; seed < 144; ++seed) {
+    Chronicle with = work_with_first_liar(seed, true);
+    const Chronicle without = work_with_first_liar(seed, false);
+    ASSERT_NE(average(with.state, start(), gradients).value(),
+              average(without.state, start(), gradients).value());
+    ASSERT_EQ(with.state.claim(1).claimant, trust::kCoordinator);
+    with.judge_claim(1);
+    ASSERT_EQ(with.state.user(5).standing.convictions, 1u);
     ASSERT_EQ(average(with.state, start(), gradients).value(),
               average(without.state, start(), gradients).value())
         << seed;

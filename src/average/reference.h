@@ -26,9 +26,24 @@ class Reference {
   __extension__ typedef __int128 Signed;
 
   bool counts(trust::EntryId id) const {
+    const trust::RoundRecord& round = state_.rounds()[state_.entry(id).round];
+    if (!round.closed || round.rolled_back || place(id) == 0) return false;
+    for (trust::EntryId other = 1; other <= state_.entries().size(); ++other) {
+      const bool same_unit = state_.entry(other).round == state_.entry(id).round &&
+                             state_.entry(other).unit == state_.entry(id).unit;
+      if (!same_unit || other == id || place(other) == 0) continue;
+      if (std::pair(place(other), other) < std::pair(place(id), id)) return false;
+    }
+    return true;
+  }
+
+  // 1: of somebody who needed no exam, 2: of a newcomer, but confirmed, 0: out of the question.
+  int place(trust::EntryId id) const {
     const trust::Entry& entry = state_.entry(id);
-    const trust::RoundRecord& round = state_.rounds()[entry.round];
-    return entry.standing.status == trust::Entry::Status::opened && round.closed && !round.rolled_back;
+    if (entry.standing.status != trust::Entry::Status::opened) return 0;
+    const auto& truths = state_.rounds()[entry.round].standing.truths;
+    if (truths.contains(entry.unit) && truths.at(entry.unit) != *entry.gradient) return 0;
+    return entry.standing.trusted ? 1 : entry.standing.confirmed ? 2 : 0;
   }
 
   std::vector<trust::EntryId> entries_of(trust::Round round) const {

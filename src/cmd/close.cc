@@ -20,10 +20,14 @@ Result<int> run(const Shared& shared, const Options& options) {
         Json{{"round", closed.round},
              {"entries", closed.openings},
              {"lapsed", closed.lapsed},
+             {"mismatches", closed.mismatches},
              {"next_round", closed.next},
              {"model_digest", closed.snapshot.hex()}},
-        fmt::format("round {} is closed with {}; round {} opens with model {}\n", closed.round,
-                    plural(closed.openings, "entry", "entries"), closed.next, closed.snapshot.hex()));
+        fmt::format("round {} is closed with {}; round {} opens with model {}\n{}", closed.round,
+                    plural(closed.openings, "entry", "entries"), closed.next, closed.snapshot.hex(),
+                    closed.mismatches == 0 ? ""
+                                           : fmt::format("duplicates differ: {} for the judges\n",
+                                                         plural(closed.mismatches, "claim", "claims"))));
   return kDone;
 }
 

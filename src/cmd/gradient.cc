@@ -33,7 +33,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
   CAIRN_TRY(const work::GradientFile gradient, compute(shared, project, options));
   CAIRN_TRY(const project::Submission submission,
-            project::make_submission(project, key, options.user, gradient));
+            project::make_submission(project, key, options.user, gradient, progress_line("joining")));
   CAIRN_CHECK(write_output(options.file, project::encode(submission)));
   const Digest digest = sha256(submission.gradient);
   print_about(

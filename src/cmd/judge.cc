@@ -1,14 +1,17 @@
 #include <fmt/format.h>
 
-#include "cmd/command.h"
+#include "cmd/console.h"
+#include "cmd/remote_project.h"
 #include "project/judgement.h"
+#include "role/auditor.h"
 
 namespace cairn::cmd {
 namespace {
 
 struct Options {
-  std::filesystem::path directory;
+  RemoteOptions place;
   std::string key = std::string(project::kJudgeKey);
+  bool once = false;
 };
 
 Json to_json(const project::Project& project, const project::Judgement& judgement) {
@@ -41,6 +44,38 @@ std::string to_text(const project::Project& project, const project::Judgement& j
       judgement.claim, judgement.entry, fallen, plural(judgement.revoked_entries, "entry is", "entries are"));
 }
 
+// Votes on what is claimed, until told to stop: the coordinator states the verdicts.
+Result<int> judge_hosted(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(const RemoteProject opened, open_remote(options.place));
+  const project::Project& project = opened.replica->project();
+  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(project.directory()));
+  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.key));
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  role::Judge judge(*opened.remote, *opened.replica, key);
+  Console console;
+  do {
+    const auto claims = judge.open_claims();
+    if (!claims && !claims.error().may_pass()) return Error{claims.error().message};
+    if (!claims) continue;
+    for (const trust::ClaimId claim : *claims) {
+      const auto vote = judge.vote(trainer, claim, progress_line("recomputing"));
+      const bool passes = !vote && (vote.error().status == 409 || vote.error().may_pass());
+      if (!vote && !passes) return Error{vote.error().message};
+      if (!vote) continue;  // moot or decided by now, or to be tried again
+      print(shared,
+            Json{{"claim", claim},
+                 {"entry", vote->entry},
+                 {"recomputed", vote->recomputed.hex()},
+                 {"false", vote->false_entry}},
+            fmt::format("claim {}: entry {} is {}\n", claim, vote->entry,
+                        vote->false_entry ? "false" : "true"));
+      std::fflush(stdout);
+    }
+  } while (!options.once && console.wait(2000));
+  return kDone;
+}
+
 // What this command has decided so far.
 struct Report {
   Json json = Json::array();
@@ -54,14 +89,6 @@ struct Report {
 
 bool is_open(const project::Project& project, trust::ClaimId claim) {
   return project.state().claim(claim).standing.status == trust::Claim::Status::open;
-}
-
-std::vector<trust::ClaimId> decided_claims(const project::Project& project) {
-  std::vector<trust::ClaimId> decided;
-  for (trust::ClaimId id = 1; project.state().has_claim(id); ++id) {
-    if (is_open(project, id) && project.state().decided(id)) decided.push_back(id);
-  }
-  return decided;
 }
 
 Status vote(const Shared& shared, project::Project& project, const SigningKey& key,
@@ -79,18 +106,19 @@ Status vote(const Shared& shared, project::Project& project, const SigningKey& k
 
 // A judge votes; the coordinator states what the votes decide; one person may be both.
 Result<int> run(const Shared& shared, const Options& options) {
-  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
-  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+  if (is_url(options.place.url)) return judge_hosted(shared, options);
+  const std::filesystem::path directory = options.place.url;
+  CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(directory));
+  CAIRN_TRY(auto project, project::Project::open(directory, system_environment()));
   std::optional<SigningKey> coordinator;
   if (auto held =
           project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator())) {
     coordinator = *std::move(held);
   }
   Report report;
-  for (const trust::ClaimId claim : decided_claims(project)) {
-    if (!coordinator || !is_open(project, claim)) continue;
-    CAIRN_TRY(const project::Judgement judgement, project::state_verdict(project, *coordinator, claim));
-    report.add(project, judgement);
+  if (coordinator) {  // what waited for this key, or for votes from elsewhere
+    CAIRN_TRY(const auto verdicts, project::settle_claims(project, *coordinator));
+    for (const project::Judgement& verdict : verdicts) report.add(project, verdict);
   }
   const auto key = project::load_key(keys, project, options.key);
   const bool judge = key && project.state().judges().contains(key->public_key());
@@ -111,9 +139,10 @@ void add_judge(CLI::App& app, const Shared& shared) {
   auto* command =
       add_command(app, "judge", "Decide the open claims by recomputing (judge)", "cairn judge study");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
+  add_remote_options(command, options->place, "DIR|URL");
   command->add_option("--key", options->key, "Name of the judge's key in the key ring")
       ->capture_default_str();
+  command->add_flag("--once", options->once, "Of a hosted project: decide what is open and stop");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -26,6 +26,7 @@ Json to_json(const project::Project& project, const project::LogLine& line) {
   json["unit"] = line.entry.unit;
   json["user"] = project.user_name(line.entry.user);
   json["digest"] = line.entry.gradient.hex();
+  json["averaged"] = line.entry.chosen;  // or a duplicate of one that is
   return json;
 }
 

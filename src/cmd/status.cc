@@ -25,7 +25,7 @@ std::vector<UserLine> leaderboard(const project::Project& project) {
     const trust::User& user = state.user(id);
     UserLine line{id, project.user_name(id), user.standing.reputation, 0, 0, user.standing.banned};
     for (const trust::EntryId entry : user.entries) {
-      line.live += state.entry(entry).standing.status == Entry::Status::opened;
+      line.live += state.live(entry);
       line.revoked += state.entry(entry).standing.status == Entry::Status::revoked;
     }
     lines.push_back(std::move(line));
@@ -37,6 +37,12 @@ std::vector<UserLine> leaderboard(const project::Project& project) {
 uint64_t claims_with(const trust::State& state, Claim::Status status) {
   return static_cast<uint64_t>(
       std::ranges::count(state.claims(), status, [](const Claim& claim) { return claim.standing.status; }));
+}
+
+uint64_t live_entries(const trust::State& state) {
+  uint64_t live = 0;
+  for (trust::EntryId id = 1; state.has_entry(id); ++id) live += state.live(id);
+  return live;
 }
 
 uint64_t entries_with(const trust::State& state, Entry::Status status) {
@@ -53,7 +59,7 @@ Json to_json(const project::Project& project) {
                {"events", project.events().size()},
                {"log_root", project.head().root.hex()},
                {"entries",
-                {{"live", entries_with(state, Entry::Status::opened)},
+                {{"live", live_entries(state)},
                  {"sealed", entries_with(state, Entry::Status::sealed)},
                  {"revoked", entries_with(state, Entry::Status::revoked)}}},
                {"claims",
@@ -81,8 +87,7 @@ std::string to_text(const project::Project& project) {
       "upheld, {} rejected\n"
       "log: {}, root {}\n",
       project.id().hex().substr(0, 16), state.rounds().size() - 1,
-      state.rounds().back().snapshot.hex().substr(0, 16),
-      plural(entries_with(state, Entry::Status::opened), "entry", "entries"),
+      state.rounds().back().snapshot.hex().substr(0, 16), plural(live_entries(state), "entry", "entries"),
       entries_with(state, Entry::Status::sealed), entries_with(state, Entry::Status::revoked),
       claims_with(state, Claim::Status::open), claims_with(state, Claim::Status::upheld),
       claims_with(state, Claim::Status::rejected), plural(project.events().size(), "event", "events"),

@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::string_view kStatementDomain = "cairn statement v1";
 constexpr std::string_view kSealDomain = "cairn entry seal v1";
+constexpr std::string_view kClaimSealDomain = "cairn claim seal v1";
+constexpr std::string_view kVoteSealDomain = "cairn vote seal v1";
 
 // The domain, a zero byte, and the statement's bytes without the signature.
 Bytes signed_message(const Statement& statement) {
@@ -17,6 +19,16 @@ Bytes signed_message(const Statement& statement) {
   message.u8(0);
   message.raw(encoder.bytes());
   return message.take();
+}
+
+Digest numbered_seal(std::string_view domain, const Digest& project, const PublicKey& author, uint32_t number,
+                     const Digest& gradient) {
+  ByteWriter content;
+  content.raw(project.bytes);
+  content.raw(author.bytes);
+  content.u32(number);
+  content.raw(gradient.bytes);
+  return Hasher(domain).update(content.bytes()).finish();
 }
 
 }  // namespace
@@ -44,6 +56,14 @@ Digest entry_seal(const Digest& project, const PublicKey& user, Round round, Uni
   content.u32(unit);
   content.raw(gradient.bytes);
   return Hasher(kSealDomain).update(content.bytes()).finish();
+}
+
+Digest claim_seal(const Digest& project, const PublicKey& claimant, EntryId entry, const Digest& gradient) {
+  return numbered_seal(kClaimSealDomain, project, claimant, entry, gradient);
+}
+
+Digest vote_seal(const Digest& project, const PublicKey& judge, ClaimId claim, const Digest& gradient) {
+  return numbered_seal(kVoteSealDomain, project, judge, claim, gradient);
 }
 
 }  // namespace cairn::ledger

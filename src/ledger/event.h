@@ -72,7 +72,8 @@ struct VerdictVoided {
 // -- Signed by a user
 // ------------------------------------------------------------------------------------------------
 
-struct Joined {  // the author's key is the user's; logged with the first accepted entry
+struct Joined {        // the author's key is the user's; logged with the first accepted entry
+  uint64_t nonce = 0;  // proof of work, where the policy asks for it: join_work.h
   bool operator==(const Joined&) const = default;
 };
 struct NameChosen {
@@ -104,8 +105,13 @@ struct EntryOpened {
 };
 struct ClaimFiled {
   EntryId entry = 0;
-  Digest gradient;  // what the claimant got
+  Digest seal;  // claim_seal() below
   bool operator==(const ClaimFiled&) const = default;
+};
+struct ClaimOpened {  // once the votes decide
+  ClaimId claim = 0;
+  Digest gradient;  // what the claimant got
+  bool operator==(const ClaimOpened&) const = default;
 };
 struct AppealFiled {
   ClaimId claim = 0;
@@ -113,13 +119,25 @@ struct AppealFiled {
   bool operator==(const AppealFiled&) const = default;
 };
 
+struct Evaluated {  // how good the snapshot of a round is on the test images
+  Round round = 0;
+  uint32_t correct = 0, images = 0;
+  uint64_t loss = 0;  // the mean, in units of 2^-40
+  bool operator==(const Evaluated&) const = default;
+};
+
 // -- Signed by a judge
 // -----------------------------------------------------------------------------------------------
 
-struct Voted {
+struct VoteSealed {
+  ClaimId claim = 0;
+  Digest seal;  // vote_seal() below
+  bool operator==(const VoteSealed&) const = default;
+};
+struct VoteOpened {  // once as many are sealed as a verdict needs
   ClaimId claim = 0;
   Digest gradient;  // what the judge got
-  bool operator==(const Voted&) const = default;
+  bool operator==(const VoteOpened&) const = default;
 };
 
 // -- Signed by the coordinator
@@ -141,7 +159,7 @@ struct RoundClosed {
 };
 struct MismatchFound {  // by a blind duplicate: the coordinator's own claim, without a bounty
   EntryId entry = 0;
-  Digest gradient;
+  Digest gradient;  // of another entry of the same unit
   bool operator==(const MismatchFound&) const = default;
 };
 struct VerdictReached {  // follows from the votes; stated so that it is signed
@@ -164,11 +182,11 @@ struct BlobsDropped {
 };
 
 // The order of the alternatives is no format; the type numbers of docs/formats/ledger.md are.
-using Body =
-    std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed, Paused,
-                 RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded, DeviceKeyRemoved, KeyRotated,
-                 EntrySealed, EntryOpened, ClaimFiled, AppealFiled, Voted, RoundOpened, RoundClosed,
-                 MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
+using Body = std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed,
+                          Paused, RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded,
+                          DeviceKeyRemoved, KeyRotated, EntrySealed, EntryOpened, ClaimFiled, AppealFiled,
+                          Evaluated, ClaimOpened, VoteSealed, VoteOpened, RoundOpened, RoundClosed,
+                          MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
 
 // The log as an author last verified it: nothing signed for one history counts in another.
 struct LogHead {
@@ -217,5 +235,8 @@ uint16_t kind_number(const Body& body);        // as in the bytes; never reused
 // SHA-256 over a domain, project, user key, round, unit and digest: commits to a gradient without showing it.
 Digest entry_seal(const Digest& project, const PublicKey& user, Round round, UnitId unit,
                   const Digest& gradient);
+// The same of what a claimant or a judge got, bound to the entry or the claim.
+Digest claim_seal(const Digest& project, const PublicKey& claimant, EntryId entry, const Digest& gradient);
+Digest vote_seal(const Digest& project, const PublicKey& judge, ClaimId claim, const Digest& gradient);
 
 }  // namespace cairn::ledger

@@ -41,8 +41,10 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive("growth_ppm", policy.growth_ppm);
   archive("max_steps_per_round", policy.max_steps_per_round);
   archive.choice("fate", policy.fate, Fate::banned);
+  archive.choice("exam", policy.exam, Exam::duplicates);
   archive("exam_entries", policy.exam_entries);
   archive("judge_votes", policy.judge_votes);
+  archive("join_work", policy.join_work);
   archive.choice("averaging", policy.averaging, Averaging::at_acceptance);
   archive.list("rate", policy.rate, kMaxRateKnots);
   archive("round_size", policy.round_size);
@@ -125,7 +127,9 @@ void fields(auto& archive, Is<VerdictVoided> auto& body) {
 
 template <>
 inline constexpr Kind kKind<Joined> = {0x0201, "joined"};
-void fields(auto&, Is<Joined> auto&) {}
+void fields(auto& archive, Is<Joined> auto& body) {
+  archive("nonce", body.nonce);
+}
 
 template <>
 inline constexpr Kind kKind<NameChosen> = {0x0202, "name chosen"};
@@ -170,7 +174,7 @@ template <>
 inline constexpr Kind kKind<ClaimFiled> = {0x0208, "claim filed"};
 void fields(auto& archive, Is<ClaimFiled> auto& body) {
   archive("entry", body.entry);
-  archive("gradient", body.gradient);
+  archive("seal", body.seal);
 }
 
 template <>
@@ -180,11 +184,34 @@ void fields(auto& archive, Is<AppealFiled> auto& body) {
   archive("gradient", body.gradient);
 }
 
+template <>
+inline constexpr Kind kKind<Evaluated> = {0x020A, "evaluated"};
+void fields(auto& archive, Is<Evaluated> auto& body) {
+  archive("round", body.round);
+  archive("correct", body.correct);
+  archive("images", body.images);
+  archive("loss", body.loss);
+}
+
+template <>
+inline constexpr Kind kKind<ClaimOpened> = {0x020B, "claim opened"};
+void fields(auto& archive, Is<ClaimOpened> auto& body) {
+  archive("claim", body.claim);
+  archive("gradient", body.gradient);
+}
+
 // -- Judge
 
 template <>
-inline constexpr Kind kKind<Voted> = {0x0301, "voted"};
-void fields(auto& archive, Is<Voted> auto& body) {
+inline constexpr Kind kKind<VoteSealed> = {0x0301, "vote sealed"};
+void fields(auto& archive, Is<VoteSealed> auto& body) {
+  archive("claim", body.claim);
+  archive("seal", body.seal);
+}
+
+template <>
+inline constexpr Kind kKind<VoteOpened> = {0x0302, "vote opened"};
+void fields(auto& archive, Is<VoteOpened> auto& body) {
   archive("claim", body.claim);
   archive("gradient", body.gradient);
 }

@@ -49,9 +49,9 @@ TEST(Statement, EveryFlippedBitIsRefused) {
   }
 }
 
-// The same fields under two kinds are two statements: a claim is no appeal.
+// The same fields under two kinds are two statements: an opened claim is no appeal.
 TEST(Statement, SignaturesDoNotMoveBetweenKinds) {
-  Statement statement = sign_statement(key_of(1), digest_of(1), {}, ClaimFiled{1, digest_of(4)});
+  Statement statement = sign_statement(key_of(1), digest_of(1), {}, ClaimOpened{1, digest_of(4)});
   statement.body = AppealFiled{1, digest_of(4)};
   EXPECT_FALSE(signature_valid(statement));
 }
@@ -75,6 +75,28 @@ TEST(EntrySeal, DependsOnEverything) {
       entry_seal(digest_of(1), user, 2, 3, digest_of(5)),
   };
   EXPECT_EQ(seals.size(), 6u);
+}
+
+// What commits a claimant commits no judge, and neither of them to another entry or claim.
+TEST(NumberedSeal, DependsOnEverythingAndIsAsDocumented) {
+  const PublicKey user = key_of(1).public_key();
+  const std::set<Digest> seals = {
+      claim_seal(digest_of(1), user, 2, digest_of(4)),
+      claim_seal(digest_of(9), user, 2, digest_of(4)),
+      claim_seal(digest_of(1), key_of(2).public_key(), 2, digest_of(4)),
+      claim_seal(digest_of(1), user, 3, digest_of(4)),
+      claim_seal(digest_of(1), user, 2, digest_of(5)),
+      vote_seal(digest_of(1), user, 2, digest_of(4)),
+  };
+  EXPECT_EQ(seals.size(), 6u);
+  ByteWriter bytes;
+  bytes.raw(as_bytes("cairn vote seal v1"));
+  bytes.u8(0);
+  bytes.raw(digest_of(1).bytes);
+  bytes.raw(user.bytes);
+  bytes.u32(2);
+  bytes.raw(digest_of(4).bytes);
+  EXPECT_EQ(vote_seal(digest_of(1), user, 2, digest_of(4)), sha256(bytes.bytes()));
 }
 
 // SHA-256 of the documented bytes, put together by hand.

@@ -36,8 +36,10 @@ void check_reputation(const Policy& policy, RangeCheck& check) {
       .within("growth_ppm", policy.growth_ppm, 1, kMillion)
       .within("max_steps_per_round", policy.max_steps_per_round, 1, kMillion)
       .within("fate", policy.fate, 0, static_cast<uint64_t>(Fate::banned))
+      .within("exam", policy.exam, 0, static_cast<uint64_t>(Exam::duplicates))
       .within("exam_entries", policy.exam_entries, 0, kMillion)
-      .within("judge_votes", policy.judge_votes, 1, 256);
+      .within("judge_votes", policy.judge_votes, 1, 256)
+      .within("join_work", policy.join_work, 0, kMaxJoinWork);
 }
 
 void check_rate(const Policy& policy, RangeCheck& check) {

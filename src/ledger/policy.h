@@ -15,7 +15,8 @@ using Reputation = uint64_t;
 inline constexpr Reputation kReputationOne = 1'000'000'000'000;
 
 enum class Growth : uint8_t { linear = 0, exponential = 1 };
-enum class Fate : uint8_t { newcomer = 0, banned = 1 };  // of a convicted user
+enum class Fate : uint8_t { newcomer = 0, banned = 1 };     // of a convicted user
+enum class Exam : uint8_t { entries = 0, duplicates = 1 };  // what a newcomer has to show
 enum class Averaging : uint8_t { normalized = 0, plain = 1, at_acceptance = 2 };
 enum class Clip : uint8_t { none = 0, fixed = 1, median = 2 };
 
@@ -30,8 +31,10 @@ struct Policy {
   uint32_t growth_ppm = 19'000;             // exponential: step = max(1, reputation * ppm / 10^6)
   uint32_t max_steps_per_round = 4;
   Fate fate = Fate::newcomer;
-  uint32_t exam_entries = 3;  // accepted entries before a user may file claims
+  Exam exam = Exam::entries;
+  uint32_t exam_entries = 3;  // accepted entries that pass it
   uint32_t judge_votes = 1;   // equal votes that make a verdict
+  uint32_t join_work = 0;     // leading zero bits that a proof of work has at registration: join_work.h
 
   // Averaging
   Averaging averaging = Averaging::normalized;
@@ -46,6 +49,7 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
+inline constexpr uint32_t kMaxJoinWork = 40;
 inline constexpr uint32_t kMaxRateKnots = 4096;
 inline constexpr uint64_t kMaxRate = uint64_t{1} << 52;  // an outer rate of 4096
 

@@ -64,6 +64,8 @@ class RandomArchive {
     policy.step = 1 + draw(kReputationOne);
     policy.growth_ppm = 1 + static_cast<uint32_t>(draw(1'000'000));
     choice("", policy.fate, Fate::banned);
+    choice("", policy.exam, Exam::duplicates);
+    policy.join_work = static_cast<uint32_t>(draw(kMaxJoinWork + 1));
     choice("", policy.averaging, Averaging::at_acceptance);
     choice("", policy.clip, Clip::median);
     policy.clip_norm = 1 + draw(uint64_t{1} << 62);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "project/draft.h"
 #include "trust/probe.h"
 #include "work/unit.h"
 
@@ -67,7 +68,15 @@ Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, 
                                   const Digest& recomputed) {
   CAIRN_CHECK(check_probable(project, entry));
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-    return Project::Change{.statements = {project.sign(claimant, ledger::ClaimFiled{entry, recomputed})}};
+    if (project.state().entry(entry).gradient == recomputed) {
+      return Error{entry_text(entry) + ": has that very digest, so there is nothing to claim"};
+    }
+    const auto id = static_cast<trust::ClaimId>(project.state().claims().size() + 1);
+    const Digest seal = ledger::claim_seal(project.id(), claimant.public_key(), entry, recomputed);
+    CAIRN_TRY(Draft draft, Draft::begin(project));
+    CAIRN_CHECK(draft.say(claimant, ledger::ClaimFiled{entry, seal}));
+    draft.put_aside(claim_opening(id), project.sign(claimant, ledger::ClaimOpened{id, recomputed}));
+    return draft.take();
   }));
   return static_cast<trust::ClaimId>(project.state().claims().size());
 }

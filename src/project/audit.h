@@ -26,7 +26,8 @@ Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, c
 // Whether the rules would take a claim by that key about the entry: worth asking before recomputing it.
 Status check_claim(const Project& project, const SigningKey& claimant, trust::EntryId entry);
 
-// Files the claim that the entry is false, with the digest that the claimant got.
+// Files the claim that the entry is false. The digest that the claimant got is sealed; it waits beside the
+// log and is shown once the judges have decided.
 Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, trust::EntryId entry,
                                   const Digest& recomputed);
 

@@ -1,7 +1,9 @@
 #include "project/contribution.h"
 
 #include <algorithm>
-#include <set>
+
+#include "ledger/join_work.h"
+#include "project/draft.h"
 
 namespace cairn::project {
 namespace {
@@ -10,64 +12,16 @@ using ledger::Statement;
 using trust::Entry;
 
 constexpr std::string_view kLeases = "leases";
-constexpr uint32_t kMaxLeases = 10'000;
-constexpr size_t kLeaseSize = 4 + 4 + 32 + 8;
-
-Bytes encode_leases(const std::vector<Lease>& leases) {
-  ByteWriter writer;
-  writer.u32(static_cast<uint32_t>(leases.size()));
-  for (const Lease& lease : leases) {
-    writer.u32(lease.unit);
-    writer.u32(lease.round);
-    writer.raw(lease.holder.bytes);
-    writer.i64(lease.expires);
-  }
-  return writer.take();
-}
-
-Result<std::vector<Lease>> decode_leases(BytesView bytes) {
-  ByteReader reader(bytes);
-  std::vector<Lease> leases(reader.count("leases", kLeaseSize, kMaxLeases));
-  for (Lease& lease : leases) {
-    lease.unit = reader.u32("unit");
-    lease.round = reader.u32("round");
-    lease.holder.bytes = reader.array<32>("holder");
-    lease.expires = reader.i64("expires");
-  }
-  CAIRN_CHECK(reader.finish());
-  return leases;
-}
-
-// The leases that still count: of the open round, not lapsed.
-Result<std::vector<Lease>> current_leases(Project& project, int64_t now) {
+Result<Leases> stored_leases(Project& project, int64_t now) {
   CAIRN_TRY(const auto stored, project.store().meta(std::string(kLeases)));
-  if (!stored) return std::vector<Lease>{};
+  if (!stored) return Leases{};
   auto leases = decode_leases(*stored);
   if (!leases) return leases.error().within(project.directory().string() + ": leases");
-  const auto round = project.state().open_round();
-  std::erase_if(*leases, [&](const Lease& lease) { return lease.round != round || lease.expires <= now; });
-  return leases;
+  return current_leases(project.state(), *std::move(leases), now);
 }
 
-// Units that somebody has done, or has sealed in the open round.
-std::set<trust::UnitId> done_units(const trust::State& state) {
-  std::set<trust::UnitId> done;
-  const auto open = state.open_round();
-  for (const Entry& entry : state.entries()) {
-    const bool sealed_now = entry.standing.status == Entry::Status::sealed && entry.round == open;
-    if (entry.standing.status == Entry::Status::opened || sealed_now) done.insert(entry.unit);
-  }
-  if (open) {
-    for (const auto& [unit, entry] : state.rounds()[*open].units) done.insert(unit);
-  }
-  return done;
-}
-
-trust::UnitId lowest_free(std::set<trust::UnitId> taken, const std::vector<Lease>& leases) {
-  for (const Lease& lease : leases) taken.insert(lease.unit);
-  trust::UnitId unit = 0;
-  while (taken.contains(unit)) ++unit;
-  return unit;
+Project::Change leases_change(const Leases& leases) {
+  return {.meta = {{std::string(kLeases), encode_leases(leases)}}};
 }
 
 Result<trust::Round> the_open_round(const Project& project) {
@@ -130,16 +84,6 @@ Status check_name(const Submission& submission) {
   return {};
 }
 
-Status check_lease(const std::vector<Lease>& leases, trust::UnitId unit, const PublicKey& user) {
-  for (const Lease& lease : leases) {
-    if (lease.unit == unit && lease.holder != user) {
-      return Error{"unit " + std::to_string(unit) +
-                   ": is leased to somebody else; `cairn unit` gives a free one"};
-    }
-  }
-  return {};
-}
-
 Project::Change entry_change(const Project& project, const Submission& submission) {
   Project::Change change;
   if (!project.state().user_of(submission.sealed.author)) {
@@ -151,7 +95,7 @@ Project::Change entry_change(const Project& project, const Submission& submissio
   }
   change.statements.push_back(submission.sealed);
   const auto& sealed = std::get<ledger::EntrySealed>(submission.sealed.body);
-  change.staged.push_back({sealed.seal.hex(), ledger::encode(submission.opened)});
+  change.staged.push_back({entry_opening(sealed.seal), ledger::encode(submission.opened)});
   change.blobs.push_back(submission.gradient);
   return change;
 }
@@ -167,34 +111,42 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
   return key.public_key();
 }
 
-Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment) {
+Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment, uint32_t slot) {
   Lease taken;
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-    CAIRN_TRY(const trust::Round round, the_open_round(project));
-    CAIRN_TRY(std::vector<Lease> leases, current_leases(project, environment.now()));
-    const std::set<trust::UnitId> done = done_units(project.state());
-    const auto mine = std::ranges::find_if(
-        leases, [&](const Lease& lease) { return lease.holder == user && !done.contains(lease.unit); });
-    if (mine != leases.end()) {
-      taken = *mine;
-      return Project::Change{};
-    }
-    if (leases.size() >= kMaxLeases)
-      return Error{"units: all that may be out at once are leased; try again later"};
-    taken = {lowest_free(done, leases), round, user, environment.now() + kLeaseTime};
+    CAIRN_CHECK(the_open_round(project));
+    const LeaseRequest request{user, slot, environment.now(), environment.random_word()};
+    CAIRN_TRY(Leases leases, stored_leases(project, request.now));
+    CAIRN_TRY(taken, choose_lease(project.state(), done_units(project.state()), leases, request));
+    if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
     leases.push_back(taken);
-    return Project::Change{.meta = {{std::string(kLeases), encode_leases(leases)}}};
+    return leases_change(leases);
   }));
   return taken;
 }
 
+Status return_unit(Project& project, const PublicKey& user, trust::UnitId unit, Environment& environment) {
+  const auto returned = project.commit([&]() -> Result<Project::Change> {
+    CAIRN_CHECK(the_open_round(project));
+    CAIRN_TRY(Leases leases, stored_leases(project, environment.now()));
+    const auto given =
+        std::erase_if(leases, [&](const Lease& lease) { return lease.unit == unit && lease.holder == user; });
+    if (given == 0) return Error{"unit " + std::to_string(unit) + ": is not leased to this user"};
+    return leases_change(leases);
+  });
+  if (!returned) return returned.error();
+  return {};
+}
+
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
-                                   const work::GradientFile& gradient) {
+                                   const work::GradientFile& gradient, const Progress& progress) {
   Submission submission;
   submission.gradient = work::encode(gradient);
   const Digest digest = sha256(submission.gradient);
   if (!project.state().user_of(user.public_key())) {
-    submission.joined = project.sign(user, ledger::Joined{});
+    const uint32_t bits = project.state().policy().join_work;
+    CAIRN_TRY(const uint64_t nonce, ledger::find_join_nonce(project.id(), user.public_key(), bits, progress));
+    submission.joined = project.sign(user, ledger::Joined{nonce});
     submission.named = project.sign(user, ledger::NameChosen{sha256(as_bytes(name))});
     submission.name = name;
   }
@@ -215,8 +167,8 @@ Result<Accepted> submit(Project& project, BytesView bytes, Environment& environm
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
     CAIRN_TRY(const trust::Round round, the_open_round(project));
     CAIRN_CHECK(check_gradient(project, *file, round));
-    CAIRN_TRY(const std::vector<Lease> leases, current_leases(project, environment.now()));
-    CAIRN_CHECK(check_lease(leases, file->unit, submission.sealed.author));
+    CAIRN_TRY(const Leases leases, stored_leases(project, environment.now()));
+    CAIRN_CHECK(check_lease(project.state(), leases, file->unit, submission.sealed.author));
     CAIRN_CHECK(project.check_statement(submission.opened));  // it enters the log only when the round closes
     return entry_change(project, submission);
   }));

@@ -1,31 +1,27 @@
 // What a contributor does: become a user, take a unit, compute its gradient, hand it in.
 #pragma once
 
+#include "project/leases.h"
 #include "project/project.h"
 #include "project/submission.h"
 #include "project/trainer.h"
 
 namespace cairn::project {
 
-// A unit put aside for one user. A lapsed lease is handed to the next who asks.
-struct Lease {
-  trust::UnitId unit = 0;
-  trust::Round round = 0;
-  PublicKey holder;
-  int64_t expires = 0;  // Unix milliseconds
-};
-
-inline constexpr int64_t kLeaseTime = 60 * 60 * 1000;  // milliseconds
-
 // Makes the user's key. The user joins the log with the first accepted entry. Refuses a name that is taken.
 Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::string& name);
 
-// The lowest unit that nobody has done or holds; the one that the user holds already, if there is one.
-Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment);
+// The user's lease in a slot: the one that they hold already, or a new one by the rule of leases.h. A fast
+// machine asks for the slots 0 to n - 1.
+Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment, uint32_t slot = 0);
 
-// Signs a gradient as the user's entry for the open round.
+// Gives a unit back that the user will not compute. Refuses one that is not leased to them.
+Status return_unit(Project& project, const PublicKey& user, trust::UnitId unit, Environment& environment);
+
+// Signs a gradient as the user's entry for the open round. A user who has not joined yet joins with it: the
+// progress is that of the proof of work that the policy may ask for.
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
-                                   const work::GradientFile& gradient);
+                                   const work::GradientFile& gradient, const Progress& progress = {});
 
 struct Accepted {
   trust::EntryId entry = 0;

@@ -14,18 +14,19 @@ struct Judgement {
       {};                    // none: more votes are needed, or the coordinator has yet to state the verdict
   trust::UserId fallen = 0;  // who lost reputation and entries by the verdict
   uint32_t revoked_entries = 0;
-  trust::Reputation bounty = 0;
+  trust::Reputation bounty = 0;  // paid to whoever claimed first and got what the judges got
 };
 
 // Claims that this judge has not voted on.
 std::vector<trust::ClaimId> claims_for(const Project& project, const PublicKey& judge);
 
-// Recomputes and votes. With the coordinator's key at hand a decided verdict is stated at once.
+// Recomputes and votes, under seal. Votes are opened once as many are sealed as a verdict needs, and claims
+// once the votes decide; with the coordinator's key at hand the verdict is then stated at once.
 Result<Judgement> judge(Project& project, Trainer& trainer, trust::ClaimId claim, const SigningKey& judge,
                         const std::optional<SigningKey>& coordinator, const Progress& progress);
 
-// The coordinator's part alone: states the verdict on an open claim that has the votes for it.
-Result<Judgement> state_verdict(Project& project, const SigningKey& coordinator, trust::ClaimId claim);
+// Opens what is due about every open claim and states the verdicts that the votes decide.
+Result<std::vector<Judgement>> settle_claims(Project& project, const SigningKey& coordinator);
 
 Status file_appeal(Project& project, const SigningKey& appellant, trust::ClaimId claim,
                    const Digest& recomputed);

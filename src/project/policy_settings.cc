@@ -25,6 +25,7 @@ constexpr auto kOne = static_cast<double>(ledger::kReputationOne);
 
 // In the order of the enumerations.
 constexpr std::array<std::string_view, 2> kGrowth = {"linear", "exponential"};
+constexpr std::array<std::string_view, 2> kExam = {"entries", "duplicates"};
 constexpr std::array<std::string_view, 2> kFate = {"newcomer", "banned"};
 constexpr std::array<std::string_view, 3> kAveraging = {"normalized", "plain", "at_acceptance"};
 constexpr std::array<std::string_view, 3> kClip = {"none", "fixed", "median"};
@@ -62,8 +63,10 @@ Status read_trust(SettingsReader reader, Policy& policy) {
   scaled(reader, "step", 0.999, kOne, policy.step);
   scaled(reader, "growth_rate", 1, kMillion, policy.growth_ppm);
   count(reader, "max_steps_per_round", 1, 1'000'000, policy.max_steps_per_round);
+  choose(reader, "exam", kExam, policy.exam);
   count(reader, "exam_entries", 0, 1'000'000, policy.exam_entries);
   count(reader, "judge_votes", 1, ledger::kMaxJudges, policy.judge_votes);
+  count(reader, "join_work", 0, ledger::kMaxJoinWork, policy.join_work);
   choose(reader, "convicted", kFate, policy.fate);
   return reader.finish();
 }
@@ -141,10 +144,14 @@ std::vector<PolicySetting> policy_settings(const Policy& policy) {
        "exponential: each accepted file adds this share"},
       {kTrust, "max_steps_per_round", std::to_string(policy.max_steps_per_round),
        "steps that one user can gain in one round"},
+      {kTrust, "exam", quoted(name_of(policy.exam, kExam)),
+       "what a newcomer shows: \"entries\", or \"duplicates\" of others' units that agree with theirs"},
       {kTrust, "exam_entries", std::to_string(policy.exam_entries),
-       "accepted entries before a user may file claims"},
+       "how many, before a user may file claims"},
       {kTrust, "judge_votes", std::to_string(policy.judge_votes),
        "equal votes of judges that make a verdict"},
+      {kTrust, "join_work", std::to_string(policy.join_work),
+       "leading zero bits of a hash that joining takes: 24 are a few seconds"},
       {kTrust, "convicted", quoted(name_of(policy.fate, kFate)),
        "starts again as \"newcomer\", or is \"banned\""},
       {kAverage, "rule", quoted(name_of(policy.averaging, kAveraging)),

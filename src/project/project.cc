@@ -99,35 +99,44 @@ Status Project::check_statement(const ledger::Statement& statement) const {
   return {};
 }
 
-Result<std::vector<ledger::Event>> Project::append(ledger::Transaction& transaction, const Change& change,
-                                                   trust::State& state) {
-  std::vector<ledger::Event> added;
+Status Project::append(ledger::Transaction& transaction, const Change& change,
+                       std::vector<ledger::Event>& added) {
   for (const ledger::Statement& statement : change.statements) {
     CAIRN_CHECK(check_statement(statement));
-    ledger::Event event{std::max(environment_->now(), state.time()), statement};
-    CAIRN_CHECK(state.apply(event));
-    if (auto index = transaction.append(event); !index) return index.error();
+    ledger::Event event{std::max(environment_->now(), state_.time()), statement};
+    CAIRN_CHECK(state_.apply(event));
     added.push_back(std::move(event));
+    if (auto index = transaction.append(added.back()); !index) return index.error();
   }
   for (const ledger::Item& item : change.staged) CAIRN_CHECK(transaction.put_staged(item.key, item.bytes));
   for (const std::string& key : change.unstaged) CAIRN_CHECK(transaction.remove_staged(key));
   for (const ledger::Item& item : change.meta) CAIRN_CHECK(transaction.put_meta(item.key, item.bytes));
-  return added;
-}
-
-Result<uint64_t> Project::commit(const std::function<Result<Change>()>& make) {
-  CAIRN_TRY(ledger::Transaction transaction, store_->begin());
-  CAIRN_CHECK(catch_up());
-  CAIRN_TRY(const Change change, make());
-  trust::State next = state_;
-  CAIRN_TRY(const std::vector<ledger::Event> added, append(transaction, change, next));
   NewBlobs blobs(blobs_);
   for (const Bytes& bytes : change.blobs) CAIRN_CHECK(blobs.put(bytes));
   CAIRN_CHECK(transaction.commit());
   blobs.keep();
+  return {};
+}
 
+// A state is large, and most changes are of one statement, which the rules refuse without a trace: only of
+// several is the state before kept. What can go wrong with a single one afterwards is the disk's; then the
+// events are folded anew.
+Result<uint64_t> Project::commit(const std::function<Result<Change>()>& make) {
+  CAIRN_TRY(ledger::Transaction transaction, store_->begin());
+  CAIRN_CHECK(catch_up());
+  CAIRN_TRY(const Change change, make());
+  std::optional<trust::State> before;
+  if (change.statements.size() > 1) before = state_;
+  std::vector<ledger::Event> added;
+  if (const Status status = append(transaction, change, added); !status) {
+    if (before) {
+      state_ = *std::move(before);
+    } else if (!added.empty()) {
+      CAIRN_TRY(state_, trust::fold(events_));
+    }
+    return status.error();
+  }
   const uint64_t first = events_.size();
-  state_ = std::move(next);
   events_.insert(events_.end(), added.begin(), added.end());
   return first;
 }

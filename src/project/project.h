@@ -81,8 +81,8 @@ class Project {
 
   Status load();
   Status catch_up();
-  Result<std::vector<ledger::Event>> append(ledger::Transaction& transaction, const Change& change,
-                                            trust::State& state);
+  // Changes the state as far as it comes, by the events that it adds.
+  Status append(ledger::Transaction& transaction, const Change& change, std::vector<ledger::Event>& added);
 
   std::filesystem::path directory_;
   Environment* environment_;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "ledger/join_work.h"
 #include "trust/state.h"
 
 namespace cairn::trust {
@@ -54,12 +55,25 @@ class Chronicle {
     if (!status) throw std::logic_error(status.error().message);
   }
 
+  ledger::Joined joined(const PublicKey& author) const {
+    return {ledger::find_join_nonce(state.project(), author, state.policy().join_work, {}).value()};
+  }
+
   UserId join(const std::string& name) {
-    must(key(name), ledger::Joined{});
+    must(key(name), joined(key(name)));
     return static_cast<UserId>(state.users().size());
   }
 
-  void open_round() { must(key("coordinator"), ledger::RoundOpened{state.next_round(), {}, {}}); }
+  void open_round() {
+    state_mismatches();
+    must(key("coordinator"), ledger::RoundOpened{state.next_round(), {}, {}});
+  }
+
+  // Of the latest round, as the coordinator has to.
+  void state_mismatches() {
+    if (state.rounds().empty()) return;
+    for (const auto& found : state.mismatches(state.next_round() - 1)) must(key("coordinator"), found);
+  }
 
   ledger::EntrySealed seal(const PublicKey& author, UnitId unit, const Digest& gradient) const {
     const Round round = *state.open_round();
@@ -83,25 +97,58 @@ class Chronicle {
     return {round, ledger::CloseReason::maintainer, state.rounds()[round].openings, state.floor_at_close()};
   }
 
-  // Opens what was sealed, then closes.
+  // Opens what was sealed, states what differs, then closes.
   void close_round() {
     const std::vector<EntryId> entries = state.rounds().back().entries;
     for (EntryId id : entries) {
       if (state.entry(id).standing.status != Entry::Status::sealed) continue;
       must(state.user(state.entry(id).user).key, opening(id));
     }
+    state_mismatches();
     must(key("coordinator"), closing());
   }
 
+  ledger::ClaimFiled claiming(const PublicKey& author, EntryId entry, const Digest& gradient) const {
+    return {entry, ledger::claim_seal(state.project(), author, entry, gradient)};
+  }
   ClaimId claim(UserId user, EntryId entry, const Digest& gradient) {
-    must(state.user(user).key, ledger::ClaimFiled{entry, gradient});
+    const PublicKey author = state.user(user).key;
+    must(author, claiming(author, entry, gradient));
+    claimed[static_cast<ClaimId>(state.claims().size())] = gradient;
     return static_cast<ClaimId>(state.claims().size());
   }
 
-  // Every judge votes for the truth, and the coordinator says so.
+  ledger::VoteSealed voting(const PublicKey& author, ClaimId id, const Digest& gradient) const {
+    return {id, ledger::vote_seal(state.project(), author, id, gradient)};
+  }
+  void seal_vote(const PublicKey& author, ClaimId id, const Digest& gradient) {
+    must(author, voting(author, id, gradient));
+    voted[{id, author}] = gradient;
+  }
+  // Opens the votes that are sealed, until they decide.
+  void open_votes(ClaimId id) {
+    const auto votes = state.claim(id).votes;
+    for (const auto& [author, vote] : votes) {
+      if (!vote.gradient && !state.decided(id)) must(author, ledger::VoteOpened{id, voted.at({id, author})});
+    }
+  }
+
+  // Shows what the claimants of an entry got, once the votes decide.
+  void open_claims(EntryId entry) {
+    const auto about = state.claims_about(entry);
+    for (const ClaimId id : std::vector<ClaimId>(about.begin(), about.end())) {
+      const Claim& claim = state.claim(id);
+      if (claim.gradient || claim.standing.status != Claim::Status::open) continue;
+      must(state.user(claim.claimant).key, ledger::ClaimOpened{id, claimed.at(id)});
+    }
+  }
+
+  // Every judge votes for the truth, the claimants show what they got, and the coordinator says what follows.
   void judge_claim(ClaimId id) {
     const Digest found = truth_of(state.claim(id).entry);
-    for (uint32_t i = 0; !state.decided(id); ++i) must(judge(i), ledger::Voted{id, found});
+    for (uint32_t i = 0; i < state.policy().judge_votes; ++i) seal_vote(judge(i), id, found);
+    open_votes(id);
+    open_claims(state.claim(id).entry);
     must(key("coordinator"), verdict(id));
   }
   ledger::VerdictReached verdict(ClaimId id) const {
@@ -114,7 +161,10 @@ class Chronicle {
   int64_t now = 0;
   State state;
   std::vector<ledger::Event> events;
-  std::map<EntryId, Digest> gradients;  // under the seals
+  // Under the seals of entries, claims and votes
+  std::map<EntryId, Digest> gradients;
+  std::map<ClaimId, Digest> claimed;
+  std::map<std::pair<ClaimId, PublicKey>, Digest> voted;
 };
 
 }  // namespace cairn::trust

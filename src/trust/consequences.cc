@@ -15,8 +15,7 @@ uint64_t Consequences::weight_of(const State& state, const RoundRecord& round) {
   uint64_t weight = 0;
   for (EntryId id : round.entries) {
     const Entry& entry = state.entry(id);
-    if (entry.standing.status != Entry::Status::opened) continue;
-    weight += state.user(entry.user).standing.averaging;
+    if (state.chosen(entry.round, entry.unit) == id) weight += state.user(entry.user).standing.averaging;
   }
   return weight;
 }
@@ -27,8 +26,7 @@ void Consequences::follow(const State::Moment& moment) {
     case Kind::endowed:
       return endowed(moment.id, moment.amount);
     case Kind::sealed:
-      reach_.entries = moment.id;
-      return;
+      return sealed(moment.id);
     case Kind::opened:
       return opened(moment.id);
     case Kind::suspended:
@@ -48,13 +46,50 @@ void Consequences::follow(const State::Moment& moment) {
 void Consequences::endowed(UserId id, Reputation reputation) {
   user(id).reputation = reputation;
   user(id).averaging = reputation;
+  user(id).endowed = true;
+}
+
+void Consequences::sealed(EntryId id) {
+  reach_.entries = id;
+  const Entry& facts = state_.entry(id);
+  const Policy& policy = state_.policy_for(facts.round);
+  entry(id).trusted = policy.exam == ledger::Exam::entries || user(facts.user).passed_exam(policy);
 }
 
 void Consequences::opened(EntryId id) {
   entry(id).status = Entry::Status::opened;
+  if (entry(id).trusted) accept(id);
+  compare(id);
+}
+
+// With what is known of its unit: the judges' word, or else what others got.
+void Consequences::compare(EntryId id) {
   const Entry& facts = state_.entry(id);
-  const Policy& policy = state_.policy_for(facts.round);
-  User::Standing& author = user(facts.user);
+  const auto& truths = state_.rounds_[facts.round].standing.truths;
+  if (const auto truth = truths.find(facts.unit); truth != truths.end()) {
+    if (truth->second == *facts.gradient) confirm(id);
+    return;
+  }
+  for (EntryId other : state_.entries_of(facts.round, facts.unit)) {
+    const Entry& twin = state_.entry(other);
+    const bool shown = other != id && twin.standing.status == Entry::Status::opened;
+    if (!shown || *twin.gradient != *facts.gradient) continue;
+    confirm(id);
+    confirm(other);
+  }
+}
+
+void Consequences::confirm(EntryId id) {
+  entry(id).confirmed = true;
+  accept(id);
+}
+
+// Its author grows, once.
+void Consequences::accept(EntryId id) {
+  if (entry(id).accepted) return;
+  entry(id).accepted = true;
+  const Policy& policy = state_.policy_for(reach_.round);
+  User::Standing& author = user(state_.entry(id).user);
   ++author.accepted;
   if (author.steps >= policy.max_steps_per_round) return;
   ++author.steps;
@@ -75,11 +110,24 @@ void Consequences::judged(ClaimId id) {
   }
   entry(facts.entry).judged = true;
   const std::vector<ClaimId> open = open_claims_about(facts.entry);
-  if (facts.verdict->upheld) return uphold(id, open);
+  if (facts.verdict->upheld) uphold(id, open);
+  const Entry& about = state_.entry(facts.entry);
+  learn(about.round, about.unit, facts.verdict->gradient);
+  if (facts.verdict->upheld) return;
   for (ClaimId rejected : open) {
     claim(rejected).status = Claim::Status::rejected;
     const UserId claimant = state_.claim(rejected).claimant;
     if (claimant != kCoordinator) convict(claimant, id);
+  }
+}
+
+// Judges recompute a unit, so that a verdict about one entry tells of its duplicates which are true.
+void Consequences::learn(Round round, UnitId unit, const Digest& truth) {
+  state_.rounds_[round].standing.truths[unit] = truth;
+  for (EntryId id : state_.entries_of(round, unit)) {
+    if (id > reach_.entries || entry(id).status != Entry::Status::opened) continue;
+    entry(id).confirmed = false;
+    if (*state_.entry(id).gradient == truth) confirm(id);
   }
 }
 
@@ -101,6 +149,7 @@ void Consequences::convict(UserId id, ClaimId by) {
   convicted.reputation = policy.minimum;
   convicted.averaging = policy.minimum;
   convicted.accepted = 0;
+  convicted.endowed = false;
   ++convicted.convictions;
   if (policy.fate == ledger::Fate::banned) convicted.banned = true;
   for (EntryId entry : state_.user(id).entries) {

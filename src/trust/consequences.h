@@ -22,12 +22,17 @@ class Consequences {
 
   static User::Standing newcomer(const Policy& policy);
 
-  // The sum of the averaging reputations of a round's live entries.
+  // The sum of the averaging reputations of a round's entries that are averaged once it is closed.
   static uint64_t weight_of(const State& state, const RoundRecord& round);
 
  private:
   void endowed(UserId user, Reputation reputation);
+  void sealed(EntryId entry);
   void opened(EntryId entry);
+  void compare(EntryId entry);
+  void confirm(EntryId entry);
+  void accept(EntryId entry);
+  void learn(Round round, UnitId unit, const Digest& truth);
   void suspended(EntryId entry);
   void judged(ClaimId claim);
   void round_opened(Round round);

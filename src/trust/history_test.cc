@@ -35,20 +35,34 @@ TEST(History, TheRandomLedgersReachEverything) {
   std::vector<size_t> kinds(std::variant_size_v<ledger::Body>);
   std::map<Claim::Status, size_t> claims;
   std::map<Entry::Status, size_t> entries;
-  size_t paid = 0;
+  size_t paid = 0, duplicates = 0, confirmed = 0, unaccepted = 0, refuted = 0, mismatches = 0;
   for (uint64_t seed = 0; seed < 300; ++seed) {
     const RandomHistory random = history(seed);
     for (const Event& event : random.events()) ++kinds[event.statement.body.index()];
     for (const Claim& claim : random.state().claims()) {
       ++claims[claim.standing.status];
       paid += claim.standing.bounty > 0 ? 1 : 0;
+      mismatches += claim.claimant == kCoordinator ? 1 : 0;
     }
-    for (const Entry& entry : random.state().entries()) ++entries[entry.standing.status];
+    for (EntryId id = 1; random.state().has_entry(id); ++id) {
+      const Entry& entry = random.state().entry(id);
+      ++entries[entry.standing.status];
+      confirmed += entry.standing.confirmed ? 1 : 0;
+      unaccepted += entry.standing.status == Entry::Status::opened && !entry.standing.accepted ? 1 : 0;
+      refuted += random.state().live(id) && random.state().refuted(id) ? 1 : 0;
+      const auto chosen = random.state().chosen(entry.round, entry.unit);
+      duplicates += random.state().live(id) && chosen && *chosen != id ? 1 : 0;
+    }
   }
   for (size_t kind = 0; kind < kinds.size(); ++kind) EXPECT_GT(kinds[kind], 0u) << "kind " << kind;
   for (int status = 0; status < 5; ++status) EXPECT_GT(claims[Claim::Status(status)], 20u) << status;
   for (int status = 0; status < 4; ++status) EXPECT_GT(entries[Entry::Status(status)], 20u) << status;
   EXPECT_GT(paid, 20u);
+  EXPECT_GT(duplicates, 20u);
+  EXPECT_GT(confirmed, 20u);
+  EXPECT_GT(unaccepted, 20u);
+  EXPECT_GT(mismatches, 20u);
+  EXPECT_GT(refuted, 0u);
 }
 
 TEST(History, TheFoldOfAllEventsIsTheStateReachedStepByStep) {
@@ -85,9 +99,10 @@ TEST(History, ReputationIsNeverMinted) {
       uint64_t allowed = 0;
       if (as<ledger::Joined>(event)) allowed = policy.minimum;
       if (const auto* endowed = as<ledger::Endowed>(event)) allowed = endowed->reputation;
-      if (as<ledger::EntryOpened>(event)) {
+      if (as<ledger::EntryOpened>(event) || as<ledger::VerdictReached>(event)) {  // may confirm a whole unit
         const bool linear = policy.growth == ledger::Growth::linear;
-        allowed = linear ? policy.step : policy.maximum * policy.growth_ppm / 1'000'000;
+        const Reputation step = linear ? policy.step : policy.maximum * policy.growth_ppm / 1'000'000;
+        allowed = kMaxEntriesPerUnit * step;
       }
       if (as<ledger::VerdictVoided>(event)) continue;  // gives back; bounded by the sequence without it
       ASSERT_LE(sum_of_reputations(random.state()), before + allowed)
@@ -108,6 +123,44 @@ TEST(History, EveryReputationIsInRangeAndWeighsNoMoreThanItIs) {
       const Entry& entry = random.state().entry(id);
       ASSERT_EQ(random.state().ended(id).has_value(), entry.standing.status >= Entry::Status::revoked);
       ASSERT_FALSE(random.state().averaged(id) && !entry.gradient);
+      ASSERT_FALSE(random.state().averaged(id) && !random.state().live(id));
+    }
+  }
+}
+
+// -- Units
+
+TEST(History, AUserHasOneEntryInAUnitAndAUnitOneInTheAverage) {
+  for (uint64_t seed = 0; seed < kHistories; ++seed) {
+    const RandomHistory random = history(seed);
+    const State& state = random.state();
+    std::map<std::pair<Round, UnitId>, std::set<UserId>> authors;
+    std::set<std::pair<Round, UnitId>> averaged;
+    for (EntryId id = 1; state.has_entry(id); ++id) {
+      const Entry& entry = state.entry(id);
+      const std::pair unit(entry.round, entry.unit);
+      ASSERT_TRUE(authors[unit].insert(entry.user).second) << seed << " entry " << id;
+      ASSERT_LE(authors[unit].size(), kMaxEntriesPerUnit);
+      const bool twice = state.averaged(id) && !averaged.insert(unit).second;
+      ASSERT_FALSE(twice) << seed << " entry " << id;
+    }
+  }
+}
+
+// A newcomer's entry that nobody has confirmed: no growth, no line in the log, no place in the model.
+TEST(History, WhatNobodyConfirmedOfANewcomerLeavesNoTrace) {
+  for (uint64_t seed = 0; seed < kHistories; ++seed) {
+    const RandomHistory random = history(seed);
+    const State& state = random.state();
+    std::map<UserId, uint32_t> accepted;
+    for (EntryId id = 1; state.has_entry(id); ++id) {
+      const Entry::Standing& standing = state.entry(id).standing;
+      if (standing.accepted) ++accepted[state.entry(id).user];
+      if (standing.trusted || standing.accepted) continue;
+      ASSERT_FALSE(state.live(id) || state.averaged(id) || standing.confirmed) << seed;
+    }
+    for (UserId user = 1; state.has_user(user); ++user) {
+      ASSERT_LE(state.user(user).standing.accepted, accepted[user]) << seed;
     }
   }
 }
@@ -169,18 +222,19 @@ bool commute(const State& before, const Event& a, const Event& b) {
     const Event& x = *pair[i];
     const Event& y = *pair[1 - i];
     const bool quiet = as<ledger::NameChosen>(x) || as<ledger::DeviceKeyAdded>(x) || as<ledger::Joined>(x);
-    if (as<ledger::EntryOpened>(x) && as<ledger::Voted>(y)) return true;
-    if (quiet && (as<ledger::Voted>(y) || as<ledger::VerdictReached>(y))) return true;
+    if (as<ledger::EntryOpened>(x) && as<ledger::VoteSealed>(y)) return true;
+    if (quiet && (as<ledger::VoteSealed>(y) || as<ledger::VerdictReached>(y))) return true;
     if (as<ledger::NameChosen>(x) && as<ledger::EntryOpened>(y)) return true;
     if (as<ledger::NameChosen>(x) && as<ledger::ClaimFiled>(y)) return true;
     if (as<ledger::NameChosen>(x) && as<ledger::EntrySealed>(y)) return true;
     if (as<ledger::NameChosen>(x) && as<ledger::DeviceKeyAdded>(y)) return user(x) != user(y);
-    if (as<ledger::EntryUnavailable>(x) && as<ledger::Voted>(y)) return true;
-    if (as<ledger::ClaimFiled>(x) && as<ledger::Endowed>(y)) return true;
+    if (as<ledger::EntryUnavailable>(x) && as<ledger::VoteSealed>(y)) return true;
+    if (as<ledger::Evaluated>(x) && (as<ledger::VoteSealed>(y) || as<ledger::EntryOpened>(y))) return true;
+    if (as<ledger::ClaimFiled>(x) && as<ledger::Endowed>(y)) return user(x) != as<ledger::Endowed>(y)->user;
     if (as<ledger::JudgeAdded>(x) && as<ledger::EntryOpened>(y)) return true;
   }
-  const auto* vote = as<ledger::Voted>(a);
-  const auto* other = as<ledger::Voted>(b);
+  const auto* vote = as<ledger::VoteSealed>(a);
+  const auto* other = as<ledger::VoteSealed>(b);
   return vote && other && vote->claim != other->claim;
 }
 

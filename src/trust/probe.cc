@@ -7,11 +7,11 @@ __extension__ typedef unsigned __int128 Wide;
 
 bool probable(const State& state, EntryId id, UserId auditor) {
   const Entry& entry = state.entry(id);
-  return entry.standing.status == Entry::Status::opened && !entry.standing.judged && entry.user != auditor;
+  return state.live(id) && !entry.standing.judged && entry.user != auditor;
 }
 
 uint64_t share(const State& state, EntryId id, bool by_weight) {
-  if (!by_weight) return 1;
+  if (!by_weight) return state.entry(id).standing.confirmed ? 0 : 1;
   return state.averaged(id) ? state.weight(id) : 0;
 }
 
@@ -37,10 +37,8 @@ std::optional<EntryId> pick(const State& state, UserId auditor, bool by_weight, 
 std::optional<EntryId> pick_probe(const State& state, uint64_t random, UserId auditor) {
   const uint64_t fraction = random << 1 >> 16;
   const bool by_weight = random >> 63 != 0;
-  if (by_weight) {
-    if (const auto drawn = pick(state, auditor, true, fraction)) return drawn;
-  }
-  return pick(state, auditor, false, fraction);
+  const auto drawn = pick(state, auditor, by_weight, fraction);
+  return drawn ? drawn : pick(state, auditor, !by_weight, fraction);
 }
 
 }  // namespace cairn::trust

@@ -65,6 +65,22 @@ TEST_F(Probe, NobodyProbesTheirOwnOrWhatWasJudged) {
   }
 }
 
+TEST_F(Probe, WhatADuplicateConfirmsIsDrawnByWeightOnly) {
+  log.open_round();
+  for (UserId user = 2; user <= 3; ++user) log.send_truth(user, 40);  // entries 11 and 12
+  log.send_truth(4, 41);
+  log.close_round();
+  std::map<EntryId, int> uniform, weighted;
+  for (uint32_t i = 0; i < 20'000; ++i) {
+    ++uniform[*pick_probe(log.state, word(i) >> 1)];
+    ++weighted[*pick_probe(log.state, word(i) | uint64_t{1} << 63)];
+  }
+  EXPECT_EQ(uniform[11] + uniform[12], 0);
+  EXPECT_GT(uniform[13], 0);
+  EXPECT_GT(weighted[11], 0) << "nobody is exempt";
+  EXPECT_EQ(weighted[12], 0) << "in nobody's model";
+}
+
 TEST(ProbeOfNothing, IsNothing) {
   Chronicle log;
   EXPECT_EQ(pick_probe(log.state, 7), std::nullopt);

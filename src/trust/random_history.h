@@ -30,6 +30,12 @@ class RandomHistory {
     if (std::holds_alternative<ledger::EntrySealed>(event.statement.body)) {
       log_.gradients[static_cast<EntryId>(log_.state.entries().size())] = sealed_gradient_;
     }
+    if (std::holds_alternative<ledger::ClaimFiled>(event.statement.body)) {
+      log_.claimed[static_cast<ClaimId>(log_.state.claims().size())] = sealed_gradient_;
+    }
+    if (const auto* sealed = std::get_if<ledger::VoteSealed>(&event.statement.body)) {
+      log_.voted[{sealed->claim, event.statement.author}] = sealed_gradient_;
+    }
     return {};
   }
 
@@ -60,19 +66,39 @@ class RandomHistory {
   PublicKey new_key() { return Chronicle::key("key " + std::to_string(random_())); }
   Digest new_digest() { return Chronicle::digest(std::to_string(random_())); }
 
+  // With a proof of the work that the policy asks for, mostly.
+  ledger::Event joining_event() {
+    const PublicKey key = new_key();
+    return by(key, draw(8) == 0 ? ledger::Joined{random_()} : log_.joined(key));
+  }
+
+  ledger::Event evaluation_event() {
+    const auto images = static_cast<uint32_t>(draw(50));
+    return by_user(some_user(), ledger::Evaluated{static_cast<Round>(draw(state().next_round() + 1)),
+                                                  static_cast<uint32_t>(draw(55)), images, random_()});
+  }
+
   ledger::Event round_event() {
-    if (state().users().size() < 3) return by(new_key(), ledger::Joined{});
-    if (!state().open_round()) return by_coordinator(ledger::RoundOpened{state().next_round(), {}, {}});
+    if (state().users().size() < 3) return joining_event();
+    if (!state().open_round()) return opening_of_round();
     const RoundRecord& round = state().rounds().back();
     const bool opening = round.openings > 0 || (round.entries.size() > 3 && draw(5) == 0);
     if (!opening && !round.entries.empty() && draw(60) == 0) return by_coordinator(log_.closing());
     return opening ? opening_event(round) : sealing_event();
   }
 
+  ledger::Event opening_of_round() {
+    if (state().next_round() > 0 && draw(10) != 0) {
+      const auto found = state().mismatches(state().next_round() - 1);
+      if (!found.empty()) return by_coordinator(found[draw(found.size())]);
+    }
+    return by_coordinator(ledger::RoundOpened{state().next_round(), {}, {}});
+  }
+
   ledger::Event sealing_event() {
     const UserId user = some_user();
     const Round round = *state().open_round();
-    const auto unit = static_cast<UnitId>(draw(16));
+    const auto unit = static_cast<UnitId>(draw(10));
     sealed_gradient_ = lies(user, random_()) ? Chronicle::lie(round, unit) : Chronicle::truth(round, unit);
     const PublicKey author = state().user(user).key;
     return by(author, log_.seal(author, unit, sealed_gradient_));
@@ -104,19 +130,25 @@ class RandomHistory {
   }
 
   ledger::Event justice_event() {
-    if (state().users().empty()) return by(new_key(), ledger::Joined{});
+    if (state().users().empty()) return joining_event();
     switch (draw(8)) {
       case 0:
       case 1:
       case 2: {
         const EntryId entry = suspect();
-        return by_user(some_user(), ledger::ClaimFiled{entry, recomputed(entry)});
+        const PublicKey claimant = state().user(some_user()).key;
+        sealed_gradient_ = recomputed(entry);
+        return by(claimant, log_.claiming(claimant, entry, sealed_gradient_));
       }
       case 3: {
         const ClaimId claim = some_claim();
         return by_user(some_user(), ledger::AppealFiled{claim, new_digest()});
       }
       case 4: {
+        if (state().next_round() > 0) {
+          const auto found = state().mismatches(state().next_round() - 1);
+          if (!found.empty()) return by_coordinator(found[0]);
+        }
         const EntryId entry = some_entry();
         return by_coordinator(ledger::MismatchFound{entry, recomputed(entry)});
       }
@@ -129,11 +161,33 @@ class RandomHistory {
     for (ClaimId id = 1; id <= state().claims().size(); ++id) {
       const Claim& claim = state().claim(id);
       if (claim.standing.status != Claim::Status::open || draw(3) == 0) continue;
-      if (state().decided(id)) return by_coordinator(log_.verdict(id));
-      const PublicKey judge = Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
-      return by(judge, ledger::Voted{id, recomputed(claim.entry)});
+      if (state().decided(id)) return draw(6) != 0 ? claim_opening(id) : by_coordinator(log_.verdict(id));
+      return draw(3) == 0 ? vote_sealing(id) : vote_opening(id);
     }
     return by_root(ledger::VerdictVoided{some_claim()});
+  }
+
+  ledger::Event vote_sealing(ClaimId id) {
+    const PublicKey judge = Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
+    sealed_gradient_ = recomputed(state().claim(id).entry);
+    return by(judge, log_.voting(judge, id, sealed_gradient_));
+  }
+
+  ledger::Event vote_opening(ClaimId id) {
+    for (const auto& [judge, vote] : state().claim(id).votes) {
+      if (!vote.gradient && draw(2) == 0)
+        return by(judge, ledger::VoteOpened{id, log_.voted.at({id, judge})});
+    }
+    return vote_sealing(id);
+  }
+
+  ledger::Event claim_opening(ClaimId decided) {
+    for (const ClaimId id : state().claims_about(state().claim(decided).entry)) {
+      const Claim& claim = state().claim(id);
+      if (claim.claimant == kCoordinator || claim.gradient || draw(4) == 0) continue;
+      return by_user(claim.claimant, ledger::ClaimOpened{id, log_.claimed.at(id)});
+    }
+    return by_coordinator(log_.verdict(decided));
   }
 
   ledger::Event account_event() {
@@ -207,15 +261,16 @@ class RandomHistory {
 
   ledger::Event other_event() {
     if (state().paused()) return by_root(ledger::Paused{false});
-    if (state().users().empty()) return by(new_key(), ledger::Joined{});
+    if (state().users().empty()) return joining_event();
     const uint64_t choice = draw(100);
-    if (choice < 15) return by(new_key(), ledger::Joined{});
+    if (choice < 15) return joining_event();
     if (choice < 30 && state().users().back().entries.empty()) {
       const auto newcomer = static_cast<UserId>(state().users().size());
       return by_root(ledger::Endowed{newcomer, draw(ledger::kReputationOne)});
     }
-    if (choice < 55) return account_event();
-    return choice < 80 ? coordinator_event() : root_event();
+    if (choice < 37) return evaluation_event();
+    if (choice < 58) return account_event();
+    return choice < 82 ? coordinator_event() : root_event();
   }
 
   std::mt19937_64 random_;
@@ -238,7 +293,9 @@ inline Policy policy_variant(uint64_t number) {
   policy.growth_ppm = 200'000;
   policy.step = ledger::kReputationOne / 100;
   policy.max_steps_per_round = 2;
+  policy.exam = static_cast<ledger::Exam>(number / 5 % 2);
   policy.exam_entries = 1;
+  policy.join_work = static_cast<uint32_t>(number % 3);
   policy.clip_norm = uint64_t{1} << 47;
   policy.refresh_rounds = 2;
   policy.floor_rounds = 3;

@@ -24,6 +24,12 @@ Reputation bounty(const Policy& policy, Reputation culprit) {
   return (culprit - policy.minimum) / 2;
 }
 
+Reputation established_reputation(const Policy& policy) {
+  Reputation reputation = policy.minimum;
+  for (int step = 0; step < 10; ++step) reputation = grown(policy, reputation);
+  return reputation;
+}
+
 uint32_t open_claim_limit(Reputation reputation) {
   return 1 + static_cast<uint32_t>(reputation / (kReputationOne / 10));
 }

@@ -25,6 +25,9 @@ Reputation refreshed(const Policy& policy, Reputation averaging, Reputation repu
 // What the culprit's fall pays to the first who showed it: half of what there was above the minimum.
 Reputation bounty(const Policy& policy, Reputation culprit);
 
+// What an established user has at least: ten steps above the minimum.
+Reputation established_reputation(const Policy& policy);
+
 // How many claims may be open at once: one, and one more for each 0.1 of reputation.
 uint32_t open_claim_limit(Reputation reputation);
 

@@ -83,5 +83,18 @@ TEST(Reputation, TheFloorIsHalfTheLowerMedianOfTheLastWeights) {
   EXPECT_EQ(floor_of(policy, {1000, 1000, 7, 2, 9}), 3u);
 }
 
+TEST(Established, IsTenStepsAboveTheMinimum) {
+  Policy policy;
+  EXPECT_EQ(to_decimal(established_reputation(policy)), "0.011");
+  policy.maximum = 5 * policy.minimum;
+  EXPECT_EQ(established_reputation(policy), policy.maximum);
+  policy = {};
+  policy.growth = ledger::Growth::exponential;
+  policy.minimum = 10'000;
+  Reputation expected = policy.minimum;
+  for (int i = 0; i < 10; ++i) expected += expected * 19 / 1000;
+  EXPECT_EQ(established_reputation(policy), expected);
+}
+
 }  // namespace
 }  // namespace cairn::trust

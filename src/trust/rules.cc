@@ -1,6 +1,7 @@
 // Which events may follow in which state: who may say what, and when. Reads the state, changes nothing.
 #include <algorithm>
 
+#include "ledger/join_work.h"
 #include "trust/state.h"
 
 namespace cairn::trust {
@@ -72,9 +73,12 @@ struct Rules {
       case Entry::Status::suspended:
         return Error{numbered("entry", id) + " is suspended"};
       case Entry::Status::opened:
-        return &entry;
+        break;
     }
-    return Error{numbered("entry", id) + " has no status"};
+    if (!entry.standing.accepted) {
+      return Error{numbered("entry", id) + " is a newcomer's that nobody has confirmed, and counts nowhere"};
+    }
+    return &entry;
   }
 
   Result<const Claim*> some_claim(ClaimId id) const {
@@ -184,7 +188,15 @@ struct Rules {
 
   // -- Users
 
-  Status operator()(const ledger::Joined&) const { return key_is_free(author()); }
+  Status operator()(const ledger::Joined& joined) const {
+    CAIRN_CHECK(key_is_free(author()));
+    const uint32_t wanted = state.policy().join_work;
+    if (const uint32_t found = ledger::join_work(state.project(), author(), joined.nonce); found < wanted) {
+      return Error{"nonce: proves work of " + std::to_string(found) + " bits where " +
+                   std::to_string(wanted) + " are asked for"};
+    }
+    return {};
+  }
 
   Status operator()(const ledger::NameChosen& chosen) const {
     CAIRN_CHECK(by_main_key());
@@ -216,6 +228,19 @@ struct Rules {
     return key_is_free(rotated.successor);
   }
 
+  Status unit_is_free(const ledger::EntrySealed& sealed, UserId user) const {
+    const auto entries = state.entries_of(sealed.round, sealed.unit);
+    const std::string unit = numbered("unit", sealed.unit) + " of " + numbered("round", sealed.round);
+    for (EntryId id : entries) {
+      if (state.entry(id).user != user) continue;
+      return Error{unit + " is done already by " + numbered("user", user) + ", as " + numbered("entry", id)};
+    }
+    if (entries.size() >= kMaxEntriesPerUnit) {
+      return Error{unit + " has " + std::to_string(kMaxEntriesPerUnit) + " entries already"};
+    }
+    return {};
+  }
+
   Status operator()(const ledger::EntrySealed& sealed) const {
     CAIRN_TRY(const UserId user, by_working_user());
     if (state.open_round() != sealed.round) {
@@ -225,10 +250,7 @@ struct Rules {
     if (round.openings > 0) {
       return Error{numbered("round", sealed.round) + " is being opened and takes no more entries"};
     }
-    if (const auto taken = round.units.find(sealed.unit); taken != round.units.end()) {
-      return Error{numbered("unit", sealed.unit) + " of " + numbered("round", sealed.round) +
-                   " is taken already, by " + numbered("entry", taken->second)};
-    }
+    CAIRN_CHECK(unit_is_free(sealed, user));
     if (round.entries.size() >= kMaxEntriesPerRound) {
       return Error{numbered("round", sealed.round) + " is full"};
     }
@@ -255,12 +277,9 @@ struct Rules {
     return {};
   }
 
-  Status claimable(EntryId id, UserId claimant, const Digest& gradient) const {
+  Status claimable(EntryId id, UserId claimant) const {
     CAIRN_TRY(const Entry* entry, accepted_entry(id));
     if (entry->standing.judged) return Error{numbered("entry", id) + " has been judged already"};
-    if (*entry->gradient == gradient) {
-      return Error{"gradient: the same as that of " + numbered("entry", id) + ", so nothing is claimed"};
-    }
     for (ClaimId about : state.claims_about(id)) {
       const Claim& claim = state.claim(about);
       if (claim.claimant == claimant && claim.standing.status == Claim::Status::open) {
@@ -272,10 +291,10 @@ struct Rules {
 
   Status operator()(const ledger::ClaimFiled& filed) const {
     CAIRN_TRY(const UserId id, by_working_user());
-    CAIRN_CHECK(claimable(filed.entry, id, filed.gradient));
+    CAIRN_CHECK(claimable(filed.entry, id));
     if (state.entry(filed.entry).user == id) return Error{"entry: the claimant's own"};
     const User::Standing& user = state.user(id).standing;
-    if (user.accepted < state.policy().exam_entries) {
+    if (!state.passed_exam(id)) {
       return Error{numbered("user", id) + " has " + std::to_string(user.accepted) +
                    " accepted entries and may claim with " + std::to_string(state.policy().exam_entries)};
     }
@@ -283,6 +302,21 @@ struct Rules {
     if (state.open_claims(id) >= limit) {
       return Error{numbered("user", id) + " has as many open claims as a reputation of " +
                    to_decimal(user.reputation) + " allows, " + std::to_string(limit)};
+    }
+    return {};
+  }
+
+  // Shown once nobody can use it any more to claim or to vote.
+  Status operator()(const ledger::ClaimOpened& opened) const {
+    CAIRN_TRY(const UserId user, by_user());
+    CAIRN_TRY(const Claim* claim, open_claim(opened.claim));
+    if (claim->claimant != user) return Error{numbered("claim", opened.claim) + " is not the author's"};
+    if (claim->gradient) return Error{numbered("claim", opened.claim) + " is opened already"};
+    if (!state.decided_about(claim->entry)) {
+      return Error{numbered("claim", opened.claim) + " stays sealed until the votes decide"};
+    }
+    if (claim->seal != ledger::claim_seal(state.project(), claim->key, claim->entry, opened.gradient)) {
+      return Error{"gradient: not the one that " + numbered("claim", opened.claim) + " sealed"};
     }
     return {};
   }
@@ -297,19 +331,63 @@ struct Rules {
     return {};
   }
 
+  Status operator()(const ledger::Evaluated& stated) const {
+    CAIRN_TRY(const UserId user, by_working_user());
+    if (stated.round >= state.next_round()) {
+      return Error{numbered("round", stated.round) + " has not been opened yet"};
+    }
+    if (stated.images == 0) return Error{"images: none, so nothing was evaluated"};
+    if (stated.correct > stated.images) {
+      return Error{"correct: " + std::to_string(stated.correct) + " of " + std::to_string(stated.images) +
+                   " images"};
+    }
+    if (state.rounds()[stated.round].evaluations.contains(user)) {
+      return Error{numbered("user", user) + " has evaluated " + numbered("round", stated.round) + " already"};
+    }
+    return {};
+  }
+
   // -- Judges
 
-  Status operator()(const ledger::Voted& vote) const {
+  Result<const Claim*> votable(ClaimId id) const {
     if (!state.judges().contains(author())) return Error{"signed by a key that is no judge's"};
-    CAIRN_TRY(const Claim* claim, open_claim(vote.claim));
-    if (claim->votes.contains(author())) {
-      return Error{"the judge has voted on " + numbered("claim", vote.claim) + " already"};
+    CAIRN_TRY(const Claim* claim, open_claim(id));
+    if (state.decided(id)) return Error{numbered("claim", id) + " has the votes that it needs already"};
+    if (const KeyOwner* owner = state.owner(author())) CAIRN_CHECK(impartial(*owner, claim->entry));
+    return claim;
+  }
+
+  Status operator()(const ledger::VoteSealed& sealed) const {
+    CAIRN_TRY(const Claim* claim, votable(sealed.claim));
+    const bool opening = claim->votes_opening.has_value();
+    const bool pending = state.votes_pending(sealed.claim, event.time);
+    const auto vote = claim->votes.find(author());
+    if (vote != claim->votes.end() && (vote->second.gradient || pending)) {
+      return Error{"the judge has voted on " + numbered("claim", sealed.claim) + " already"};
     }
-    if (state.decided(vote.claim)) {
-      return Error{numbered("claim", vote.claim) + " has the votes that it needs already"};
+    if (opening && pending) {
+      return Error{"votes on " + numbered("claim", sealed.claim) +
+                   " are being opened; no more are sealed until all of them are, or have lapsed"};
     }
-    const KeyOwner* owner = state.owner(author());
-    return owner == nullptr ? Status() : impartial(*owner, claim->entry);
+    return {};
+  }
+
+  Status operator()(const ledger::VoteOpened& opened) const {
+    CAIRN_TRY(const Claim* claim, votable(opened.claim));
+    const auto vote = claim->votes.find(author());
+    if (vote == claim->votes.end()) {
+      return Error{"the judge has sealed no vote on " + numbered("claim", opened.claim)};
+    }
+    if (vote->second.gradient) return Error{"the vote is opened already"};
+    if (!state.votes_pending(opened.claim, event.time)) return Error{"the vote has lapsed"};
+    if (claim->votes.size() < state.policy().judge_votes) {
+      return Error{"votes stay sealed until there are " + std::to_string(state.policy().judge_votes) +
+                   " on " + numbered("claim", opened.claim)};
+    }
+    if (vote->second.seal != ledger::vote_seal(state.project(), author(), opened.claim, opened.gradient)) {
+      return Error{"gradient: not the one that the vote sealed"};
+    }
+    return {};
   }
 
   // A judge who is also a user, under the same key.
@@ -331,6 +409,10 @@ struct Rules {
       return Error{"round: " + std::to_string(opened.round) + " where " +
                    numbered("round", state.next_round()) + " is the next"};
     }
+    if (opened.round == 0) return {};
+    if (const auto unstated = state.mismatches(opened.round - 1); !unstated.empty()) {
+      return Error{"the mismatch of " + numbered("entry", unstated[0].entry) + " has to be stated before"};
+    }
     return {};
   }
 
@@ -351,7 +433,17 @@ struct Rules {
 
   Status operator()(const ledger::MismatchFound& found) const {
     CAIRN_CHECK(by_coordinator());
-    return claimable(found.entry, kCoordinator, found.gradient);
+    CAIRN_CHECK(claimable(found.entry, kCoordinator));
+    const Entry& entry = state.entry(found.entry);
+    if (*entry.gradient == found.gradient) {
+      return Error{"gradient: the same as that of " + numbered("entry", found.entry) +
+                   ", so nothing is claimed"};
+    }
+    for (EntryId id : state.entries_of(entry.round, entry.unit)) {
+      const Entry& other = state.entry(id);
+      if (other.standing.status == Entry::Status::opened && other.gradient == found.gradient) return {};
+    }
+    return Error{"gradient: no other entry of the unit has it"};
   }
 
   Status operator()(const ledger::VerdictReached& verdict) const {

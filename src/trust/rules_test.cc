@@ -148,6 +148,30 @@ TEST_F(Rules, KeysBelongToOneUser) {
   refuses(alice, ledger::NameChosen{digest("Bob")}, "name: taken");
 }
 
+TEST_F(Rules, JoiningTakesTheWorkThatThePolicyAsksFor) {
+  Policy policy;
+  policy.join_work = 10;
+  log.close_round();
+  log.must(root, ledger::SettingsChanged{4, policy});
+  log.open_round();
+  ledger::Joined joined = log.joined(stranger);
+  while (ledger::join_work(log.state.project(), stranger, joined.nonce) >= 10) ++joined.nonce;
+  refuses(stranger, joined, "bits where 10 are asked for");
+  log.must(stranger, log.joined(stranger));
+}
+
+TEST_F(Rules, AUserEvaluatesARoundOnce) {
+  refuses(stranger, ledger::Evaluated{0, 1, 2, 3}, "no user has");
+  refuses(alice, ledger::Evaluated{4, 1, 2, 3}, "round 4 has not been opened yet");
+  refuses(alice, ledger::Evaluated{3, 0, 0, 3}, "images: none");
+  refuses(alice, ledger::Evaluated{3, 3, 2, 3}, "correct: 3 of 2 images");
+  log.must(phone, ledger::Evaluated{3, 1, 2, 3});
+  refuses(alice, ledger::Evaluated{3, 2, 2, 3}, "user 1 has evaluated round 3 already");
+  log.must(bob, ledger::Evaluated{3, 2, 2, 4});
+  EXPECT_EQ(log.state.rounds()[3].evaluations.at(1), (Evaluation{1, 2, 3}));
+  EXPECT_EQ(log.state.rounds()[3].evaluations.at(2), (Evaluation{2, 2, 4}));
+}
+
 TEST_F(Rules, DeviceKeysWorkButDoNotManage) {
   refuses(phone, ledger::NameChosen{}, "a device key of user 1, which may not change the account");
   refuses(phone, ledger::DeviceKeyAdded{stranger}, "a device key of user 1");
@@ -176,8 +200,8 @@ TEST_F(Rules, AUserHasAtMostSoManyDevices) {
 
 TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
   refuses(stranger, log.seal(stranger, 7, digest("g")), "no user has");
-  ledger::EntrySealed sealed = log.seal(bob, 1, digest("g"));
-  refuses(bob, sealed, "unit 1 of round 3 is taken already, by entry 10");
+  ledger::EntrySealed sealed = log.seal(bob, 2, digest("g"));
+  refuses(bob, sealed, "unit 2 of round 3 is done already by user 2, as entry 11");
   sealed.unit = 8;
   sealed.round = 2;
   refuses(bob, sealed, "round 2 is not open");
@@ -189,6 +213,42 @@ TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
   refuses(bob, sealed, "seal: used already, by entry 12");
   log.must(bob, log.opening(11));
   refuses(bob, log.seal(bob, 10, digest("h")), "round 3 is being opened and takes no more entries");
+}
+
+TEST_F(Rules, AUnitTakesThreeEntriesByDifferentUsers) {
+  const UserId dave = log.join("dave");
+  log.send(2, 1, digest("g"));
+  log.send(3, 1, digest("g"));
+  refuses(log.state.user(dave).key, log.seal(Chronicle::key("dave"), 1, digest("g")),
+          "unit 1 of round 3 has 3 entries already");
+}
+
+TEST_F(Rules, AMismatchIsOfTwoEntriesOfOneUnitAndIsStated) {
+  log.send(3, 1, digest("other"));  // Carol's duplicate of Alice's, entry 12
+  log.must(alice, log.opening(10));
+  refuses(coordinator, ledger::MismatchFound{10, digest("other")}, "no other entry of the unit has it");
+  log.must(bob, log.opening(11));
+  log.must(carol, log.opening(12));
+  refuses(coordinator, ledger::MismatchFound{10, digest("x")}, "no other entry of the unit has it");
+  refuses(coordinator, ledger::MismatchFound{10, log.truth_of(10)}, "so nothing is claimed");
+  log.must(coordinator, ledger::MismatchFound{10, digest("other")});
+  refuses(coordinator, ledger::MismatchFound{10, digest("other")}, "made already, as claim 1");
+  log.must(coordinator, log.closing());
+  refuses(coordinator, ledger::RoundOpened{4, {}, {}}, "the mismatch of entry 12 has to be stated before");
+  log.must(coordinator, ledger::MismatchFound{12, log.truth_of(10)});
+  log.must(coordinator, ledger::RoundOpened{4, {}, {}});
+}
+
+TEST_F(Rules, NobodyClaimsAboutWhatCountsNowhere) {
+  Policy policy;
+  policy.exam = ledger::Exam::duplicates;
+  log.close_round();
+  log.must(root, ledger::SettingsChanged{4, policy});
+  log.open_round();
+  const UserId dave = log.join("dave");
+  const EntryId entry = log.send_truth(dave, 7);
+  log.close_round();
+  refuses(alice, ledger::ClaimFiled{entry, digest("w")}, "is a newcomer's that nobody has confirmed");
 }
 
 TEST_F(Rules, AnOpeningShowsWhatWasSealed) {
@@ -212,7 +272,6 @@ TEST_F(Rules, ClaimsAreAboutLiveUnjudgedEntriesOfOthers) {
   refuses(alice, ledger::ClaimFiled{99, {}}, "there is no entry 99");
   refuses(alice, ledger::ClaimFiled{11, {}}, "entry 11 is still sealed");
   refuses(alice, ledger::ClaimFiled{1, {}}, "entry: the claimant's own");
-  refuses(alice, ledger::ClaimFiled{2, log.truth_of(2)}, "so nothing is claimed");
   log.claim(1, 2, digest("wrong"));
   refuses(alice, ledger::ClaimFiled{2, digest("w")}, "made already, as claim 1");
   refuses(alice, ledger::ClaimFiled{3, {}}, "as many open claims as a reputation of 0.004 allows, 1");
@@ -227,42 +286,103 @@ TEST_F(Rules, ClaimantsHavePassedTheExam) {
   refuses(Chronicle::key("dave"), ledger::ClaimFiled{1, {}}, "0 accepted entries and may claim with 3");
 }
 
-TEST_F(Rules, TheCoordinatorClaimsOnceToo) {
-  log.must(coordinator, ledger::MismatchFound{1, {}});
-  refuses(coordinator, ledger::MismatchFound{1, {}}, "made already, as claim 1");
-}
-
 TEST_F(Rules, JudgesVoteOnceAndOnWhatIsNotTheirs) {
   const ClaimId about_carol = log.claim(1, 3, digest("wrong"));
   const ClaimId about_alice = log.claim(3, 1, digest("wrong"));
-  refuses(alice, ledger::Voted{about_carol, {}}, "no judge's");
-  refuses(carol, ledger::Voted{about_carol, {}}, "the judge is the author of the entry");
-  refuses(carol, ledger::Voted{about_alice, {}}, "the judge has claimed about the entry");
-  refuses(judge, ledger::Voted{9, {}}, "there is no claim 9");
-  log.must(judge, ledger::Voted{about_alice, log.truth_of(1)});
-  refuses(judge, ledger::Voted{about_alice, {}}, "voted on claim 2 already");
+  refuses(alice, ledger::VoteSealed{about_carol, {}}, "no judge's");
+  refuses(carol, ledger::VoteSealed{about_carol, {}}, "the judge is the author of the entry");
+  refuses(carol, ledger::VoteSealed{about_alice, {}}, "the judge has claimed about the entry");
+  refuses(judge, ledger::VoteSealed{9, {}}, "there is no claim 9");
+  log.seal_vote(judge, about_alice, log.truth_of(1));
+  refuses(judge, ledger::VoteSealed{about_alice, {}}, "voted on claim 2 already");
+  log.open_votes(about_alice);
   log.must(root, ledger::JudgeAdded{stranger});
-  refuses(stranger, ledger::Voted{about_alice, {}}, "has the votes that it needs already");
+  refuses(stranger, ledger::VoteSealed{about_alice, {}}, "has the votes that it needs already");
   log.must(root, ledger::JudgeRemoved{judge});
-  refuses(judge, ledger::Voted{about_carol, {}}, "no judge's");
+  refuses(judge, ledger::VoteSealed{about_carol, {}}, "no judge's");
 }
 
 TEST_F(Rules, AJudgeWhoseUserKeyIsRevokedIsNone) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   log.must(carol, ledger::KeyRotated{stranger});
-  refuses(carol, ledger::Voted{claim, {}}, "a revoked key of user 3");
+  refuses(carol, ledger::VoteSealed{claim, {}}, "a revoked key of user 3");
+}
+
+// Two equal votes decide; there are three judges.
+struct SealedVotes : Rules {
+  void SetUp() override {
+    Rules::SetUp();
+    for (uint32_t i = 1; i < 3; ++i) log.must(root, ledger::JudgeAdded{Chronicle::judge(i)});
+    Policy policy;
+    policy.judge_votes = 2;
+    log.close_round();
+    log.must(root, ledger::SettingsChanged{4, policy});
+    log.open_round();
+    claim = log.claim(1, 2, digest("wrong"));
+  }
+  ledger::VoteOpened opening(const PublicKey& author) const { return {claim, log.voted.at({claim, author})}; }
+
+  const PublicKey second = Chronicle::judge(1), third = Chronicle::judge(2);
+  ClaimId claim = 0;
+};
+
+TEST_F(SealedVotes, AreOpenedWhenEnoughAreSealed) {
+  refuses(judge, ledger::VoteOpened{claim, {}}, "the judge has sealed no vote on claim 1");
+  log.seal_vote(judge, claim, log.truth_of(2));
+  refuses(judge, opening(judge), "votes stay sealed until there are 2 on claim 1");
+  log.seal_vote(second, claim, digest("another"));
+  refuses(judge, ledger::VoteOpened{claim, digest("another")}, "gradient: not the one that the vote sealed");
+  log.must(judge, opening(judge));
+  refuses(judge, opening(judge), "the vote is opened already");
+  refuses(third, ledger::VoteSealed{claim, {}}, "votes on claim 1 are being opened");
+  log.must(second, opening(second));
+  log.seal_vote(third, claim, log.truth_of(2));  // as they do not decide
+  log.must(third, opening(third));
+  EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
+}
+
+TEST_F(SealedVotes, LapseADayAfterTheOpeningBegan) {
+  log.seal_vote(judge, claim, log.truth_of(2));
+  log.seal_vote(second, claim, log.truth_of(2));
+  log.now += 10 * kVoteDelay;
+  log.must(judge, opening(judge));
+  log.now += kVoteDelay - 1;
+  refuses(third, ledger::VoteSealed{claim, {}}, "are being opened");
+  log.now += 1;
+  refuses(second, opening(second), "the vote has lapsed");
+  refuses(judge, ledger::VoteSealed{claim, {}}, "voted on claim 1 already");
+  log.seal_vote(third, claim, log.truth_of(2));
+  refuses(second, opening(second), "the judge has sealed no vote");
+  log.seal_vote(second, claim, log.truth_of(2));
+  log.must(second, opening(second));
+  EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
+}
+
+TEST_F(Rules, ClaimsAreOpenedOnceTheVotesDecide) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 stays sealed until the votes decide");
+  log.seal_vote(judge, claim, log.truth_of(2));
+  log.open_votes(claim);
+  refuses(bob, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 is not the author's");
+  refuses(alice, ledger::ClaimOpened{claim, digest("right")}, "gradient: not the one that claim 1 sealed");
+  log.must(phone, ledger::ClaimOpened{claim, digest("wrong")});
+  refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 is opened already");
+  log.must(coordinator, log.verdict(claim));
+  refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 is settled already");
 }
 
 TEST_F(Rules, VerdictsFollowFromTheVotes) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   refuses(coordinator, ledger::VerdictReached{9, true, {}}, "there is no claim 9");
   refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
-  log.must(judge, ledger::Voted{claim, log.truth_of(2)});
+  log.seal_vote(judge, claim, log.truth_of(2));
+  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
+  log.open_votes(claim);
   refuses(coordinator, ledger::VerdictReached{claim, false, digest("w")}, "not the one that the judges got");
   refuses(coordinator, ledger::VerdictReached{claim, true, log.truth_of(2)}, "got the entry's gradient");
   log.must(coordinator, log.verdict(claim));
   refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(2)}, "claim 1 is settled already");
-  refuses(judge, ledger::Voted{claim, {}}, "claim 1 is settled already");
+  refuses(judge, ledger::VoteSealed{claim, {}}, "claim 1 is settled already");
 }
 
 TEST_F(Rules, AnUpheldVerdictIsNotCalledRejected) {
@@ -271,7 +391,8 @@ TEST_F(Rules, AnUpheldVerdictIsNotCalledRejected) {
   const EntryId entry = log.send_lie(2, 1);
   log.close_round();
   const ClaimId claim = log.claim(1, entry, log.truth_of(entry));
-  log.must(judge, ledger::Voted{claim, log.truth_of(entry)});
+  log.seal_vote(judge, claim, log.truth_of(entry));
+  log.open_votes(claim);
   refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(entry)}, "another gradient than");
 }
 
@@ -286,7 +407,7 @@ TEST_F(Rules, AppealsAnswerAVerdictOnce) {
   log.must(root, ledger::VerdictVoided{claim});
   refuses(bob, ledger::AppealFiled{claim, digest("wrong")}, "voided already");
   refuses(root, ledger::VerdictVoided{claim}, "voided already");
-  refuses(judge, ledger::Voted{claim, {}}, "claim 1 is settled already");
+  refuses(judge, ledger::VoteSealed{claim, {}}, "claim 1 is settled already");
 }
 
 TEST_F(Rules, RoundsOpenAndCloseInTurn) {

@@ -96,7 +96,7 @@ struct Recorder {
     const auto id = static_cast<EntryId>(state.entries_.size());
     state.users_[entry.user - 1].entries.push_back(id);
     state.rounds_[entry.round].entries.push_back(id);
-    state.rounds_[entry.round].units[entry.unit] = id;
+    state.rounds_[entry.round].units[entry.unit].push_back(id);
     state.seals_[{entry.user, entry.seal}] = id;
     state.happened({State::Moment::Kind::sealed, id});
   }
@@ -108,30 +108,56 @@ struct Recorder {
     state.happened({State::Moment::Kind::opened, id});
   }
 
-  void file_claim(EntryId entry, UserId claimant, const Digest& gradient) {
-    Claim claim;
-    claim.entry = entry;
-    claim.claimant = claimant;
-    claim.gradient = gradient;
+  void file_claim(Claim claim) {
+    claim.key = author();
     claim.time = event.time;
     state.claims_.push_back(claim);
     const auto id = static_cast<ClaimId>(state.claims_.size());
-    if (claimant != kCoordinator) state.users_[claimant - 1].claims.push_back(id);
-    state.claims_about_[entry].push_back(id);
+    if (claim.claimant != kCoordinator) state.users_[claim.claimant - 1].claims.push_back(id);
+    state.claims_about_[claim.entry].push_back(id);
     state.happened({State::Moment::Kind::claimed, id});
   }
 
-  void operator()(const ledger::ClaimFiled& claim) { file_claim(claim.entry, user(), claim.gradient); }
+  void operator()(const ledger::ClaimFiled& filed) {
+    Claim claim;
+    claim.entry = filed.entry;
+    claim.claimant = user();
+    claim.seal = filed.seal;
+    file_claim(std::move(claim));
+  }
+
   void operator()(const ledger::MismatchFound& found) {
-    file_claim(found.entry, kCoordinator, found.gradient);
+    Claim claim;
+    claim.entry = found.entry;
+    claim.claimant = kCoordinator;
+    claim.gradient = found.gradient;
+    file_claim(std::move(claim));
+  }
+
+  void operator()(const ledger::ClaimOpened& opened) {
+    state.claims_[opened.claim - 1].gradient = opened.gradient;
   }
 
   void operator()(const ledger::AppealFiled& appeal) {
     state.claims_[appeal.claim - 1].appeals[user()] = appeal.gradient;
   }
 
-  void operator()(const ledger::Voted& vote) {
-    state.claims_[vote.claim - 1].votes[author()] = vote.gradient;
+  void operator()(const ledger::Evaluated& stated) {
+    state.rounds_[stated.round].evaluations[user()] = {stated.correct, stated.images, stated.loss};
+  }
+
+  void operator()(const ledger::VoteSealed& sealed) {
+    Claim& claim = state.claims_[sealed.claim - 1];
+    if (claim.votes_opening)
+      std::erase_if(claim.votes, [](const auto& vote) { return !vote.second.gradient; });
+    claim.votes_opening.reset();
+    claim.votes[author()] = {sealed.seal, {}};
+  }
+
+  void operator()(const ledger::VoteOpened& opened) {
+    Claim& claim = state.claims_[opened.claim - 1];
+    claim.votes.at(author()).gradient = opened.gradient;
+    if (!claim.votes_opening) claim.votes_opening = event.time;
   }
 
   void operator()(const ledger::VerdictReached& verdict) {
@@ -228,6 +254,72 @@ std::optional<int64_t> State::ended(EntryId id) const {
   return std::nullopt;
 }
 
+bool State::established(UserId id) const {
+  const User::Standing& standing = user(id).standing;
+  return !standing.banned && passed_exam(id) && standing.reputation >= established_reputation(policy());
+}
+
+std::span<const EntryId> State::entries_of(Round round, UnitId unit) const {
+  const auto& units = rounds_[round].units;
+  const auto found = units.find(unit);
+  if (found == units.end()) return {};
+  return found->second;
+}
+
+bool State::live(EntryId id) const {
+  const Entry::Standing& standing = entry(id).standing;
+  return standing.status == Entry::Status::opened && standing.accepted;
+}
+
+bool State::refuted(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  const auto& truths = rounds_[entry.round].standing.truths;
+  const auto truth = truths.find(entry.unit);
+  return truth != truths.end() && entry.gradient && truth->second != *entry.gradient;
+}
+
+std::optional<EntryId> State::chosen(Round round, UnitId unit) const {
+  std::optional<EntryId> confirmed;
+  for (EntryId id : entries_of(round, unit)) {
+    if (!live(id) || refuted(id)) continue;
+    if (entry(id).standing.trusted) return id;
+    if (!confirmed && entry(id).standing.confirmed) confirmed = id;
+  }
+  return confirmed;
+}
+
+std::vector<ledger::MismatchFound> State::mismatches(Round round) const {
+  std::vector<ledger::MismatchFound> found;
+  for (const auto& [unit, ids] : rounds_[round].units) {
+    for (EntryId id : ids) {
+      if (const auto other = contradiction(id)) found.push_back({id, *other});
+    }
+  }
+  std::ranges::sort(found, {}, &ledger::MismatchFound::entry);
+  return found;
+}
+
+// The digest of another entry of the same unit, if it shows that one of both is false and nobody has dealt
+// with that yet.
+std::optional<Digest> State::contradiction(EntryId id) const {
+  const Entry& entry = this->entry(id);
+  if (!live(id) || !entry.standing.trusted || entry.standing.judged) return std::nullopt;
+  const auto& truths = rounds_[entry.round].standing.truths;
+  if (const auto truth = truths.find(entry.unit); truth != truths.end() && !refuted(id)) return std::nullopt;
+  for (ClaimId about : claims_about(id)) {
+    if (claim(about).claimant == kCoordinator && claim(about).standing.status != Claim::Status::voided) {
+      return std::nullopt;
+    }
+  }
+  for (EntryId other : entries_of(entry.round, entry.unit)) {
+    const Entry& twin = this->entry(other);
+    if (twin.standing.status == Entry::Status::opened && *twin.gradient != *entry.gradient) {
+      return *twin.gradient;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Round> State::open_round() const {
   if (rounds_.empty() || rounds_.back().closed) return std::nullopt;
   return next_round() - 1;
@@ -247,9 +339,23 @@ uint32_t State::open_claims(UserId claimant) const {
   }));
 }
 
+bool State::votes_pending(ClaimId id, int64_t now) const {
+  const Claim& claim = this->claim(id);
+  if (claim.votes_opening && now - *claim.votes_opening >= kVoteDelay) return false;
+  return std::ranges::any_of(claim.votes, [](const auto& vote) { return !vote.second.gradient; });
+}
+
+bool State::decided_about(EntryId entry) const {
+  return std::ranges::any_of(claims_about(entry), [this](ClaimId id) {
+    return claim(id).standing.status == Claim::Status::open && decided(id);
+  });
+}
+
 std::optional<Digest> State::decided(ClaimId id) const {
   std::map<Digest, uint32_t> counts;
-  for (const auto& [judge, digest] : claim(id).votes) ++counts[digest];
+  for (const auto& [judge, vote] : claim(id).votes) {
+    if (vote.gradient) ++counts[*vote.gradient];
+  }
   uint32_t most = 0;
   std::optional<Digest> winner;
   for (const auto& [digest, count] : counts) {
@@ -263,7 +369,7 @@ std::optional<Digest> State::decided(ClaimId id) const {
 bool State::averaged(EntryId id) const {
   const Entry& entry = this->entry(id);
   const RoundRecord& round = rounds_[entry.round];
-  return entry.standing.status == Entry::Status::opened && round.closed && !round.rolled_back;
+  return round.closed && !round.rolled_back && chosen(entry.round, entry.unit) == id;
 }
 
 Reputation State::averaging_reputation(UserId id) const {
@@ -279,11 +385,11 @@ Reputation State::weight(EntryId id) const {
 
 std::vector<LiveEntry> State::live_entries() const {
   std::vector<LiveEntry> live;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    const Entry& entry = entries_[i];
-    if (entry.standing.status != Entry::Status::opened) continue;
-    live.push_back({static_cast<EntryId>(i + 1), entry.user, entry.round, entry.unit, *entry.gradient,
-                    user(entry.user).standing.reputation});
+  for (EntryId id = 1; has_entry(id); ++id) {
+    if (!this->live(id)) continue;
+    const Entry& entry = this->entry(id);
+    live.push_back({id, entry.user, entry.round, entry.unit, *entry.gradient,
+                    user(entry.user).standing.reputation, chosen(entry.round, entry.unit) == id});
   }
   return live;
 }

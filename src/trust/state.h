@@ -26,8 +26,10 @@ using ledger::UnitId;
 using ledger::UserId;
 
 inline constexpr size_t kMaxEntriesPerRound = size_t{1} << 20;
+inline constexpr size_t kMaxEntriesPerUnit = 3;                  // in a round, each by another user
 inline constexpr size_t kMaxDeviceKeys = 64;                     // of one user
 inline constexpr int64_t kSuspensionDelay = 24 * 3600 * 1000;    // milliseconds
+inline constexpr int64_t kVoteDelay = kSuspensionDelay;          // after which a sealed vote lapses
 inline constexpr int64_t kAppealWindow = 30 * kSuspensionDelay;  // during which revoked blobs are kept
 inline constexpr UserId kCoordinator = 0;                        // as the claimant of a mismatch
 
@@ -41,10 +43,13 @@ struct User {
   struct Standing {
     Reputation reputation = 0;
     Reputation averaging = 0;  // the reputation that weighs, as last refreshed; never above `reputation`
-    uint32_t accepted = 0;     // entries opened since joining or the last conviction
+    uint32_t accepted = 0;     // entries since joining or the last conviction
+    bool endowed = false;      // by the root, since the last conviction
     uint32_t steps = 0;        // of growth in the present round
     uint32_t convictions = 0;
     bool banned = false;
+
+    bool passed_exam(const Policy& policy) const { return endowed || accepted >= policy.exam_entries; }
     bool operator==(const Standing&) const = default;
   } standing;
   bool operator==(const User&) const = default;
@@ -53,7 +58,7 @@ struct User {
 struct Entry {
   enum class Status : uint8_t {
     sealed,     // committed; lapsed if its round closed without an opening
-    opened,     // accepted: in the training log
+    opened,     // shown; in the training log once accepted
     revoked,    // gone with its author's reputation
     suspended,  // not averaged, nobody punished
   };
@@ -71,7 +76,11 @@ struct Entry {
     Status status = Status::sealed;
     ClaimId revoked_by = 0;  // the claim whose verdict did it
     bool judged = false;     // one judgement per entry, ever
-    Reputation frozen = 0;   // its author's averaging reputation when the round closed
+    bool trusted = false;    // accepted when opened: its author needed no exam when it was sealed
+    bool confirmed = false;  // by the same digest of somebody else, or by the judges
+    bool accepted =
+        false;  // trusted or confirmed, once opened: in the training log, and its author has grown
+    Reputation frozen = 0;  // its author's averaging reputation when the round closed
     bool operator==(const Standing&) const = default;
   } standing;
   bool operator==(const Entry&) const = default;
@@ -85,6 +94,12 @@ struct Verdict {
   bool operator==(const Verdict&) const = default;
 };
 
+struct Vote {
+  Digest seal;
+  std::optional<Digest> gradient;  // what the judge got, once opened
+  bool operator==(const Vote&) const = default;
+};
+
 struct Claim {
   enum class Status : uint8_t {
     open,
@@ -94,10 +109,13 @@ struct Claim {
     voided,    // its verdict was voided
   };
   EntryId entry = 0;
-  UserId claimant = 0;  // or kCoordinator
-  Digest gradient;      // what the claimant got
+  UserId claimant = 0;             // or kCoordinator
+  PublicKey key;                   // that signed it
+  std::optional<Digest> seal;      // of what the claimant got; the coordinator does not seal
+  std::optional<Digest> gradient;  // what the claimant got, once opened
   int64_t time = 0;
-  std::map<PublicKey, Digest> votes;  // by judge
+  std::map<PublicKey, Vote> votes;       // by judge
+  std::optional<int64_t> votes_opening;  // since when; as long as it is set no votes are sealed
   std::optional<Verdict> verdict;
   std::map<UserId, Digest> appeals;  // by appellant: what it got
 
@@ -109,17 +127,26 @@ struct Claim {
   bool operator==(const Claim&) const = default;
 };
 
+// What a user says about the snapshot of a round.
+struct Evaluation {
+  uint32_t correct = 0, images = 0;
+  uint64_t loss = 0;  // in units of 2^-40
+  bool operator==(const Evaluation&) const = default;
+};
+
 struct RoundRecord {
   Digest snapshot, state;
   bool closed = false;
-  bool rolled_back = false;      // its entries are averaged no more
-  uint32_t openings = 0;         // so far; from the first on, the round takes no more seals
-  uint64_t floor = 0;            // F, fixed at the close
-  std::vector<EntryId> entries;  // ascending
-  std::map<UnitId, EntryId> units;
+  bool rolled_back = false;                      // its entries are averaged no more
+  uint32_t openings = 0;                         // so far; from the first on, the round takes no more seals
+  uint64_t floor = 0;                            // F, fixed at the close
+  std::vector<EntryId> entries;                  // ascending
+  std::map<UnitId, std::vector<EntryId>> units;  // ascending
+  std::map<UserId, Evaluation> evaluations;      // of the snapshot; attested, not checked by the fold
 
   struct Standing {
-    uint64_t weight = 0;  // sum of the averaging reputations in it when it closed
+    uint64_t weight = 0;              // sum of the averaging reputations in it when it closed
+    std::map<UnitId, Digest> truths;  // what the judges got for a unit, by the latest verdict
     bool operator==(const Standing&) const = default;
   } standing;
   bool operator==(const RoundRecord&) const = default;
@@ -141,6 +168,7 @@ struct LiveEntry {
   UnitId unit;
   Digest gradient;
   Reputation reputation;  // of the author, at present
+  bool chosen;            // or a duplicate of the one that is averaged
   bool operator==(const LiveEntry&) const = default;
 };
 
@@ -181,6 +209,21 @@ class State {
   std::optional<int64_t> ended(EntryId entry) const;           // when it was revoked or suspended
   bool name_taken(const Digest& name) const { return names_.contains(name); }
 
+  // -- Trust in users
+  bool passed_exam(UserId user) const { return this->user(user).standing.passed_exam(policy()); }
+  bool established(UserId user) const;  // exam passed, ten steps above the minimum, not banned
+
+  // -- Units: up to kMaxEntriesPerUnit users compute the same one in a round, one of whose entries is
+  // averaged
+  std::span<const EntryId> entries_of(Round round, UnitId unit) const;  // ascending
+  bool live(EntryId entry) const;                                       // in the training log
+  bool refuted(EntryId entry) const;  // the judges got another gradient for its unit
+  // The entry of a unit that is averaged: the earliest that was trusted when sealed, else the earliest
+  // confirmed one; of those opened and neither gone nor refuted.
+  std::optional<EntryId> chosen(Round round, UnitId unit) const;
+  // What the coordinator has yet to state about entries of a round that differ. Ascending by entry.
+  std::vector<ledger::MismatchFound> mismatches(Round round) const;
+
   // -- Rounds
   std::optional<Round> open_round() const;
   Round next_round() const { return static_cast<Round>(rounds_.size()); }
@@ -188,15 +231,18 @@ class State {
 
   // -- Claims
   uint32_t open_claims(UserId claimant) const;
+  // Sealed votes that may still be opened at that time.
+  bool votes_pending(ClaimId claim, int64_t now) const;
   // The digest that has enough equal votes for a verdict.
   std::optional<Digest> decided(ClaimId claim) const;
+  bool decided_about(EntryId entry) const;  // by the votes on an open claim
 
   // -- Averaging: the weights with which the next round opens
-  bool averaged(EntryId entry) const;  // live, its round closed and not rolled back
+  bool averaged(EntryId entry) const;  // chosen for its unit, its round closed and not rolled back
   Reputation averaging_reputation(UserId user) const;
   Reputation weight(EntryId entry) const;  // of an averaged entry
 
-  std::vector<LiveEntry> live_entries() const;  // opened and neither revoked nor suspended, ascending
+  std::vector<LiveEntry> live_entries() const;  // the training log, ascending
 
   // Equal in everything but the order of events that commute.
   bool operator==(const State& other) const;
@@ -222,6 +268,7 @@ class State {
     Reputation amount = 0;
   };
 
+  std::optional<Digest> contradiction(EntryId entry) const;
   void happened(Moment moment);
   void replay();
 

@@ -182,6 +182,19 @@ TEST_F(TwoClaims, TheEarliestCorrectOneIsPaid) {
   EXPECT_EQ(log.state.claim(first).standing.bounty, 3 * kThousandth);
 }
 
+TEST_F(TwoClaims, WhoDoesNotShowWhatTheyGotIsNotPaid) {
+  const ClaimId silent = log.claim(alice, entry, log.truth_of(entry));
+  const ClaimId shown = log.claim(carol, entry, log.truth_of(entry));
+  log.seal_vote(Chronicle::judge(0), silent, log.truth_of(entry));
+  log.open_votes(silent);
+  log.must(Chronicle::key("carol"), ledger::ClaimOpened{shown, log.truth_of(entry)});
+  log.must(Chronicle::key("coordinator"), log.verdict(silent));
+  EXPECT_EQ(log.state.claim(silent).standing.status, Claim::Status::upheld);
+  EXPECT_EQ(log.reputation(alice), 6 * kThousandth);
+  EXPECT_EQ(log.reputation(carol), 9 * kThousandth);
+  EXPECT_EQ(log.reputation(mallory), kThousandth);
+}
+
 TEST_F(TwoClaims, AWrongDigestIsNotPaid) {
   const ClaimId first = log.claim(alice, entry, Chronicle::digest("wrong"));
   log.claim(carol, entry, log.truth_of(entry));
@@ -198,7 +211,12 @@ TEST_F(TwoClaims, IfEveryDigestIsWrongTheCulpritFallsAndNobodyIsPaid) {
 }
 
 TEST_F(TwoClaims, TheCoordinatorsOwnClaimEarnsNobodyABounty) {
-  log.must(Chronicle::key("coordinator"), ledger::MismatchFound{entry, log.truth_of(entry)});
+  log.open_round();
+  entry = log.send_lie(mallory, 0);
+  log.send_truth(alice, 0);
+  log.close_round();
+  ASSERT_EQ(log.state.claim(1).entry, entry);
+  ASSERT_EQ(log.state.claim(1).claimant, kCoordinator);
   log.claim(carol, entry, log.truth_of(entry));
   log.judge_claim(1);
   EXPECT_EQ(log.reputation(carol), 6 * kThousandth);
@@ -212,7 +230,7 @@ TEST_F(TwoClaims, AboutOtherEntriesOfTheCulpritAreMoot) {
   log.judge_claim(log.claim(alice, entry, log.truth_of(entry)));
   EXPECT_EQ(log.state.claim(moot).standing.status, Claim::Status::moot);
   EXPECT_EQ(log.reputation(carol), 6 * kThousandth);
-  EXPECT_FALSE(log.tell(Chronicle::judge(0), ledger::Voted{moot, log.truth_of(older)}));
+  EXPECT_FALSE(log.tell(Chronicle::judge(0), log.voting(Chronicle::judge(0), moot, log.truth_of(older))));
 }
 
 TEST_F(TwoClaims, BothFallIfTheEntryIsTrue) {
@@ -301,7 +319,7 @@ TEST(Story, SettingsHoldFromTheirRoundOn) {
   EXPECT_EQ(log.reputation(bob), 12 * kThousandth);
 }
 
-TEST(Story, APanelDecidesByEqualVotes) {
+TEST(Story, SeveralJudgesDecideByEqualVotes) {
   Policy policy;
   policy.judge_votes = 2;
   Chronicle log(policy, 3);
@@ -309,10 +327,12 @@ TEST(Story, APanelDecidesByEqualVotes) {
   const UserId bob = log.join("bob");
   work(log, {alice, bob}, 3, 1);
   const ClaimId claim = log.claim(alice, 2, Chronicle::digest("wrong"));
-  log.must(Chronicle::judge(0), ledger::Voted{claim, Chronicle::digest("a broken judge")});
-  log.must(Chronicle::judge(1), ledger::Voted{claim, log.truth_of(2)});
+  log.seal_vote(Chronicle::judge(0), claim, Chronicle::digest("a broken judge"));
+  log.seal_vote(Chronicle::judge(1), claim, log.truth_of(2));
+  log.open_votes(claim);
   EXPECT_EQ(log.state.decided(claim), std::nullopt);
-  log.must(Chronicle::judge(2), ledger::Voted{claim, log.truth_of(2)});
+  log.seal_vote(Chronicle::judge(2), claim, log.truth_of(2));
+  log.open_votes(claim);
   EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
   log.must(Chronicle::key("coordinator"), log.verdict(claim));
   EXPECT_EQ(log.state.user(alice).standing.convictions, 1u);

@@ -1,0 +1,281 @@
+#include "project/leases.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace cairn::project {
+namespace {
+
+using trust::Entry;
+using trust::State;
+using trust::UnitId;
+
+constexpr size_t kLeaseSize = 4 + 4 + 32 + 4 + 8 + 1;
+constexpr uint64_t kDrawRange = uint64_t{1} << 32;
+constexpr uint64_t kThreePercent = kDrawRange * 3 / 100;
+constexpr size_t kEstablishedForLimit = 3;  // users, before newcomers are limited
+
+// The same for all keys of a user.
+PublicKey person(const State& state, const PublicKey& key) {
+  const auto user = state.user_of(key);
+  return user ? state.user(*user).key : key;
+}
+
+bool gone(const Entry& entry) {
+  return entry.standing.status == Entry::Status::revoked || entry.standing.status == Entry::Status::suspended;
+}
+
+bool has_entry(const State& state, trust::Round round, UnitId unit, const PublicKey& who) {
+  const auto entries = state.entries_of(round, unit);
+  return std::ranges::any_of(entries,
+                             [&](trust::EntryId id) { return state.user(state.entry(id).user).key == who; });
+}
+
+// Who is at a unit of the open round, with a lease or with an entry.
+struct UnitView {
+  std::vector<PublicKey> people;
+  size_t places = 0;  // of the entries that a unit takes
+  bool established = false;
+  bool doubled = false;
+};
+
+class Choice {
+ public:
+  Choice(const State& state, const std::set<UnitId>& done, const Leases& leases, const LeaseRequest& request)
+      : state_(state),
+        done_(done),
+        leases_(leases),
+        request_(request),
+        round_(*state.open_round()),
+        user_(state.user_of(request.user)),
+        who_(person(state, request.user)) {}
+
+  Result<Lease> run() {
+    if (request_.slot >= kMaxSlots) {
+      return Error{"slot: " + std::to_string(request_.slot) + " where slots are numbered 0 to " +
+                   std::to_string(kMaxSlots - 1)};
+    }
+    if (user_ && state_.user(*user_).standing.banned) {
+      return Error{"units: user " + std::to_string(*user_) + " is banned"};
+    }
+    if (const Lease* held = held_lease()) return *held;
+    look_around();
+    CAIRN_CHECK(may_hold_another());
+    return new_lease();
+  }
+
+ private:
+  bool open(const Lease& lease) const {
+    return !has_entry(state_, round_, lease.unit, person(state_, lease.holder));
+  }
+
+  bool mine(const Lease& lease) const { return person(state_, lease.holder) == who_ && open(lease); }
+
+  const Lease* held_lease() const {
+    const auto held = std::ranges::find_if(
+        leases_, [this](const Lease& lease) { return lease.slot == request_.slot && mine(lease); });
+    return held == leases_.end() ? nullptr : &*held;
+  }
+
+  void look_around() {
+    for (const auto& [unit, ids] : state_.rounds()[round_].units) {
+      for (const trust::EntryId id : ids) {
+        ++units_[unit].places;
+        if (!gone(state_.entry(id))) add(unit, state_.user(state_.entry(id).user).key);
+      }
+    }
+    for (const Lease& lease : leases_) {
+      units_[lease.unit].doubled |= lease.doubled;
+      if (!open(lease)) continue;
+      ++units_[lease.unit].places;
+      add(lease.unit, person(state_, lease.holder));
+    }
+  }
+
+  void add(UnitId unit, const PublicKey& who) {
+    units_[unit].people.push_back(who);
+    const auto user = state_.user_of(who);
+    const bool established = user && state_.established(*user);
+    units_[unit].established |= established;
+    ++shares_;
+    if (!established) ++shares_of_others_;
+  }
+
+  bool duplicates() const { return state_.policy().exam == ledger::Exam::duplicates; }
+  bool newcomer() const { return !user_ || !state_.passed_exam(*user_); }
+
+  Status may_hold_another() const {
+    if (leases_.size() >= kMaxLeases)
+      return Error{"units: all that may be out at once are leased; try again later"};
+    if (user_ && state_.established(*user_)) return {};
+    if (std::ranges::any_of(leases_, [this](const Lease& lease) { return mine(lease); })) {
+      return Error{"slot: only established users hold several units at once; hand in the one that you have"};
+    }
+    if (duplicates() && is_protected() && 5 * (shares_of_others_ + 1) > shares_ + 1) {
+      return Error{
+          "units: those who are not established have a fifth of this round already; try again later"};
+    }
+    return {};
+  }
+
+  // Enough users are established for newcomers to be limited.
+  bool is_protected() const {
+    size_t established = 0;
+    for (trust::UserId id = 1; state_.has_user(id) && established < kEstablishedForLimit; ++id) {
+      established += state_.established(id) ? 1 : 0;
+    }
+    return established == kEstablishedForLimit;
+  }
+
+  Lease new_lease() const {
+    if (!duplicates()) return lease(free_unit(), false);
+    if (newcomer()) {
+      const auto unit = unit_to_accompany();
+      return unit ? lease(*unit, false) : lease(free_unit(), true);
+    }
+    const auto unit = unit_to_double();
+    return unit ? lease(*unit, false) : lease(free_unit(), draws_double());
+  }
+
+  Lease lease(UnitId unit, bool doubled) const {
+    return {unit, round_, request_.user, request_.slot, request_.now + kLeaseTime, doubled};
+  }
+
+  bool takes_me(const UnitView& unit) const {
+    return unit.places < trust::kMaxEntriesPerUnit &&
+           std::ranges::find(unit.people, who_) == unit.people.end();
+  }
+
+  // Units leave in the order of the permutation; so what lapsed or was returned goes next.
+  UnitId free_unit() const {
+    UnitId unit = 0;
+    while (done_.contains(unit) || !is_free(unit)) ++unit;
+    return unit;
+  }
+
+  bool is_free(UnitId unit) const {
+    const auto found = units_.find(unit);
+    if (found == units_.end()) return true;
+    return found->second.people.empty() && takes_me(found->second) && !has_entry(state_, round_, unit, who_);
+  }
+
+  // One of somebody established, before others; where few are, before many; the lowest.
+  std::optional<UnitId> unit_to_accompany() const {
+    std::optional<std::tuple<bool, size_t, UnitId>> best;
+    for (const auto& [unit, view] : units_) {
+      if (view.people.empty() || !takes_me(view) || has_entry(state_, round_, unit, who_)) continue;
+      const std::tuple candidate(!view.established, view.people.size(), unit);
+      if (!best || candidate < *best) best = candidate;
+    }
+    if (!best) return std::nullopt;
+    return std::get<UnitId>(*best);
+  }
+
+  std::optional<UnitId> unit_to_double() const {
+    for (const auto& [unit, view] : units_) {
+      const bool waits = view.doubled && view.people.size() == 1;
+      if (waits && takes_me(view) && !has_entry(state_, round_, unit, who_)) return unit;
+    }
+    return std::nullopt;
+  }
+
+  // With probability max(3 %, 1/n) for the user's n-th entry.
+  bool draws_double() const {
+    const auto held = std::ranges::count_if(leases_, [this](const Lease& lease) { return mine(lease); });
+    const uint64_t n = state_.user(*user_).entries.size() + static_cast<uint64_t>(held) + 1;
+    const uint64_t draw = request_.random >> 32;
+    return draw < kThreePercent || draw * n < kDrawRange;
+  }
+
+  const State& state_;
+  const std::set<UnitId>& done_;
+  const Leases& leases_;
+  const LeaseRequest& request_;
+  trust::Round round_;
+  std::optional<trust::UserId> user_;
+  PublicKey who_;
+  std::map<UnitId, UnitView> units_;
+  size_t shares_ = 0;  // of people in units
+  size_t shares_of_others_ = 0;
+};
+
+}  // namespace
+
+Bytes encode_leases(const Leases& leases) {
+  ByteWriter writer;
+  writer.u32(static_cast<uint32_t>(leases.size()));
+  for (const Lease& lease : leases) {
+    writer.u32(lease.unit);
+    writer.u32(lease.round);
+    writer.raw(lease.holder.bytes);
+    writer.u32(lease.slot);
+    writer.i64(lease.expires);
+    writer.u8(lease.doubled ? 1 : 0);
+  }
+  return writer.take();
+}
+
+Result<Leases> decode_leases(BytesView bytes) {
+  ByteReader reader(bytes);
+  Leases leases(reader.count("leases", kLeaseSize, kMaxLeases));
+  for (Lease& lease : leases) {
+    lease.unit = reader.u32("unit");
+    lease.round = reader.u32("round");
+    lease.holder.bytes = reader.array<32>("holder");
+    lease.slot = reader.u32("slot");
+    lease.expires = reader.i64("expires");
+    lease.doubled = reader.u8("doubled") != 0;
+  }
+  CAIRN_CHECK(reader.finish());
+  return leases;
+}
+
+Leases current_leases(const State& state, Leases leases, int64_t now) {
+  const auto round = state.open_round();
+  std::erase_if(leases, [&](const Lease& lease) {
+    if (lease.round != round) return true;
+    // A unit that waits for its duplicate is remembered after its first entry came in.
+    if (has_entry(state, *round, lease.unit, person(state, lease.holder))) return !lease.doubled;
+    return lease.expires <= now;
+  });
+  return leases;
+}
+
+std::set<UnitId> done_units(const State& state) {
+  std::set<UnitId> done;
+  for (trust::Round round = 0; round < state.next_round(); ++round) {
+    const trust::RoundRecord& record = state.rounds()[round];
+    if (!record.closed || record.rolled_back) continue;
+    for (const auto& [unit, entries] : record.units) {
+      if (state.chosen(round, unit)) done.insert(unit);
+    }
+  }
+  return done;
+}
+
+Result<Lease> choose_lease(const State& state, const std::set<UnitId>& done, const Leases& leases,
+                           const LeaseRequest& request) {
+  return Choice(state, done, leases, request).run();
+}
+
+Status check_lease(const State& state, const Leases& leases, UnitId unit, const PublicKey& user) {
+  const PublicKey who = person(state, user);
+  bool taken = false;
+  for (const Lease& lease : leases) {
+    if (lease.unit != unit) continue;
+    if (person(state, lease.holder) == who) return {};
+    taken = true;
+  }
+  const std::string place = "unit " + std::to_string(unit);
+  if (taken) return Error{place + ": is leased to somebody else; `cairn unit` gives a free one"};
+  const trust::Round round = *state.open_round();
+  for (const trust::EntryId id : state.entries_of(round, unit)) {
+    const Entry& entry = state.entry(id);
+    if (gone(entry) || state.user(entry.user).key == who) continue;
+    return Error{place + ": is done by somebody else already; `cairn unit` gives a free one"};
+  }
+  return {};
+}
+
+}  // namespace cairn::project

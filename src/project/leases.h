@@ -1,0 +1,57 @@
+// Who computes which unit of the open round, and how duplicates are handed out blindly.
+//
+// Leases are the host's own business and no part of the log. All of this is pure: whoever holds the leases,
+// in a store or in memory, hands in clock and randomness.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "trust/state.h"
+
+namespace cairn::project {
+
+// A unit put aside for one user. A lapsed or returned lease leaves its unit to the next who asks.
+struct Lease {
+  trust::UnitId unit = 0;
+  trust::Round round = 0;
+  PublicKey holder;
+  uint32_t slot = 0;     // of the holder: asking again for the same slot gives the same lease
+  int64_t expires = 0;   // Unix milliseconds
+  bool doubled = false;  // the unit is also for somebody else; its holder is not told
+  bool operator==(const Lease&) const = default;
+};
+
+inline constexpr int64_t kLeaseTime = 60 * 60 * 1000;  // milliseconds
+inline constexpr uint32_t kMaxSlots = 16;              // of one user
+inline constexpr uint32_t kMaxLeases = 10'000;         // of a round
+
+using Leases = std::vector<Lease>;  // in the order in which they were handed out
+
+Bytes encode_leases(const Leases& leases);
+Result<Leases> decode_leases(BytesView bytes);
+
+// The leases that still count: of the open round, neither lapsed nor used up.
+Leases current_leases(const trust::State& state, Leases leases, int64_t now);
+
+// Units of which an entry is averaged. They change only with closed rounds, verdicts and rollbacks.
+std::set<trust::UnitId> done_units(const trust::State& state);
+
+struct LeaseRequest {
+  PublicKey user;
+  uint32_t slot = 0;    // below kMaxSlots; several for whoever computes several units at once
+  int64_t now = 0;      // Unix milliseconds
+  uint64_t random = 0;  // unpredictable to the users
+};
+
+// The lease that answers a request: the one that the user holds in that slot, or a new one, which the caller
+// adds to `leases`. Preconditions: a round is open, `leases` are current, `done` is done_units() of the
+// state. The rule: docs/internals/trust.md. Refusals say what to do.
+Result<Lease> choose_lease(const trust::State& state, const std::set<trust::UnitId>& done,
+                           const Leases& leases, const LeaseRequest& request);
+
+// Whether the user may send an entry for a unit of the open round: it is leased to them, or nobody else's.
+Status check_lease(const trust::State& state, const Leases& leases, trust::UnitId unit,
+                   const PublicKey& user);
+
+}  // namespace cairn::project

@@ -1,0 +1,231 @@
+#include "project/leases.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "trust/chronicle.h"
+
+namespace cairn::project {
+namespace {
+
+using testing::HasSubstr;
+using trust::Chronicle;
+using trust::UnitId;
+using trust::UserId;
+
+constexpr uint64_t kNever = UINT64_MAX;  // draws that double nothing, and everything
+constexpr uint64_t kAlways = 0;
+
+// People who ask for units of an open round.
+struct LeaseTest : testing::Test {
+  explicit LeaseTest(ledger::Exam exam = ledger::Exam::entries) {
+    trust::Policy policy;
+    policy.exam = exam;
+    log = Chronicle(policy);
+  }
+
+  static PublicKey key(const std::string& name) { return Chronicle::key(name); }
+
+  // Who has passed the exam with that reputation, in thousandths.
+  void endow(const std::string& name, uint64_t thousandths) {
+    const UserId user = log.join(name);
+    log.must(key("root"), ledger::Endowed{user, thousandths * ledger::kReputationOne / 1000});
+  }
+
+  Result<Lease> ask(const std::string& name, uint32_t slot = 0, uint64_t random = kNever) {
+    leases = current_leases(log.state, leases, now);
+    auto lease = choose_lease(log.state, done_units(log.state), leases, {key(name), slot, now, random});
+    if (lease && std::ranges::find(leases, *lease) == leases.end()) leases.push_back(*lease);
+    return lease;
+  }
+  UnitId unit(const std::string& name, uint32_t slot = 0, uint64_t random = kNever) {
+    const auto lease = ask(name, slot, random);
+    EXPECT_TRUE(lease) << lease.error().message;
+    return lease ? lease->unit : UINT32_MAX;
+  }
+  std::string refusal(const std::string& name, uint32_t slot = 0) {
+    const auto lease = ask(name, slot);
+    return lease ? "got unit " + std::to_string(lease->unit) : lease.error().message;
+  }
+  void send(const std::string& name, UnitId unit) {
+    ASSERT_TRUE(check_lease(log.state, leases, unit, key(name)));
+    log.send_truth(*log.state.user_of(key(name)), unit);
+  }
+
+  Chronicle log;
+  Leases leases;
+  int64_t now = 1000;
+};
+
+struct BlindLeases : LeaseTest {
+  BlindLeases() : LeaseTest(ledger::Exam::duplicates) {}
+};
+
+TEST_F(LeaseTest, EverybodyGetsTheLowestThatIsFreeAndKeepsIt) {
+  log.open_round();
+  EXPECT_EQ(unit("ada"), 0u);
+  EXPECT_EQ(unit("ben"), 1u);
+  EXPECT_EQ(unit("ada"), 0u);
+  log.join("ada");
+  EXPECT_EQ(unit("ada"), 0u) << "joining changes nothing";
+  send("ada", 0);
+  EXPECT_EQ(unit("ada"), 2u);
+}
+
+TEST_F(LeaseTest, WhatLapsedOrWasReturnedGoesNext) {
+  log.open_round();
+  unit("ada");
+  unit("ben");
+  now += kLeaseTime;
+  EXPECT_EQ(unit("cleo"), 0u);
+  std::erase_if(leases, [](const Lease& lease) { return lease.unit == 0; });
+  EXPECT_EQ(unit("dan"), 0u);
+  EXPECT_EQ(unit("finn"), 1u);
+}
+
+TEST_F(LeaseTest, AUnitIsDoneWhenAnEntryOfItIsAveraged) {
+  log.join("ada");
+  log.join("mallory");
+  log.must(key("root"), ledger::Endowed{1, 20 * ledger::kReputationOne / 1000});
+  log.open_round();
+  send("ada", unit("ada"));
+  const UnitId hers = unit("mallory");
+  log.send_lie(2, hers);
+  EXPECT_EQ(unit("ben"), 2u);
+  log.close_round();
+  EXPECT_EQ(done_units(log.state), (std::set<UnitId>{0, 1}));
+  log.judge_claim(log.claim(1, 2, log.truth_of(2)));
+  EXPECT_EQ(done_units(log.state), (std::set<UnitId>{0}));
+  log.open_round();
+  EXPECT_EQ(unit("ben"), 1u) << "handed out again";
+}
+
+TEST_F(LeaseTest, OnlyEstablishedUsersHoldSeveral) {
+  endow("ada", 11);
+  log.join("ben");
+  log.open_round();
+  for (uint32_t slot = 0; slot < kMaxSlots; ++slot) EXPECT_EQ(unit("ada", slot), slot);
+  for (uint32_t slot = 0; slot < kMaxSlots; ++slot) EXPECT_EQ(unit("ada", slot), slot);
+  EXPECT_THAT(refusal("ada", kMaxSlots), HasSubstr("slots are numbered 0 to 15"));
+  EXPECT_EQ(unit("ben"), kMaxSlots);
+  EXPECT_THAT(refusal("ben", 1), HasSubstr("only established users hold several"));
+}
+
+TEST_F(LeaseTest, AnEntryNeedsALeaseWhereSomebodyElseIs) {
+  for (const char* name : {"ada", "ben"}) log.join(name);
+  log.open_round();
+  unit("ada");
+  EXPECT_THAT(check_lease(log.state, leases, 0, key("ben")).error().message, HasSubstr("leased to somebody"));
+  EXPECT_TRUE(check_lease(log.state, leases, 0, key("ada")));
+  EXPECT_TRUE(check_lease(log.state, leases, 7, key("ben")));
+  send("ada", 0);
+  leases = current_leases(log.state, leases, now);
+  EXPECT_THAT(check_lease(log.state, leases, 0, key("ben")).error().message, HasSubstr("done by somebody"));
+}
+
+TEST_F(LeaseTest, SurvivesItsBytes) {
+  log.open_round();
+  unit("ada");
+  unit("ben");
+  leases[1].doubled = true;
+  const Bytes bytes = encode_leases(leases);
+  EXPECT_EQ(*decode_leases(bytes), leases);
+  EXPECT_FALSE(decode_leases(BytesView(bytes).first(bytes.size() - 1)));
+}
+
+TEST_F(BlindLeases, AUsersFirstEntryIsAlwaysDoubled) {
+  endow("ada", 20);
+  endow("ben", 20);
+  log.open_round();
+  EXPECT_EQ(unit("ada"), 0u);
+  EXPECT_EQ(unit("ben"), 0u);
+  EXPECT_EQ(unit("ada", 1), 1u);
+  EXPECT_EQ(unit("ben", 1), 2u) << "the second word draws no duplicate";
+  EXPECT_EQ(unit("ada", 2, kAlways), 3u);
+  send("ada", 3);
+  EXPECT_EQ(unit("ben", 2), 3u) << "also once the first entry is in";
+  send("ben", 3);
+  EXPECT_EQ(unit("ada", 3), 4u);
+}
+
+// With the n-th entry the probability is max(3 %, 1/n).
+TEST_F(BlindLeases, LaterEntriesAreDoubledMoreAndMoreRarely) {
+  endow("ada", 20);
+  log.open_round();
+  std::mt19937_64 random(1);
+  for (const uint64_t n : {2u, 4u, 20u, 60u}) {
+    while (log.state.user(1).entries.size() + 1 < n) {
+      log.send_truth(1, 1000 + static_cast<UnitId>(log.state.entries().size()));
+    }
+    int doubled = 0;
+    for (int i = 0; i < 4000; ++i) {
+      const auto lease = choose_lease(log.state, {}, {}, {key("ada"), 0, now, random()});
+      doubled += lease->doubled ? 1 : 0;
+    }
+    const double p = std::max(0.03, 1.0 / static_cast<double>(n));
+    EXPECT_NEAR(doubled, 4000 * p, 5 * std::sqrt(4000 * p * (1 - p))) << n;
+  }
+}
+
+TEST_F(BlindLeases, NewcomersAccompanyTheEstablishedBeforeOthers) {
+  endow("ada", 20);
+  log.open_round();
+  EXPECT_EQ(unit("nina"), 0u) << "nobody is there: a fresh one";
+  EXPECT_EQ(unit("ada"), 0u) << "which the next to ask duplicates";
+  EXPECT_EQ(unit("ada", 1), 1u);
+  EXPECT_EQ(unit("noah"), 1u) << "where only one is, before others";
+  EXPECT_EQ(unit("olga"), 0u);
+  EXPECT_EQ(unit("pete"), 1u);
+  EXPECT_EQ(unit("quin"), 2u) << "a unit takes three";
+  EXPECT_EQ(unit("rosa"), 2u) << "of another newcomer, where there is nobody else";
+}
+
+TEST_F(BlindLeases, NobodyMeetsThemselves) {
+  endow("ada", 20);
+  log.join("nina");
+  log.open_round();
+  EXPECT_EQ(unit("nina"), 0u);
+  send("nina", 0);
+  EXPECT_EQ(unit("nina"), 1u);
+  send("nina", 1);
+  EXPECT_EQ(unit("ada"), 0u);
+  EXPECT_EQ(unit("ada", 1), 1u);
+  EXPECT_EQ(unit("nina"), 2u);
+}
+
+TEST_F(BlindLeases, NewcomersHaveAFifthOnceThreeAreEstablished) {
+  for (const char* name : {"ada", "ben"}) endow(name, 20);
+  log.open_round();
+  for (const char* name : {"ada", "ben"}) {
+    for (uint32_t slot = 0; slot < 4; ++slot) unit(name, slot);
+  }
+  for (const char* name : {"nina", "noah", "olga"}) EXPECT_LT(unit(name), UINT32_MAX);
+  endow("cleo", 20);
+  EXPECT_THAT(refusal("pete"), HasSubstr("a fifth of this round"));
+  for (uint32_t slot = 0; slot < 7; ++slot) unit("cleo", slot);
+  EXPECT_THAT(refusal("pete"), HasSubstr("a fifth of this round"));
+  unit("cleo", 7);
+  EXPECT_LT(unit("pete"), UINT32_MAX) << "four of twenty";
+  EXPECT_THAT(refusal("quin"), HasSubstr("a fifth of this round"));
+}
+
+TEST_F(BlindLeases, TheBannedGetNone) {
+  trust::Policy policy;
+  policy.fate = ledger::Fate::banned;
+  policy.exam = ledger::Exam::duplicates;
+  log = Chronicle(policy);
+  endow("mallory", 20);
+  endow("ada", 20);
+  log.open_round();
+  log.send_lie(1, 0);
+  log.close_round();
+  log.judge_claim(log.claim(2, 1, log.truth_of(1)));
+  log.open_round();
+  EXPECT_THAT(refusal("mallory"), HasSubstr("is banned"));
+}
+
+}  // namespace
+}  // namespace cairn::project
