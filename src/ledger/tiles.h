@@ -21,6 +21,7 @@ inline constexpr uint32_t kTileWidth = 256;   // hashes in a full tile, events i
 inline constexpr uint32_t kTileHeight = 8;    // levels of the tree in a tile
 inline constexpr uint8_t kMaxTileLevel = 63;  // in a path; no log has tiles above level 7
 inline constexpr size_t kMaxTilePathSize = 64;
+inline constexpr size_t kMaxCachedTiles = 256;  // by a TileReader: 2 MiB
 inline constexpr size_t kMaxTileSize = size_t{kTileWidth} * 32;
 inline constexpr size_t kMaxBundleSize = size_t{kTileWidth} * (2 + kMaxEventSize);
 
@@ -90,15 +91,19 @@ class TileReader {
   Result<std::vector<Bytes>> events_from(uint64_t index);
 
  private:
+  struct Resource {
+    uint32_t width = 0;  // of what was found: that of the tile asked for, or 256
+    Bytes bytes;
+  };
+  Result<Resource> fetch(const TileId& id);
   Result<const std::vector<Digest>*> tile(const TileId& id);
-  Result<Bytes> fetch(const TileId& id, TileId& found);
-  Result<Digest> subtree(unsigned level, uint64_t index);
-  Result<Digest> range_hash(uint64_t begin, uint64_t end);
+  Result<Digest> subtree(const Subtree& subtree);
   Result<std::vector<Digest>> hashes(const std::vector<LeafRange>& ranges);
+  Status check_bundle(uint64_t number, const std::vector<Bytes>& events);
 
   LogHead head_;
   FetchTile fetch_;
-  std::map<std::pair<uint8_t, uint64_t>, std::vector<Digest>> tiles_;
+  std::map<std::pair<uint8_t, uint64_t>, std::vector<Digest>> tiles_;  // by level and index
 };
 
 }  // namespace cairn::ledger
