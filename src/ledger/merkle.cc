@@ -40,49 +40,81 @@ void MerkleTree::truncate(uint64_t size) {
   for (size_t level = 0; level < levels_.size(); ++level) levels_[level].resize(size >> level);
 }
 
-Digest MerkleTree::range_hash(uint64_t begin, uint64_t end) const {
-  const uint64_t count = end - begin;
-  const auto level = static_cast<size_t>(std::countr_zero(count));
-  if (std::has_single_bit(count)) return levels_[level][begin >> level];
-  const uint64_t middle = begin + split(count);
-  return node_hash(range_hash(begin, middle), range_hash(middle, end));
-}
-
-Digest MerkleTree::root_of(uint64_t size) const {
-  CAIRN_ASSERT(size <= this->size());
-  return size == 0 ? sha256({}) : range_hash(0, size);
-}
-
-std::vector<Digest> MerkleTree::inclusion_proof(uint64_t index, uint64_t size) const {
-  CAIRN_ASSERT(index < size && size <= this->size());
-  std::vector<Digest> proof;  // from the root downwards, turned round at the end
+std::vector<LeafRange> inclusion_ranges(uint64_t index, uint64_t size) {
+  CAIRN_ASSERT(index < size);
+  std::vector<LeafRange> ranges;  // from the root downwards, turned round at the end
   uint64_t begin = 0;
   uint64_t end = size;
   while (end - begin > 1) {
     const uint64_t middle = begin + split(end - begin);
     const bool left = index < middle;
-    proof.push_back(left ? range_hash(middle, end) : range_hash(begin, middle));
+    ranges.push_back(left ? LeafRange{middle, end} : LeafRange{begin, middle});
     (left ? end : begin) = middle;
   }
-  std::reverse(proof.begin(), proof.end());
-  return proof;
+  std::reverse(ranges.begin(), ranges.end());
+  return ranges;
 }
 
-std::vector<Digest> MerkleTree::consistency_proof(uint64_t old_size, uint64_t new_size) const {
-  CAIRN_ASSERT(old_size <= new_size && new_size <= size());
-  std::vector<Digest> proof;
-  if (old_size == 0 || old_size == new_size) return proof;
+std::vector<LeafRange> consistency_ranges(uint64_t old_size, uint64_t new_size) {
+  CAIRN_ASSERT(old_size <= new_size);
+  std::vector<LeafRange> ranges;
+  if (old_size == 0 || old_size == new_size) return ranges;
   uint64_t begin = 0;
   uint64_t end = new_size;
   while (end != old_size) {  // down to the subtree in which the old tree ends
     const uint64_t middle = begin + split(end - begin);
     const bool left = old_size <= middle;
-    proof.push_back(left ? range_hash(middle, end) : range_hash(begin, middle));
+    ranges.push_back(left ? LeafRange{middle, end} : LeafRange{begin, middle});
     (left ? end : begin) = middle;
   }
-  if (begin != 0) proof.push_back(range_hash(begin, end));  // else it is the old root, which the verifier has
-  std::reverse(proof.begin(), proof.end());
-  return proof;
+  if (begin != 0) ranges.push_back({begin, end});  // else it is the old root, which the verifier has
+  std::reverse(ranges.begin(), ranges.end());
+  return ranges;
+}
+
+std::vector<Subtree> complete_subtrees(const LeafRange& range) {
+  CAIRN_ASSERT(range.begin < range.end);
+  std::vector<Subtree> subtrees;
+  for (uint64_t begin = range.begin; begin < range.end;) {
+    const auto level = static_cast<unsigned>(std::bit_width(range.end - begin) - 1);
+    subtrees.push_back({level, begin >> level});
+    begin += uint64_t{1} << level;
+  }
+  return subtrees;
+}
+
+Digest hash_of_subtrees(const std::vector<Digest>& hashes) {
+  CAIRN_ASSERT(!hashes.empty());
+  Digest hash = hashes.back();
+  for (size_t i = hashes.size() - 1; i > 0; --i) hash = node_hash(hashes[i - 1], hash);
+  return hash;
+}
+
+Digest MerkleTree::range_hash(const LeafRange& range) const {
+  std::vector<Digest> hashes;
+  for (const Subtree& part : complete_subtrees(range)) hashes.push_back(subtree(part));
+  return hash_of_subtrees(hashes);
+}
+
+std::vector<Digest> MerkleTree::range_hashes(const std::vector<LeafRange>& ranges) const {
+  std::vector<Digest> hashes;
+  for (const LeafRange& range : ranges) hashes.push_back(range_hash(range));
+  return hashes;
+}
+
+Digest MerkleTree::root_of(uint64_t size) const {
+  CAIRN_ASSERT(size <= this->size());
+  return size == 0 ? sha256({}) : range_hash({0, size});
+}
+
+std::vector<Digest> MerkleTree::inclusion_proof(uint64_t index, uint64_t size) const {
+  CAIRN_ASSERT(size <= this->size());
+  return range_hashes(inclusion_ranges(index, size));
+}
+
+std::vector<Digest> MerkleTree::consistency_proof(uint64_t old_size, uint64_t new_size) const {
+  CAIRN_ASSERT(new_size <= size());
+  return range_hashes(consistency_ranges(old_size, new_size));
 }
 
 bool inclusion_valid(const Digest& leaf, uint64_t index, uint64_t size, const Digest& root,

@@ -63,13 +63,18 @@ Result<Event> Store::read(uint64_t index) const {
   return std::move(events[0]);
 }
 
-Result<std::vector<Event>> Store::read_range(uint64_t first, uint64_t count) const {
-  std::vector<Event> events;
-  if (first >= size()) return events;
+Result<std::vector<Bytes>> Store::read_bytes(uint64_t first, uint64_t count) const {
+  if (first >= size()) return std::vector<Bytes>();
   count = std::min(count, size() - first);
-  CAIRN_TRY(const auto rows, backend_->events(first, count));
+  CAIRN_TRY(auto rows, backend_->events(first, count));
   if (rows.size() != count)
     return error(event_name(first + rows.size()) + " is missing; restore the file from a copy");
+  return rows;
+}
+
+Result<std::vector<Event>> Store::read_range(uint64_t first, uint64_t count) const {
+  CAIRN_TRY(const auto rows, read_bytes(first, count));
+  std::vector<Event> events;
   events.reserve(rows.size());
   for (const Bytes& row : rows) {
     auto event = decode_event(row);

@@ -32,6 +32,11 @@ class Store {
   // The events from `first` on: `count` of them, or fewer where the log ends. Long logs are read in pieces.
   Result<std::vector<Event>> read_range(uint64_t first, uint64_t count) const;
 
+  // The same as the bytes that the leaves are hashes of.
+  Result<std::vector<Bytes>> read_bytes(uint64_t first, uint64_t count) const;
+
+  const MerkleTree& tree() const { return tree_; }
+
   // Proofs of merkle.h. Refused where the sizes exceed the log.
   Result<std::vector<Digest>> inclusion_proof(uint64_t index, uint64_t size) const;
   Result<std::vector<Digest>> consistency_proof(uint64_t old_size, uint64_t new_size) const;
