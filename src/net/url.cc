@@ -133,8 +133,10 @@ Result<Query> parse_query(std::string_view text) {
 }  // namespace
 
 std::string Url::authority() const {
-  std::string result = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  if (port != (tls ? 443 : 80)) result += ":" + std::to_string(port);
+  const bool is_v6 = host.find(':') != std::string::npos;
+  std::string result = is_v6 ? "[" : "";
+  result.append(host).append(is_v6 ? "]" : "");
+  if (port != (tls ? 443 : 80)) result.append(":").append(std::to_string(port));
   return result;
 }
 
