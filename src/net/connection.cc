@@ -252,12 +252,13 @@ awaitable<bool> Connection::take_streamed(RequestHead head, StreamedBody route) 
   const auto upload = std::make_shared<Upload>();
   const auto request = std::make_shared<Request>(head.request);
   upload->refusal = Response::error(500, "the upload could not begin; this is a fault of the server");
-  co_await finished(start_on_pool([upload, request, open = std::move(route.open)] {
+  const std::shared_ptr<bool> done = start_on_pool([upload, request, open = std::move(route.open)] {
     auto opened = open(*request);
     upload->refusal.reset();
     if (auto* refusal = std::get_if<Response>(&opened)) upload->refusal = std::move(*refusal);
     if (auto* sink = std::get_if<std::unique_ptr<BodySink>>(&opened)) upload->sink = std::move(*sink);
-  }));
+  });
+  co_await finished(done);
   const bool more = co_await stream_into(head, upload);
   state_->pool.post([upload] { upload->sink.reset(); });  // it may block while it cleans up
   co_return more;
@@ -337,8 +338,9 @@ awaitable<bool> Connection::send_events(RequestHead head, EventStream route) {
   // Subscribed before the replay is asked for, so that no event falls between the two.
   const auto replay = std::make_shared<std::vector<Event>>();
   if (route.replay) {
-    co_await finished(start_on_pool(
-        [replay, route, after = head.request.last_event_id()] { *replay = route.replay(after); }));
+    const std::shared_ptr<bool> done = start_on_pool(
+        [replay, route, after = head.request.last_event_id()] { *replay = route.replay(after); });
+    co_await finished(done);
   }
   log(&head, 200, 0);
   std::optional<uint64_t> last_id = head.request.last_event_id();
@@ -435,9 +437,11 @@ awaitable<bool> Connection::send_file(const FileRange& file) {
   for (uint64_t sent = 0; sent < file.length; sent += piece->size()) {
     piece->resize(std::min<uint64_t>(kPiece, file.length - sent));
     const auto read = std::make_shared<bool>(false);
-    co_await finished(start_on_pool([piece, read, handle = file.file, offset = file.offset + sent] {
-      *read = handle->read(offset, *piece).ok();
-    }));
+    const std::shared_ptr<bool> done =
+        start_on_pool([piece, read, handle = file.file, offset = file.offset + sent] {
+          *read = handle->read(offset, *piece).ok();
+        });
+    co_await finished(done);
     if (!*read) co_return false;  // the client sees a body that is too short
     const bool written = co_await stream_->write_all(*piece, limits().write_time);
     if (!written) co_return false;
@@ -463,6 +467,8 @@ std::shared_ptr<bool> Connection::start_on_pool(std::function<void()> job) {
   return done;
 }
 
+// Takes no temporary: GCC 12 destroys the captures of a lambda in a co_await expression twice (GCC bug
+// 99576).
 awaitable<void> Connection::finished(std::shared_ptr<bool> done) {
   while (!*done) co_await stream_->wait_for_wake();
 }

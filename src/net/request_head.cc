@@ -156,11 +156,18 @@ HeadScan scan_head(std::string_view bytes, const ServerLimits& limits) {
 }
 
 std::variant<RequestHead, Response> parse_head(std::string_view bytes, const ServerLimits& limits) {
+  // Folded header lines, which readers understand differently.
+  if (bytes.find("\r\n ") != std::string_view::npos || bytes.find("\r\n\t") != std::string_view::npos) {
+    return bad("a header goes on in a second line");
+  }
   Parser parser;
   parser.header_limit(static_cast<uint32_t>(std::min<size_t>(limits.head_size, UINT32_MAX)));
   parser.body_limit(boost::none);
   boost::system::error_code error;
   const size_t used = parser.put(boost::asio::buffer(bytes.data(), bytes.size()), error);
+  if (error == http::error::bad_version) {
+    return Response::error(505, "the HTTP version is neither 1.0 nor 1.1");
+  }
   if (error == http::error::header_limit) {
     return Response::error(431, "the request's head is too long");
   }
