@@ -49,6 +49,7 @@ class Clients : public ::testing::TestWithParam<bool> {
       options_.tls_key = certificate_.key;
     }
     options_.limits.connections_per_peer = 1000;
+    options_.limits.stop_time = milliseconds(100);
     content_ = random_looking(3'000'000);
     ASSERT_TRUE(write_file(directory_ / "content", content_));
     auto server = Server::start(options_, [this](const Request& head) { return route(head); });
@@ -349,7 +350,7 @@ TEST_P(Clients, AnUploadKeepsToItsRate) {
   upload.bytes_per_second = 1'000'000;
   const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(client()->upload(upload));
-  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(100));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(90));  // the last piece is not waited for
 }
 
 TEST_P(Clients, AnUploadBeyondTheFileIsRefusedHere) {

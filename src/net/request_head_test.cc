@@ -100,7 +100,9 @@ TEST(RequestHead, EachLimitHasItsStatus) {
   EXPECT_EQ(refusal("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", limits), 405);
   EXPECT_EQ(refusal("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", limits), 405);
   EXPECT_EQ(refusal("NONSENSE / HTTP/1.1\r\nHost: h\r\n\r\n", limits), 405);
-  EXPECT_EQ(refusal("GET / HTTP/2.0\r\nHost: h\r\n\r\n", limits), 505);
+  for (const char* version : {"HTTP/2.0", "HTTP/x", "HTTP/1.1 "}) {
+    EXPECT_EQ(refusal("GET / " + std::string(version) + "\r\nHost: h\r\n\r\n", limits), 505);
+  }
   EXPECT_EQ(refusal(get("/", "Host: h\r\nExpect: tea\r\n"), limits), 417);
 }
 
