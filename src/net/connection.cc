@@ -276,13 +276,9 @@ awaitable<bool> Connection::stream_into(const RequestHead& head, std::shared_ptr
     if (!came || upload->refusal) break;
     remaining -= piece.size();
     pending = start_on_pool([upload, &piece] {
-      std::optional<Response> outcome =
-          Response::error(500, "the body could not be taken; this is a fault of the server");
-      try {
-        outcome = upload->sink->write(piece);
-      } catch (const std::exception&) {
-      }
-      upload->refusal = std::move(outcome);
+      // Stays where write() throws.
+      upload->refusal = Response::error(500, "the body could not be taken; this is a fault of the server");
+      upload->refusal = upload->sink->write(piece);
     });
   }
   co_await finished(pending);
@@ -452,10 +448,7 @@ awaitable<bool> Connection::send_file(const FileRange& file) {
 std::shared_ptr<bool> Connection::start_on_pool(std::function<void()> job) {
   const auto done = std::make_shared<bool>(false);
   state_->pool.post([self = shared_from_this(), job = std::move(job), done]() mutable {
-    try {
-      job();
-    } catch (const std::exception&) {
-    }
+    self->state_->pool.run(job);
     job = nullptr;
     asio::io_context& io = self->loop_->io;
     // Moved, so that the connection is never destroyed on a thread of the pool.

@@ -61,7 +61,7 @@ struct ServerState {
       : options(std::move(given)),
         router(std::move(route)),
         trusted_proxies(options.trusted_proxies.begin(), options.trusted_proxies.end()),
-        pool(options.pool_threads) {}
+        pool(options.pool_threads, options.log) {}
 
   void log(const std::string& line) const {
     if (options.log) options.log(line);

@@ -2,9 +2,12 @@
 
 #include <exception>
 
+#include "net/message.h"
+
 namespace cairn::net {
 
-WorkPool::WorkPool(int threads) {
+WorkPool::WorkPool(int threads, std::function<void(const std::string&)> complain)
+    : complain_(std::move(complain)) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -32,6 +35,15 @@ void WorkPool::stop() {
   }
 }
 
+// A fault in one handler must not take the host down: its client gets a 500, as the reply dies unused.
+void WorkPool::run(const std::function<void()>& job) const {
+  try {
+    job();
+  } catch (const std::exception& fault) {
+    if (complain_) complain_("a handler failed: " + escaped(fault.what()));
+  }
+}
+
 void WorkPool::work() {
   while (true) {
     std::function<void()> job;
@@ -42,11 +54,7 @@ void WorkPool::work() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    // A fault in one handler must not take the host down: its client gets a 500, as the reply dies unused.
-    try {
-      job();
-    } catch (const std::exception&) {
-    }
+    run(job);
   }
 }
 
