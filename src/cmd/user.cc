@@ -19,7 +19,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   Json json = {{"name", options.name}};
   std::string text;
   if (options.join) {
-    CAIRN_TRY(json["userid"], project::join(project, keys, options.name));
+    CAIRN_TRY(json["userid"], project::join(project, keys, options.name, progress_line("joining")));
     text = fmt::format("{} has a key and is user {} in the log\n", options.name, json["userid"].dump());
   } else {
     CAIRN_CHECK(project::add_user(project, keys, options.name));

@@ -153,7 +153,7 @@ TEST_F(KeyRingTest, NamesAreWords) {
     EXPECT_THAT(ring().create("p", bad).error().message, HasSubstr("name: needs 1 to 80 letters"));
     EXPECT_THAT(ring().load(bad, "x").error().message, HasSubstr("project: needs 1 to 80 letters"));
   }
-  EXPECT_FALSE(ring().create("p", std::string(65, 'a')).ok());
+  EXPECT_FALSE(ring().create("p", std::string(81, 'a')).ok());
   EXPECT_TRUE(ring().create(std::string(64, 'f'), std::string(80, 'a')).ok());
 }
 

@@ -92,7 +92,7 @@ Result<NoteSignature> parse_signature_line(std::string_view line) {
 }  // namespace
 
 Status check_key_name(std::string_view name) {
-  if (name.empty() || name.size() > kMaxKeyNameSize) return Error{"a key's name has 1 to 256 bytes"};
+  if (name.empty() || name.size() > kMaxNoteKeyNameSize) return Error{"a key's name has 1 to 256 bytes"};
   for (size_t i = 0; i < name.size();) {
     const size_t length = utf8_length(name.substr(i));
     if (length == 0) return Error{"a key's name must be UTF-8"};
@@ -113,7 +113,7 @@ std::string encode_vkey(const NoteKey& key) {
 }
 
 Result<NoteKey> decode_vkey(std::string_view text) {
-  if (text.size() > kMaxKeyNameSize + 64) return Error{"a verifier key of more than 320 bytes"};
+  if (text.size() > kMaxNoteKeyNameSize + 64) return Error{"a verifier key of more than 320 bytes"};
   const size_t first = text.find('+');
   const size_t second = first == std::string_view::npos ? first : text.find('+', first + 1);
   if (second == std::string_view::npos) return Error{"a verifier key reads NAME+ID+KEY"};

@@ -18,7 +18,7 @@ namespace cairn::ledger {
 // Room for 16 post-quantum signatures of 5 kB, which a verifier has to accept.
 inline constexpr size_t kMaxNoteSize = size_t{1} << 17;
 inline constexpr size_t kMaxNoteSignatures = 64;
-inline constexpr size_t kMaxKeyNameSize = 256;
+inline constexpr size_t kMaxNoteKeyNameSize = 256;
 
 // A name: 1 to 256 bytes of UTF-8 without spaces, control characters and plus signs.
 Status check_key_name(std::string_view name);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "ledger/join_work.h"
+
 namespace cairn::project {
 namespace {
 
@@ -89,15 +91,26 @@ std::vector<PublicKey> user_keys(const Project& project) {
 
 }  // namespace
 
-Result<UserId> join(Project& project, KeyRing& keys, const std::string& name) {
+Result<Joining> sign_joining(const Project& project, const SigningKey& user, const std::string& name,
+                             const Progress& progress) {
+  const uint32_t bits = project.state().policy().join_work;
+  CAIRN_TRY(const uint64_t nonce, ledger::find_join_nonce(project.id(), user.public_key(), bits, progress));
+  return Joining{project.sign(user, ledger::Joined{nonce}),
+                 project.sign(user, ledger::NameChosen{sha256(as_bytes(name))})};
+}
+
+Result<UserId> join(Project& project, KeyRing& keys, const std::string& name, const Progress& progress) {
   CAIRN_CHECK(check_free_name(project, name));
   bool made = false;
   CAIRN_TRY(const SigningKey key, some_key(project, keys, name, made));
-  const auto joined = project.commit([&]() -> Result<Project::Change> {
-    return Project::Change{.statements = {project.sign(key, ledger::Joined{}),
-                                          project.sign(key, ledger::NameChosen{sha256(as_bytes(name))})},
-                           .blobs = {to_bytes(name)}};
-  });
+  const auto joining = sign_joining(project, key, name, progress);
+  Status joined = joining ? Status() : Status(joining.error());
+  if (joined) {
+    const auto committed = project.commit([&]() -> Result<Project::Change> {
+      return Project::Change{.statements = {joining->joined, joining->named}, .blobs = {to_bytes(name)}};
+    });
+    if (!committed) joined = committed.error();
+  }
   if (joined) return *project.state().user_of(key.public_key());
   if (made) CAIRN_CHECK(keys.remove(project.id().hex(), name));
   return joined.error();

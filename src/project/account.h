@@ -8,9 +8,18 @@
 
 namespace cairn::project {
 
+// What puts a user into the log: the statement of joining, with the proof of work that the policy asks for
+// (whose progress is reported), and that of the name.
+struct Joining {
+  ledger::Statement joined, named;
+};
+Result<Joining> sign_joining(const Project& project, const SigningKey& user, const std::string& name,
+                             const Progress& progress);
+
 // Puts a user into the log before the first entry, so that the root can endow them. Makes the key unless the
 // key ring has it.
-Result<trust::UserId> join(Project& project, KeyRing& keys, const std::string& name);
+Result<trust::UserId> join(Project& project, KeyRing& keys, const std::string& name,
+                           const Progress& progress = {});
 
 Status add_device(Project& project, const SigningKey& user, const PublicKey& device);
 

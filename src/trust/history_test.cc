@@ -36,7 +36,7 @@ TEST(History, TheRandomLedgersReachEverything) {
   std::map<Claim::Status, size_t> claims;
   std::map<Entry::Status, size_t> entries;
   size_t paid = 0, duplicates = 0, confirmed = 0, unaccepted = 0, refuted = 0, mismatches = 0;
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
     const RandomHistory random = history(seed);
     for (const Event& event : random.events()) ++kinds[event.statement.body.index()];
     for (const Claim& claim : random.state().claims()) {
