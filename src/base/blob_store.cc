@@ -19,6 +19,10 @@ Result<Digest> BlobStore::put(BytesView bytes) {
 }
 
 Result<Bytes> BlobStore::get(const Digest& digest, uint64_t max_size) const {
+  if (origin_ != nullptr && !has(digest)) {
+    CAIRN_CHECK(make_directory(path(digest).parent_path()));
+    CAIRN_CHECK(origin_->fetch(digest, max_size, path(digest)));
+  }
   CAIRN_TRY(Bytes bytes, read_file(path(digest), max_size));
   if (sha256(bytes) != digest) {
     return Error{path(digest).string() +

@@ -14,10 +14,22 @@ class BlobSource {
   virtual Result<Bytes> get(const Digest& digest, uint64_t max_size) const = 0;
 };
 
+// Where a store gets what it lacks, such as the same store of another machine. Safe to call from several
+// threads.
+class BlobOrigin {
+ public:
+  virtual ~BlobOrigin() = default;
+  // Makes `file`, in a folder that is there, whole or not at all; refuses more than `max_size` bytes. Whoever
+  // reads the file checks its digest.
+  virtual Status fetch(const Digest& digest, uint64_t max_size, const std::filesystem::path& file) const = 0;
+};
+
 // Safe for several threads and processes: a blob is written whole or not at all, and never changes.
 class BlobStore : public BlobSource {
  public:
-  explicit BlobStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  // `origin`, if there is one, outlives the store; what get() lacks is fetched from it and kept.
+  explicit BlobStore(std::filesystem::path directory, const BlobOrigin* origin = nullptr)
+      : directory_(std::move(directory)), origin_(origin) {}
 
   Result<Digest> put(BytesView bytes);  // Putting what is there already succeeds.
   Result<Bytes> get(const Digest& digest, uint64_t max_size) const override;
@@ -27,6 +39,7 @@ class BlobStore : public BlobSource {
 
  private:
   std::filesystem::path directory_;
+  const BlobOrigin* origin_;
 };
 
 }  // namespace cairn

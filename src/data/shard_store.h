@@ -12,7 +12,9 @@ namespace cairn::data {
 // several threads and processes: a shard is written whole or not at all, and never changes.
 class ShardStore : public BlobSource {
  public:
-  explicit ShardStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  // `origin`, if there is one, outlives the store; what get() lacks is fetched from it, compressed, and kept.
+  explicit ShardStore(std::filesystem::path directory, const BlobOrigin* origin = nullptr)
+      : directory_(std::move(directory)), origin_(origin) {}
 
   Result<Digest> put(BytesView bytes);  // Putting what is there already succeeds.
   // Checks the digest after decompression. Neither file nor content may be larger than `max_size` allows.
@@ -22,6 +24,7 @@ class ShardStore : public BlobSource {
 
  private:
   std::filesystem::path directory_;
+  const BlobOrigin* origin_;
 };
 
 }  // namespace cairn::data

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ledger/join_work.h"
+#include "project/account.h"
 #include "project/draft.h"
 
 namespace cairn::project {
@@ -50,12 +50,12 @@ Status check_gradient(const Project& project, const work::GradientFile& file, tr
 }
 
 // The statements of a submission belong together and to the gradient beside them.
-Status check_consistency(const Project& project, const Submission& submission,
+Status check_consistency(const Digest& project, const Submission& submission,
                          const work::GradientFile& file) {
   const auto* sealed = std::get_if<ledger::EntrySealed>(&submission.sealed.body);
   const auto* opened = std::get_if<ledger::EntryOpened>(&submission.opened.body);
   if (sealed == nullptr || opened == nullptr) return Error{"statements: no sealed entry with its opening"};
-  if (file.project != project.id()) return Error{"gradient: project: was computed for another project"};
+  if (file.project != project) return Error{"gradient: project: was computed for another project"};
   const Digest digest = sha256(submission.gradient);
   const PublicKey& author = submission.sealed.author;
   if (submission.opened.author != author) return Error{"opening: author: is not who sealed the entry"};
@@ -67,7 +67,7 @@ Status check_consistency(const Project& project, const Submission& submission,
   if (sealed->unit != file.unit) return Error{"seal: unit: is not the gradient's"};
   if (sealed->round != file.round) return Error{"seal: round: is not the gradient's"};
   if (opened->seal != sealed->seal ||
-      sealed->seal != ledger::entry_seal(project.id(), author, sealed->round, sealed->unit, digest)) {
+      sealed->seal != ledger::entry_seal(project, author, sealed->round, sealed->unit, digest)) {
     return Error{"seal: does not commit this author to this gradient"};
   }
   return {};
@@ -84,7 +84,7 @@ Status check_name(const Submission& submission) {
   return {};
 }
 
-Project::Change entry_change(const Project& project, const Submission& submission) {
+Project::Change statements_of(const Project& project, const Submission& submission) {
   Project::Change change;
   if (!project.state().user_of(submission.sealed.author)) {
     if (submission.joined) change.statements.push_back(*submission.joined);
@@ -111,29 +111,35 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
   return key.public_key();
 }
 
+Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken) {
+  CAIRN_CHECK(the_open_round(project));
+  CAIRN_TRY(Leases leases, stored_leases(project, request.now));
+  CAIRN_TRY(taken, choose_lease(project.state(), done_units(project.state()), leases, request));
+  if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
+  leases.push_back(taken);
+  return leases_change(leases);
+}
+
 Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment, uint32_t slot) {
   Lease taken;
-  CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-    CAIRN_CHECK(the_open_round(project));
-    const LeaseRequest request{user, slot, environment.now(), environment.random_word()};
-    CAIRN_TRY(Leases leases, stored_leases(project, request.now));
-    CAIRN_TRY(taken, choose_lease(project.state(), done_units(project.state()), leases, request));
-    if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
-    leases.push_back(taken);
-    return leases_change(leases);
-  }));
+  const LeaseRequest request{user, slot, environment.now(), environment.random_word()};
+  CAIRN_CHECK(project.commit([&] { return take_unit_change(project, request, taken); }));
   return taken;
 }
 
+Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,
+                                           int64_t now) {
+  CAIRN_CHECK(the_open_round(project));
+  CAIRN_TRY(Leases leases, stored_leases(project, now));
+  const auto given =
+      std::erase_if(leases, [&](const Lease& lease) { return lease.unit == unit && lease.holder == user; });
+  if (given == 0) return Error{"unit " + std::to_string(unit) + ": is not leased to this user"};
+  return leases_change(leases);
+}
+
 Status return_unit(Project& project, const PublicKey& user, trust::UnitId unit, Environment& environment) {
-  const auto returned = project.commit([&]() -> Result<Project::Change> {
-    CAIRN_CHECK(the_open_round(project));
-    CAIRN_TRY(Leases leases, stored_leases(project, environment.now()));
-    const auto given =
-        std::erase_if(leases, [&](const Lease& lease) { return lease.unit == unit && lease.holder == user; });
-    if (given == 0) return Error{"unit " + std::to_string(unit) + ": is not leased to this user"};
-    return leases_change(leases);
-  });
+  const auto returned =
+      project.commit([&] { return return_unit_change(project, user, unit, environment.now()); });
   if (!returned) return returned.error();
   return {};
 }
@@ -144,10 +150,9 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
   submission.gradient = work::encode(gradient);
   const Digest digest = sha256(submission.gradient);
   if (!project.state().user_of(user.public_key())) {
-    const uint32_t bits = project.state().policy().join_work;
-    CAIRN_TRY(const uint64_t nonce, ledger::find_join_nonce(project.id(), user.public_key(), bits, progress));
-    submission.joined = project.sign(user, ledger::Joined{nonce});
-    submission.named = project.sign(user, ledger::NameChosen{sha256(as_bytes(name))});
+    CAIRN_TRY(Joining joining, sign_joining(project, user, name, progress));
+    submission.joined = std::move(joining.joined);
+    submission.named = std::move(joining.named);
     submission.name = name;
   }
   const Digest seal =
@@ -157,21 +162,27 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
   return submission;
 }
 
-Result<Accepted> submit(Project& project, BytesView bytes, Environment& environment) {
-  CAIRN_TRY(const Submission submission, decode_submission(bytes));
+Result<CheckedSubmission> check_submission(const Digest& project, Submission submission) {
   auto file = work::decode_gradient_file(submission.gradient);
   if (!file) return file.error().within("gradient");
   CAIRN_CHECK(check_consistency(project, submission, *file));
   CAIRN_CHECK(check_name(submission));
+  return CheckedSubmission{std::move(submission), *std::move(file)};
+}
 
-  CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-    CAIRN_TRY(const trust::Round round, the_open_round(project));
-    CAIRN_CHECK(check_gradient(project, *file, round));
-    CAIRN_TRY(const Leases leases, stored_leases(project, environment.now()));
-    CAIRN_CHECK(check_lease(project.state(), leases, file->unit, submission.sealed.author));
-    CAIRN_CHECK(project.check_statement(submission.opened));  // it enters the log only when the round closes
-    return entry_change(project, submission);
-  }));
+Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now) {
+  CAIRN_TRY(const trust::Round round, the_open_round(project));
+  CAIRN_CHECK(check_gradient(project, checked.gradient, round));
+  CAIRN_TRY(const Leases leases, stored_leases(project, now));
+  CAIRN_CHECK(check_lease(project.state(), leases, checked.gradient.unit, checked.submission.sealed.author));
+  CAIRN_CHECK(project.check_statement(checked.submission.opened));  // enters the log when the round closes
+  return statements_of(project, checked.submission);
+}
+
+Result<Accepted> submit(Project& project, BytesView bytes, Environment& environment) {
+  CAIRN_TRY(Submission submission, decode_submission(bytes));
+  CAIRN_TRY(const CheckedSubmission checked, check_submission(project.id(), std::move(submission)));
+  CAIRN_CHECK(project.commit([&] { return entry_change(project, checked, environment.now()); }));
   const auto id = static_cast<trust::EntryId>(project.state().entries().size());
   const Entry& entry = project.state().entry(id);
   return Accepted{id, entry.user, entry.round, entry.unit, project.events().size() - 1};

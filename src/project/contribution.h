@@ -15,13 +15,31 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 // machine asks for the slots 0 to n - 1.
 Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& environment, uint32_t slot = 0);
 
+// The same as a change that is still to be committed; `taken` gets the lease.
+Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken);
+
 // Gives a unit back that the user will not compute. Refuses one that is not leased to them.
 Status return_unit(Project& project, const PublicKey& user, trust::UnitId unit, Environment& environment);
+
+Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,
+                                           int64_t now);
 
 // Signs a gradient as the user's entry for the open round. A user who has not joined yet joins with it: the
 // progress is that of the proof of work that the policy may ask for.
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
                                    const work::GradientFile& gradient, const Progress& progress = {});
+
+// A submission whose parts are well-formed and belong together: all that can be checked without looking at
+// the log, in time that grows with the gradient. Safe from any thread.
+struct CheckedSubmission {
+  Submission submission;
+  work::GradientFile gradient;
+};
+Result<CheckedSubmission> check_submission(const Digest& project, Submission submission);
+
+// What puts the entry in the log now, and its opening when the round closes. Refuses what does not fit the
+// open round and its leases at `now` (Unix milliseconds).
+Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now);
 
 struct Accepted {
   trust::EntryId entry = 0;

@@ -71,4 +71,47 @@ Project::Change Draft::take() {
   return std::move(change_);
 }
 
+namespace {
+
+// Where an opening of a claim or a vote waits; nothing for any other statement. It has to fit what its author
+// sealed, since nobody looks at it again before it is due.
+Result<std::optional<std::string>> place_to_wait(const Project& project, const trust::State& state,
+                                                 const ledger::Statement& statement) {
+  const Error unsealed{std::string(ledger::kind_name(statement.body)) +
+                       ": does not open what its author sealed"};
+  if (const auto* claim = std::get_if<ledger::ClaimOpened>(&statement.body)) {
+    if (!state.has_claim(claim->claim)) return unsealed;
+    const trust::Claim& filed = state.claim(claim->claim);
+    if (filed.seal != ledger::claim_seal(project.id(), statement.author, filed.entry, claim->gradient))
+      return unsealed;
+    return std::optional(claim_opening(claim->claim));
+  }
+  if (const auto* vote = std::get_if<ledger::VoteOpened>(&statement.body)) {
+    if (!state.has_claim(vote->claim)) return unsealed;
+    const auto& votes = state.claim(vote->claim).votes;
+    const auto sealed = votes.find(statement.author);
+    const Digest seal = ledger::vote_seal(project.id(), statement.author, vote->claim, vote->gradient);
+    if (sealed == votes.end() || sealed->second.seal != seal) return unsealed;
+    return std::optional(vote_opening(vote->claim, statement.author));
+  }
+  return std::optional<std::string>();
+}
+
+}  // namespace
+
+Result<Project::Change> statements_change(Project& project,
+                                          const std::vector<ledger::Statement>& statements) {
+  CAIRN_TRY(Draft draft, Draft::begin(project));
+  for (const ledger::Statement& statement : statements) {
+    CAIRN_TRY(const std::optional<std::string> place, place_to_wait(project, draft.state(), statement));
+    if (!place) {
+      CAIRN_CHECK(draft.add(statement));
+      continue;
+    }
+    CAIRN_CHECK(project.check_statement(statement));
+    draft.put_aside(*place, statement);
+  }
+  return draft.take();
+}
+
 }  // namespace cairn::project

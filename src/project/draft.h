@@ -54,4 +54,8 @@ class Draft {
   std::map<std::string, Opening> openings_;
 };
 
+// Statements that came from elsewhere, each of which enters the log, or is put aside if it opens a claim or a
+// vote. Refused as a whole where one of them is not what its author may say.
+Result<Project::Change> statements_change(Project& project, const std::vector<ledger::Statement>& statements);
+
 }  // namespace cairn::project

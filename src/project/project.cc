@@ -1,6 +1,8 @@
 #include "project/project.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "average/snapshot.h"
 #include "exact/backend.h"
@@ -16,41 +18,22 @@ std::string text(const Result<Bytes>& bytes, const std::string& fallback) {
   return bytes ? std::string(bytes->begin(), bytes->end()) : fallback;
 }
 
-// Blobs that are taken back unless what speaks of them is committed.
-class NewBlobs {
- public:
-  explicit NewBlobs(BlobStore& store) : store_(store) {}
-  ~NewBlobs() {
-    for (const Digest& digest : added_) std::ignore = store_.remove(digest).ok();
-  }
-  Status put(BytesView bytes) {
-    const bool had = store_.has(sha256(bytes));
-    CAIRN_TRY(const Digest digest, store_.put(bytes));
-    if (!had) added_.push_back(digest);
-    return {};
-  }
-  void keep() { added_.clear(); }
-
- private:
-  BlobStore& store_;
-  std::vector<Digest> added_;
-};
-
 }  // namespace
 
-Project::Project(std::filesystem::path directory, Environment& environment)
+Project::Project(std::filesystem::path directory, Environment& environment, const Origins& origins)
     : directory_(std::move(directory)),
       environment_(&environment),
-      blobs_(directory_ / "blobs"),
-      shards_(std::make_unique<data::ShardStore>(directory_ / "shards")) {}
+      blobs_(directory_ / "blobs", origins.blobs),
+      shards_(std::make_unique<data::ShardStore>(directory_ / "shards", origins.shards)) {}
 
-Result<Project> Project::open(const std::filesystem::path& directory, Environment& environment) {
+Result<Project> Project::open(const std::filesystem::path& directory, Environment& environment,
+                              const Origins& origins) {
   const std::filesystem::path log = directory / kLogFile;
   std::error_code error;
   if (!std::filesystem::is_regular_file(log, error)) {
     return Error{directory.string() + ": is no project; `cairn new` makes one"};
   }
-  Project project(directory, environment);
+  Project project(directory, environment, origins);
   CAIRN_TRY(project.store_, ledger::open_sqlite_store(log));
   CAIRN_CHECK(project.catch_up());
   if (!project.state_.started()) return Error{log.string() + ": the log is empty"};
@@ -99,46 +82,125 @@ Status Project::check_statement(const ledger::Statement& statement) const {
   return {};
 }
 
-Status Project::append(ledger::Transaction& transaction, const Change& change,
-                       std::vector<ledger::Event>& added) {
-  for (const ledger::Statement& statement : change.statements) {
-    CAIRN_CHECK(check_statement(statement));
+// All of them or none.
+Result<std::vector<ledger::Event>> Project::apply(const std::vector<ledger::Statement>& statements) {
+  std::optional<trust::State> before;  // a single statement that is refused changes nothing by itself
+  if (statements.size() > 1) before = state_;
+  std::vector<ledger::Event> added;
+  for (const ledger::Statement& statement : statements) {
     ledger::Event event{std::max(environment_->now(), state_.time()), statement};
-    CAIRN_CHECK(state_.apply(event));
+    Status status = check_statement(statement);
+    if (status) status = state_.apply(event);
+    if (!status) {
+      if (before) state_ = *std::move(before);
+      return status.error();
+    }
     added.push_back(std::move(event));
-    if (auto index = transaction.append(added.back()); !index) return index.error();
+  }
+  return added;
+}
+
+Status Project::write(ledger::Transaction& transaction, const Change& change,
+                      const std::vector<ledger::Event>& events) {
+  for (const ledger::Event& event : events) {
+    if (auto index = transaction.append(event); !index) return index.error();
   }
   for (const ledger::Item& item : change.staged) CAIRN_CHECK(transaction.put_staged(item.key, item.bytes));
   for (const std::string& key : change.unstaged) CAIRN_CHECK(transaction.remove_staged(key));
   for (const ledger::Item& item : change.meta) CAIRN_CHECK(transaction.put_meta(item.key, item.bytes));
-  NewBlobs blobs(blobs_);
-  for (const Bytes& bytes : change.blobs) CAIRN_CHECK(blobs.put(bytes));
-  CAIRN_CHECK(transaction.commit());
-  blobs.keep();
   return {};
 }
 
-// A state is large, and most changes are of one statement, which the rules refuse without a trace: only of
-// several is the state before kept. What can go wrong with a single one afterwards is the disk's; then the
-// events are folded anew.
 Result<uint64_t> Project::commit(const std::function<Result<Change>()>& make) {
+  CAIRN_TRY(Batch batch, begin());
+  CAIRN_TRY(const Change change, make());
+  CAIRN_TRY(const uint64_t first, batch.add(change));
+  CAIRN_CHECK(batch.commit());
+  return first;
+}
+
+Result<Project::Batch> Project::begin() {
   CAIRN_TRY(ledger::Transaction transaction, store_->begin());
   CAIRN_CHECK(catch_up());
-  CAIRN_TRY(const Change change, make());
-  std::optional<trust::State> before;
-  if (change.statements.size() > 1) before = state_;
-  std::vector<ledger::Event> added;
-  if (const Status status = append(transaction, change, added); !status) {
-    if (before) {
-      state_ = *std::move(before);
-    } else if (!added.empty()) {
-      CAIRN_TRY(state_, trust::fold(events_));
-    }
-    return status.error();
+  return Batch(this, std::move(transaction));
+}
+
+Project::Batch::Batch(Project* project, ledger::Transaction transaction)
+    : project_(project), transaction_(std::move(transaction)), first_(project->events_.size()) {}
+
+Project::Batch::Batch(Batch&& other) noexcept
+    : project_(std::exchange(other.project_, nullptr)),
+      transaction_(std::move(other.transaction_)),
+      first_(other.first_),
+      new_blobs_(std::move(other.new_blobs_)) {}
+
+// Undoing is rare (a full disk, a process that ends) and may cost a fold; so nothing is copied beforehand.
+Project::Batch::~Batch() {
+  if (project_ == nullptr) return;
+  for (const Digest& digest : new_blobs_) std::ignore = project_->blobs_.remove(digest).ok();
+  auto& events = project_->events_;
+  if (events.size() == first_) return;
+  events.resize(first_);
+  auto before = trust::fold(events);
+  CAIRN_ASSERT(before.ok());  // they were applied before
+  project_->state_ = *std::move(before);
+}
+
+Status Project::Batch::put_blobs(const std::vector<Bytes>& blobs) {
+  for (const Bytes& bytes : blobs) {
+    const bool had = project_->blobs_.has(sha256(bytes));
+    CAIRN_TRY(const Digest digest, project_->blobs_.put(bytes));
+    if (!had) new_blobs_.push_back(digest);
   }
-  const uint64_t first = events_.size();
-  events_.insert(events_.end(), added.begin(), added.end());
-  return first;
+  return {};
+}
+
+Result<uint64_t> Project::Batch::add(const Change& change) {
+  CAIRN_TRY(const std::vector<ledger::Event> added, project_->apply(change.statements));
+  auto& events = project_->events_;
+  const uint64_t index = events.size();
+  events.insert(events.end(), added.begin(), added.end());
+  broken_ = true;  // unless all of it can be written
+  CAIRN_CHECK(put_blobs(change.blobs));
+  CAIRN_CHECK(project_->write(transaction_, change, added));
+  broken_ = false;
+  return index;
+}
+
+Status Project::Batch::commit() {
+  CAIRN_ASSERT(!broken_);
+  CAIRN_CHECK(transaction_.commit());
+  project_ = nullptr;
+  return {};
+}
+
+// What follows the events that are here already.
+Result<std::span<const ledger::Event>> Project::unknown(uint64_t first,
+                                                        std::span<const ledger::Event> events) const {
+  if (first > events_.size()) return Error{"event " + std::to_string(events_.size()) + ": is missing"};
+  const size_t known = std::min<size_t>(events_.size() - first, events.size());
+  for (size_t i = 0; i < known; ++i) {
+    if (events[i] != events_[first + i])
+      return Error{"event " + std::to_string(first + i) + ": is another one than before"};
+  }
+  return events.subspan(known);
+}
+
+Status Project::follow(uint64_t first, std::span<const ledger::Event> events) {
+  CAIRN_TRY(ledger::Transaction transaction, store_->begin());
+  CAIRN_CHECK(catch_up());
+  CAIRN_TRY(events, unknown(first, events));
+  trust::State next = state_;
+  for (const ledger::Event& event : events) {
+    Status status = check_statement(event.statement);
+    if (status) status = next.apply(event);
+    if (!status) return status.error().within("event " + std::to_string(store_->size()));
+    if (auto index = transaction.append(event); !index) return index.error();
+  }
+  CAIRN_CHECK(transaction.commit());
+  state_ = std::move(next);
+  events_.insert(events_.end(), events.begin(), events.end());
+  return {};
 }
 
 Result<uint64_t> Project::add(const SigningKey& author, ledger::Body body) {

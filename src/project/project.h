@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/blob_store.h"
@@ -30,10 +31,17 @@ using ledger::KeyRing;
 
 inline constexpr std::string_view kLogFile = "ledger.sqlite";
 
+// Where a copy of a project fetches what it lacks. What is pointed to outlives the project.
+struct Origins {
+  const BlobOrigin* blobs = nullptr;
+  const BlobOrigin* shards = nullptr;  // compressed, as data::ShardStore keeps them
+};
+
 // One thread uses a Project at a time; several processes may use the same directory.
 class Project {
  public:
-  static Result<Project> open(const std::filesystem::path& directory, Environment& environment);
+  static Result<Project> open(const std::filesystem::path& directory, Environment& environment,
+                              const Origins& origins = {});
 
   const std::filesystem::path& directory() const { return directory_; }
   const Digest& id() const { return state_.project(); }
@@ -45,6 +53,7 @@ class Project {
   const model::Graph& graph() const { return graph_; }
   const data::DataSet& data() const { return *data_; }
   ledger::Store& store() { return *store_; }
+  const ledger::Store& store() const { return *store_; }
   BlobStore& blobs() { return blobs_; }
   const BlobStore& blobs() const { return blobs_; }
 
@@ -70,6 +79,15 @@ class Project {
   // Signs and commits one statement.
   Result<uint64_t> add(const SigningKey& author, ledger::Body body);
 
+  // Several changes under one lock that become durable together (group commit).
+  class Batch;
+  Result<Batch> begin();
+
+  // Takes over events of the log that this one is a copy of, the first of which has the index `first`, after
+  // checking them like its own; durable once it returns. Those that another process took over meanwhile have
+  // to be the same. An error names the first event that does not follow, and then none of them is taken.
+  Status follow(uint64_t first, std::span<const ledger::Event> events);
+
   // Whether a statement may enter this log as far as its bytes tell: project, signature, the log that its
   // author saw.
   Status check_statement(const ledger::Statement& statement) const;
@@ -77,12 +95,14 @@ class Project {
   ledger::Statement sign(const SigningKey& key, ledger::Body body) const;
 
  private:
-  Project(std::filesystem::path directory, Environment& environment);
+  Project(std::filesystem::path directory, Environment& environment, const Origins& origins);
 
   Status load();
   Status catch_up();
-  // Changes the state as far as it comes, by the events that it adds.
-  Status append(ledger::Transaction& transaction, const Change& change, std::vector<ledger::Event>& added);
+  Result<std::span<const ledger::Event>> unknown(uint64_t first, std::span<const ledger::Event> events) const;
+  Result<std::vector<ledger::Event>> apply(const std::vector<ledger::Statement>& statements);
+  Status write(ledger::Transaction& transaction, const Change& change,
+               const std::vector<ledger::Event>& events);
 
   std::filesystem::path directory_;
   Environment* environment_;
@@ -94,6 +114,33 @@ class Project {
   work::Recipe recipe_;
   model::Graph graph_;
   std::unique_ptr<data::DataSet> data_;
+};
+
+// Until it is committed, only its own Project shows what was added. The project outlives it and stays where
+// it is; one batch at a time.
+class [[nodiscard]] Project::Batch {
+ public:
+  Batch(Batch&& other) noexcept;
+  Batch& operator=(Batch&&) = delete;
+  ~Batch();  // undoes what was not committed
+
+  // The index of the change's first event. A change that is refused leaves nothing in the batch; one that
+  // cannot be written breaks the whole batch.
+  Result<uint64_t> add(const Change& change);
+  bool broken() const { return broken_; }
+  // Once it succeeds, everything added is kept through kill and power loss.
+  Status commit();
+
+ private:
+  friend class Project;
+  Batch(Project* project, ledger::Transaction transaction);
+  Status put_blobs(const std::vector<Bytes>& blobs);
+
+  Project* project_;  // null once committed, or moved from
+  ledger::Transaction transaction_;
+  size_t first_;  // events before it
+  bool broken_ = false;
+  std::vector<Digest> new_blobs_;  // taken back unless what speaks of them is committed
 };
 
 // The key of that name in this project.

@@ -1,5 +1,8 @@
 #include "project/verification.h"
 
+#include <algorithm>
+#include <set>
+
 #include "average/average.h"
 #include "project/rounds.h"
 #include "work/gradient_file.h"
@@ -42,6 +45,10 @@ class Verifier {
 
   // The model that the round opens with is the average of what the log holds so far.
   Status check_snapshot(const ledger::RoundOpened& opened) {
+    if (std::ranges::any_of(gone_, [this](trust::EntryId id) { return state_.averaged(id); })) {
+      ++result_.attested;
+      return {};
+    }
     CAIRN_TRY(const average::Snapshot snapshot, average_.update(state_, gradients_));
     if (average::grid_digest(snapshot) != opened.state) {
       return Error{"state: rebuilding gives " + average::grid_digest(snapshot).hex()};
@@ -58,30 +65,40 @@ class Verifier {
 
   // The file behind an entry is there, whole, and of the round and unit that the entry says.
   Status check_file(const PublicKey& author, const ledger::EntryOpened& opened) {
-    CAIRN_TRY(const work::GradientFile file, gradients_.get(opened.gradient));
     const auto user = state_.user_of(author);
     const auto id = user ? state_.sealed_by(*user, opened.seal) : std::nullopt;
     CAIRN_ASSERT(id.has_value());
     const trust::Entry& entry = state_.entry(*id);
-    if (file.project != project_.id() || file.round != entry.round || file.unit != entry.unit) {
+    const auto file = gradients_.get(opened.gradient);
+    if (!file && may_be_gone(*id)) {
+      gone_.insert(*id);
+      return {};
+    }
+    if (!file) return file.error();
+    if (file->project != project_.id() || file->round != entry.round || file->unit != entry.unit) {
       return Error{"gradient: the file is of another project, round or unit"};
     }
     ++result_.entries;
     return {};
   }
 
+  // Files of entries that are revoked or suspended by now are no longer served.
+  bool may_be_gone(trust::EntryId id) const {
+    const auto status = project_.state().entry(id).standing.status;
+    return status == trust::Entry::Status::revoked || status == trust::Entry::Status::suspended;
+  }
+
   const Project& project_;
   average::BlobGradients gradients_;
   average::RunningAverage average_;
   trust::State state_;
+  std::set<trust::EntryId> gone_;  // opened entries without a file
   Verification result_;
 };
 
 }  // namespace
 
-Result<Verification> verify(const std::filesystem::path& directory, Environment& environment,
-                            const Progress& progress) {
-  CAIRN_TRY(const Project project, Project::open(directory, environment));
+Result<Verification> verify(const Project& project, const Progress& progress) {
   CAIRN_TRY(average::Snapshot start, starting_snapshot(project));
   Verifier verifier(project, std::move(start));
   const auto& events = project.events();

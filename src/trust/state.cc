@@ -169,6 +169,7 @@ struct Recorder {
     RoundRecord round;
     round.snapshot = opened.snapshot;
     round.state = opened.state;
+    round.opened = event.time;
     state.rounds_.push_back(round);
     state.happened({State::Moment::Kind::round_opened, opened.round});
   }

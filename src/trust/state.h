@@ -136,6 +136,7 @@ struct Evaluation {
 
 struct RoundRecord {
   Digest snapshot, state;
+  int64_t opened = 0;  // when: milliseconds
   bool closed = false;
   bool rolled_back = false;                      // its entries are averaged no more
   uint32_t openings = 0;                         // so far; from the first on, the round takes no more seals
