@@ -15,10 +15,10 @@
 namespace cairn::cmd {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupt_seen = 0;
 
 void on_interrupt(int) {
-  interrupted = 1;
+  interrupt_seen = 1;
 }
 
 // The first Ctrl-C asks the work to stop and clean up; the second ends the process.
@@ -66,7 +66,7 @@ class ProgressLine {
 
   bool update(uint64_t done, uint64_t total) {
     if (terminal_) draw(done, total);
-    return interrupted == 0;
+    return interrupt_seen == 0;
   }
 
  private:
@@ -101,6 +101,10 @@ class ProgressLine {
 };
 
 }  // namespace
+
+bool interrupted() {
+  return interrupt_seen != 0;
+}
 
 Result<project::EngineOptions> Shared::engine() const {
   CAIRN_TRY(const exact::Isa chosen, exact::isa_from_name(isa));

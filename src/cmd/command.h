@@ -66,6 +66,10 @@ void add_status(CLI::App& app, const Shared& shared);
 void add_verify(CLI::App& app, const Shared& shared);
 void add_eval(CLI::App& app, const Shared& shared);
 void add_export(CLI::App& app, const Shared& shared);
+void add_host(CLI::App& app, const Shared& shared);
+void add_join(CLI::App& app, const Shared& shared);
+void add_audit(CLI::App& app, const Shared& shared);
+void add_mirror(CLI::App& app, const Shared& shared);
 void add_selftest(CLI::App& app, const Shared& shared);
 
 // Adds a subcommand with its help and example; `action` runs after parsing.
@@ -97,6 +101,9 @@ void print(const Shared& shared, const Json& json, const std::string& text, std:
 // A progress line on stderr with the time left: redrawn on a terminal, absent elsewhere. It appears after a
 // second and is gone when done. Returns false from the moment that Ctrl-C was pressed.
 Progress progress_line(const std::string& what);
+
+// Whether Ctrl-C was pressed or the process was asked to end; a second time ends it at once.
+bool interrupted();
 
 // A reputation as a JSON number: its exact decimal.
 Json number(trust::Reputation reputation);

@@ -58,9 +58,10 @@ int parse_and_run(int argc, char** argv) {
   app.failure_message(usage_error);
   app.set_version_flag("--version", CAIRN_VERSION);
   add_shared_options(app, shared);
-  for (const auto add : {add_new, add_user, add_key, add_unit, add_gradient, add_submit, add_close, add_probe,
-                         add_claim, add_judge, add_appeal, add_root, add_log, add_status, add_verify,
-                         add_eval, add_export, add_selftest}) {
+  for (const auto add :
+       {add_new,    add_user,  add_key,    add_unit,  add_gradient, add_submit,  add_close,  add_probe,
+        add_claim,  add_judge, add_appeal, add_root,  add_log,      add_status,  add_verify, add_eval,
+        add_export, add_host,  add_join,   add_audit, add_mirror,   add_selftest}) {
     add(app, shared);
   }
   app.parse_complete_callback([&] {

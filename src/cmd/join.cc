@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+
+#include "cmd/console.h"
+#include "cmd/remote_project.h"
+#include "exact/signature.h"
+#include "role/contributor.h"
+
+namespace cairn::cmd {
+namespace {
+
+struct Options {
+  RemoteOptions remote;
+  std::string name = default_user_name();
+  uint32_t units = 0;
+};
+
+// A machine that computes other bits would be accused of fraud: it is told before it starts.
+Status check_machine(const project::EngineOptions& engine) {
+  ThreadPool pool(engine.threads);
+  const auto backend = exact::make_backend(engine.isa, pool);
+  if (exact::combined_signature(exact::selftest_signatures(*backend)) == exact::expected_signature())
+    return {};
+  return Error{
+      "this machine computes other bits than every sound one, so its gradients would count as false; "
+      "`cairn selftest` shows more"};
+}
+
+// Where the user stands, by the local copy of the log.
+std::string standing(const project::Project& project, const PublicKey& key) {
+  const trust::State& state = project.state();
+  const auto user = state.user_of(key);
+  if (!user) return "not in the log yet";
+  const trust::Reputation own = state.user(*user).standing.reputation;
+  const auto rank = 1 + std::ranges::count_if(state.users(), [&](const trust::User& other) {
+                      return other.standing.reputation > own;
+                    });
+  double weight = 0, all = 0;
+  for (const trust::LiveEntry& entry : state.live_entries()) {
+    if (!state.averaged(entry.id)) continue;
+    const auto one = static_cast<double>(state.weight(entry.id));
+    all += one;
+    if (entry.user == *user) weight += one;
+  }
+  return fmt::format("reputation {}, rank {} of {}, {:.1f} % of the model", trust::to_decimal(own), rank,
+                     state.users().size(), all > 0 ? 100 * weight / all : 0.0);
+}
+
+class Session {
+ public:
+  Session(const Shared& shared, const Options& options, RemoteProject& opened, const SigningKey& key)
+      : shared_(shared), options_(options), opened_(opened), key_(key) {}
+
+  Status run(const project::EngineOptions& engine) {
+    role::Contributor contributor(*opened_.remote, *opened_.replica, key_,
+                                  {options_.name, engine, options_.units}, system_environment());
+    contributor.on_news = [this](const role::ContributorNews& news) { show(news); };
+    contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
+    contributor.pause = [this](int64_t milliseconds) { return console_.wait(milliseconds); };
+    Status status = contributor.run();
+    accepted_ = contributor.accepted();
+    return status;
+  }
+  uint64_t accepted() const { return accepted_; }
+
+ private:
+  void show(const role::ContributorNews& news) {
+    using Kind = role::ContributorNews::Kind;
+    news_ = news;
+    if (news.kind == Kind::waiting) {
+      console_.say("waiting: " + printable(news.message));
+    } else if (news.kind == Kind::refused) {
+      console_.say(fmt::format("unit {} was not taken: {}", news.unit, printable(news.message)));
+    } else if (news.kind == Kind::accepted && !shared_.json) {
+      fmt::print("unit {} of round {} accepted, loss {:.4f}; {}\n", news.unit, news.round, news.loss,
+                 standing(opened_.project(), key_.public_key()));
+      std::fflush(stdout);
+    }
+    where_ = standing(opened_.project(), key_.public_key());
+  }
+
+  bool advance(uint64_t done, uint64_t total) {
+    console_.status(fmt::format("{}: {} accepted, {}; unit {}: {} %   (p: pause, q: quit)", options_.name,
+                                news_.accepted, where_, news_.unit, total == 0 ? 0 : 100 * done / total));
+    return console_.go_on();
+  }
+
+  const Shared& shared_;
+  const Options& options_;
+  RemoteProject& opened_;
+  const SigningKey& key_;
+  Console console_;
+  role::ContributorNews news_;
+  std::string where_;
+  uint64_t accepted_ = 0;
+};
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_CHECK(check_machine(engine));
+  CAIRN_TRY(RemoteProject opened, open_remote(options.remote));
+  CAIRN_TRY(const SigningKey key, own_key(shared, opened.project(), options.name));
+  Session session(shared, options, opened, key);
+  CAIRN_CHECK(session.run(engine));
+  std::ignore = opened.replica->sync().ok();  // for the last figures; the work is done
+  print(
+      shared,
+      Json{
+          {"user", options.name}, {"project", opened.project().id().hex()}, {"accepted", session.accepted()}},
+      fmt::format("{} in this run; {}\n", plural(session.accepted(), "unit accepted", "units accepted"),
+                  standing(opened.project(), key.public_key())));
+  return kDone;
+}
+
+}  // namespace
+
+void add_join(CLI::App& app, const Shared& shared) {
+  auto* command = add_command(app, "join", "Compute for a hosted project: all it takes to help",
+                              "cairn join https://example.org --name ada");
+  auto options = std::make_shared<Options>();
+  add_remote_options(command, options->remote);
+  command->add_option("--name", options->name, "Who you are in this project")->capture_default_str();
+  command->add_option("--units", options->units, "Stop after so many accepted units (default: when told to)");
+  set_action(command, [&shared, options] { return run(shared, *options); });
+}
+
+}  // namespace cairn::cmd

@@ -1,0 +1,61 @@
+// Who checks: recomputes entries of others and claims what is false; and who judges such claims.
+//
+// One thread at a time.
+#pragma once
+
+#include "project/audit.h"
+#include "project/judgement.h"
+#include "role/replica.h"
+
+namespace cairn::role {
+
+struct Audit {
+  project::Probe probe;
+  std::optional<trust::ClaimId> claim;  // filed, where the entry is false
+  std::string refusal;                  // why a claim was not taken
+};
+
+class Auditor {
+ public:
+  Auditor(Remote& remote, Replica& replica, SigningKey key)
+      : remote_(remote), replica_(replica), key_(std::move(key)) {}
+
+  // Catches up with the log and draws by the rule of probing; none: there is nothing to probe at present.
+  net::Outcome<std::optional<trust::EntryId>> draw(uint64_t random);
+
+  // Recomputes an entry, and once more before it is claimed to be false. The digest stays under seal until
+  // the judges have decided.
+  net::Outcome<Audit> audit(project::Trainer& trainer, trust::EntryId entry, const Progress& progress);
+
+ private:
+  net::Outcome<trust::ClaimId> open_claim(trust::EntryId entry, const Digest& recomputed);
+
+  Remote& remote_;
+  Replica& replica_;
+  SigningKey key_;
+};
+
+class Judge {
+ public:
+  Judge(Remote& remote, Replica& replica, SigningKey key)
+      : remote_(remote), replica_(replica), key_(std::move(key)) {}
+
+  // Catches up with the log. The open claims that wait for this judge's vote.
+  net::Outcome<std::vector<trust::ClaimId>> open_claims();
+
+  struct Vote {
+    trust::ClaimId claim = 0;
+    trust::EntryId entry = 0;
+    Digest recomputed;
+    bool false_entry = false;
+  };
+  // Recomputes the claimed entry and signs a vote, which stays under seal until enough have voted.
+  net::Outcome<Vote> vote(project::Trainer& trainer, trust::ClaimId claim, const Progress& progress);
+
+ private:
+  Remote& remote_;
+  Replica& replica_;
+  SigningKey key_;
+};
+
+}  // namespace cairn::role

@@ -1,0 +1,108 @@
+#include "role/contributor.h"
+
+#include <algorithm>
+
+#include "project/contribution.h"
+
+namespace cairn::role {
+namespace {
+
+constexpr int64_t kShortestPause = 500, kLongestPause = 60'000;  // milliseconds
+
+}  // namespace
+
+bool Contributor::tell(ContributorNews news) {
+  news.accepted = accepted_;
+  if (on_news) on_news(news);
+  return true;
+}
+
+Status Contributor::run() {
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(replica_.project(), options_.engine));
+  while (options_.units == 0 || accepted_ < options_.units) {
+    CAIRN_TRY(const Step step, one_unit(trainer));
+    if (step == Step::stop) return {};
+  }
+  return {};
+}
+
+// Doubles the pause with every failure in a row, and adds a random part, so that those whom a restart of the
+// coordinator cut off do not come back all at once.
+Result<Contributor::Step> Contributor::wait_out(const net::Failure& failure) {
+  if (failure.kind == net::Failure::Kind::cancelled) return Step::stop;
+  if (!failure.may_pass()) return Error{failure.message};
+  const int64_t longest = std::min(kLongestPause, kShortestPause << std::min(failures_, 7));
+  ++failures_;
+  const int64_t random =
+      static_cast<int64_t>(environment_.random_word() % static_cast<uint64_t>(longest / 2));
+  const int64_t wait = std::max<int64_t>(longest / 2 + random, int64_t{1000} * failure.retry_after_s);
+  tell({.kind = ContributorNews::Kind::waiting, .message = failure.message});
+  return !pause || pause(wait) ? Step::again : Step::stop;
+}
+
+UnitRequest Contributor::request(UnitRequest::Kind kind, trust::UnitId unit) const {
+  UnitRequest request;
+  request.kind = kind;
+  request.project = replica_.project().id();
+  request.time = environment_.now();
+  request.unit = unit;
+  return sign_request(key_, request);
+}
+
+// So that the next who asks gets it at once; if the host cannot be reached the lease lapses by itself.
+void Contributor::give_back(trust::UnitId unit) {
+  std::ignore = remote_.return_unit(request(UnitRequest::Kind::give_back, unit)).ok();
+}
+
+Result<Contributor::Step> Contributor::one_unit(project::Trainer& trainer) {
+  if (auto synced = replica_.sync(); !synced) return wait_out(synced.error());
+  const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
+  if (!lease) {
+    // Between two rounds no unit is out; that passes like a busy server.
+    if (lease.error().status == 409) {
+      return wait_out({net::Failure::Kind::network, lease.error().sentence});
+    }
+    return wait_out(lease.error());
+  }
+  failures_ = 0;
+  if (replica_.project().state().open_round() != lease->round) return Step::again;
+  tell({.kind = ContributorNews::Kind::computing, .round = lease->round, .unit = lease->unit});
+  auto gradient = trainer.gradient(lease->round, lease->unit, progress);
+  if (!gradient) {
+    const net::Failure why = remote_.explain(gradient.error());
+    if (why.may_pass()) return wait_out(why);  // the lease stays: the unit is taken up again
+    give_back(lease->unit);
+    if (progress && !progress(0, 0)) return Step::stop;
+    return gradient.error();
+  }
+  return hand_in(*gradient);
+}
+
+Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradient) {
+  CAIRN_TRY(const project::Submission submission,
+            project::make_submission(replica_.project(), key_, options_.name, gradient));
+  const Bytes bytes = project::encode(submission);
+  for (;;) {
+    const auto receipts = remote_.submit(bytes);
+    if (receipts) {
+      ++accepted_;
+      failures_ = 0;
+      tell({.kind = ContributorNews::Kind::accepted,
+            .round = gradient.round,
+            .unit = gradient.unit,
+            .loss = gradient.loss});
+      return Step::done;
+    }
+    if (receipts.error().status == 409) {  // the round closed meanwhile, say: the work is lost, nothing else
+      tell({.kind = ContributorNews::Kind::refused,
+            .round = gradient.round,
+            .unit = gradient.unit,
+            .message = receipts.error().sentence});
+      return Step::again;
+    }
+    CAIRN_TRY(const Step step, wait_out(receipts.error()));
+    if (step == Step::stop) return step;
+  }
+}
+
+}  // namespace cairn::role

@@ -1,0 +1,71 @@
+// Who computes: takes a unit, computes its gradient, hands it in, and goes on until told to stop.
+//
+// One thread at a time; the observer is called on it. Failures of the network are waited out with growing
+// pauses; everything else ends the work.
+#pragma once
+
+#include <functional>
+
+#include "project/trainer.h"
+#include "role/replica.h"
+
+namespace cairn::role {
+
+// Waits without holding anything up: false once the user wants to stop.
+using Pause = std::function<bool(int64_t milliseconds)>;
+
+struct ContributorOptions {
+  std::string name;  // of the user in this project
+  project::EngineOptions engine;
+  uint32_t units = 0;  // to hand in; 0: until told to stop
+};
+
+// What a person wants to see while it goes on.
+struct ContributorNews {
+  enum class Kind : uint8_t { computing, accepted, refused, waiting };
+  Kind kind = Kind::computing;
+  trust::Round round = 0;
+  trust::UnitId unit = 0;
+  uint64_t accepted = 0;     // units so far, of this run
+  float loss = 0;            // of an accepted one
+  std::string message = {};  // why it was refused, or what is waited for
+};
+
+class Contributor {
+ public:
+  Contributor(Remote& remote, Replica& replica, SigningKey key, ContributorOptions options,
+              Environment& environment)
+      : remote_(remote),
+        replica_(replica),
+        key_(std::move(key)),
+        options_(std::move(options)),
+        environment_(environment) {}
+
+  std::function<void(const ContributorNews&)> on_news;
+  Progress progress;  // of the unit that is being computed; false: stop
+  Pause pause;
+
+  // Until `units` are accepted, or a callback says stop: both are success.
+  Status run();
+
+  uint64_t accepted() const { return accepted_; }
+
+ private:
+  enum class Step : uint8_t { done, again, stop };
+  Result<Step> one_unit(project::Trainer& trainer);
+  UnitRequest request(UnitRequest::Kind kind, trust::UnitId unit) const;
+  void give_back(trust::UnitId unit);
+  Result<Step> hand_in(const work::GradientFile& gradient);
+  Result<Step> wait_out(const net::Failure& failure);
+  bool tell(ContributorNews news);
+
+  Remote& remote_;
+  Replica& replica_;
+  SigningKey key_;
+  ContributorOptions options_;
+  Environment& environment_;
+  uint64_t accepted_ = 0;
+  int failures_ = 0;  // in a row
+};
+
+}  // namespace cairn::role

@@ -1,0 +1,256 @@
+#include "role/coordinator.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "ledger/checkpoint.h"
+#include "project/draft.h"
+#include "project/judgement.h"
+#include "project/rounds.h"
+
+namespace cairn::role {
+
+using project::Project;
+
+namespace {
+
+const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
+
+}  // namespace
+
+Coordinator::Coordinator(Project project, SigningKey key, Environment& environment, RoundRule rule,
+                         CoordinatorLimits limits)
+    : project_(std::move(project)),
+      key_(std::move(key)),
+      environment_(environment),
+      rule_(rule),
+      limits_(limits),
+      id_(project_.id()),
+      public_key_(key_.public_key()),
+      directory_(project_.directory()),
+      parameter_count_(model::parameter_count(project_.graph())) {}
+
+Coordinator::~Coordinator() {
+  stop();
+}
+
+void Coordinator::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Coordinator::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string Coordinator::sign_checkpoint(const ledger::LogHead& head) const {
+  return ledger::sign_checkpoint(id_, head, key_);
+}
+
+bool Coordinator::enqueue(Operation operation) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || waiting_.size() >= limits_.waiting) return false;
+    waiting_.push_back(std::move(operation));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+// -- The sequencer
+
+void Coordinator::run() {
+  duties();
+  for (;;) {
+    std::deque<Operation> operations;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, std::chrono::milliseconds(wait_for()),
+                        [this] { return stopping_ || !waiting_.empty(); });
+      if (stopping_) break;
+      const size_t count = std::min(waiting_.size(), limits_.batch);
+      const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+      operations.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+      waiting_.erase(waiting_.begin(), end);
+    }
+    process(std::move(operations));
+    duties();
+  }
+  for (Operation& operation : waiting_) {
+    if (auto* write = std::get_if<Write>(&operation))
+      write->done(Error{"the coordinator is stopping; try again in a minute"}, Refusal::Kind::busy);
+  }
+  waiting_.clear();
+}
+
+void Coordinator::process(std::deque<Operation> operations) {
+  std::vector<Write> writes;
+  std::vector<Look> looks;
+  for (Operation& operation : operations) {
+    if (auto* write = std::get_if<Write>(&operation)) {
+      writes.push_back(std::move(*write));
+    } else {
+      looks.push_back(std::move(std::get<Look>(operation)));
+    }
+  }
+  if (!writes.empty()) write_all(writes);
+  for (const Look& look : looks) look(project_);
+}
+
+// Refused changes are answered with the others: an answer never tells more than what is on disk.
+void Coordinator::write_all(std::vector<Write>& writes) {
+  std::vector<Result<uint64_t>> results;
+  const auto all_failed = [&](const Error& error) {
+    for (Write& write : writes) write.done(error, Refusal::Kind::broken);
+  };
+  auto batch = project_.begin();
+  if (!batch) return all_failed(batch.error());
+  for (Write& write : writes) {
+    Result<Project::Change> change = write.make();
+    results.push_back(change ? batch->add(*change) : Result<uint64_t>(change.error()));
+    if (batch->broken()) return all_failed(results.back().error());
+  }
+  if (Status status = batch->commit(); !status) return all_failed(status.error());
+  for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], Refusal::Kind::refused);
+  if (tell_) tell_({project_.head(), project_.state().open_round()});
+}
+
+// -- What the coordinator does by itself
+
+void Coordinator::duties() {
+  const uint64_t before = project_.head().size;
+  // What fails here (a full disk, a missing blob) is tried again with the next batch; nothing was
+  // acknowledged.
+  std::ignore = state_verdicts().ok();
+  std::ignore = close_round_if_due().ok();
+  if (tell_ && project_.head().size != before) tell_({project_.head(), project_.state().open_round()});
+}
+
+Status Coordinator::state_verdicts() {
+  const auto& claims = project_.state().claims();
+  const bool voted = std::ranges::any_of(claims, [](const trust::Claim& claim) {
+    return claim.standing.status == trust::Claim::Status::open && !claim.votes.empty();
+  });
+  if (!voted) return {};
+  const auto verdicts = project::settle_claims(project_, key_);
+  return verdicts ? Status() : Status(verdicts.error());
+}
+
+Status Coordinator::close_round_if_due() {
+  const auto round = project_.state().open_round();
+  if (!round) return {};
+  const size_t sealed = project_.state().rounds()[*round].entries.size();
+  const bool late =
+      sealed > 0 && environment_.now() >= project_.state().rounds().back().opened + rule_.longest;
+  if (sealed < rule_.quorum && !late) return {};
+  const auto closed = project::close_round(project_, key_);
+  return closed ? Status() : Status(closed.error());
+}
+
+int64_t Coordinator::wait_for() const {
+  constexpr int64_t kShort = 50, kLong = 60'000;
+  const auto round = project_.state().open_round();
+  if (!round || project_.state().rounds()[*round].entries.empty()) return kLong;
+  return std::clamp(project_.state().rounds().back().opened + rule_.longest - environment_.now(), kShort,
+                    kLong);
+}
+
+// -- Operations
+
+ledger::Receipt Coordinator::receipt(uint64_t index) const {
+  const ledger::Event& event = project_.events()[index];
+  return ledger::sign_receipt(key_, id_, ledger::leaf_hash(ledger::encode(event)), index, event.time);
+}
+
+void Coordinator::take_unit(const PublicKey& user, uint32_t slot, Answer<project::Lease> answer) {
+  auto lease = std::make_shared<project::Lease>();
+  const uint64_t random = environment_.random_word();
+  Write write;
+  write.make = [this, user, slot, random, lease] {
+    return project::take_unit_change(project_, {user, slot, environment_.now(), random}, *lease);
+  };
+  write.done = [lease, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
+    if (!done) return answer(Refusal{kind, done.error().message});
+    answer(*lease);
+  };
+  if (!enqueue(std::move(write))) answer(kBusy);
+}
+
+void Coordinator::return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer) {
+  Write write;
+  write.make = [this, user, unit] {
+    return project::return_unit_change(project_, user, unit, environment_.now());
+  };
+  write.done = [unit, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
+    if (!done) return answer(Refusal{kind, done.error().message});
+    answer(unit);
+  };
+  if (!enqueue(std::move(write))) answer(kBusy);
+}
+
+// The event of a seal that is in the log already: its author asks again because the answer got lost.
+std::optional<uint64_t> Coordinator::known(const project::Submission& submission) const {
+  const auto& sealed = std::get<ledger::EntrySealed>(submission.sealed.body);
+  const auto user = project_.state().user_of(submission.sealed.author);
+  if (!user || !project_.state().sealed_by(*user, sealed.seal)) return std::nullopt;
+  const auto& events = project_.events();
+  for (uint64_t index = events.size(); index-- > 0;) {
+    const auto* other = std::get_if<ledger::EntrySealed>(&events[index].statement.body);
+    if (other != nullptr && other->seal == sealed.seal) return index;
+  }
+  return std::nullopt;
+}
+
+void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<ledger::Receipt>> answer) {
+  struct Entry {
+    project::CheckedSubmission checked;
+    size_t statements = 0;
+    std::optional<uint64_t> known;
+  };
+  auto entry = std::make_shared<Entry>(Entry{std::move(checked), 0, {}});
+  Write write;
+  write.make = [this, entry]() -> Result<Project::Change> {
+    entry->known = known(entry->checked.submission);
+    if (entry->known) return Project::Change{};
+    CAIRN_TRY(Project::Change change, project::entry_change(project_, entry->checked, environment_.now()));
+    entry->statements = change.statements.size();
+    return change;
+  };
+  write.done = [this, entry, answer](const Result<uint64_t>& first, Refusal::Kind kind) {
+    if (!first) return answer(Refusal{kind, first.error().message});
+    std::vector<ledger::Receipt> receipts;
+    if (entry->known) receipts.push_back(receipt(*entry->known));
+    for (size_t i = 0; i < entry->statements; ++i) receipts.push_back(receipt(*first + i));
+    answer(std::move(receipts));
+  };
+  if (!enqueue(std::move(write))) answer(kBusy);
+}
+
+void Coordinator::say(std::vector<ledger::Statement> statements,
+                      Answer<std::vector<ledger::Receipt>> answer) {
+  auto said = std::make_shared<std::vector<ledger::Statement>>(std::move(statements));
+  auto count = std::make_shared<size_t>(0);
+  Write write;
+  write.make = [this, said, count]() -> Result<Project::Change> {
+    CAIRN_TRY(Project::Change change, project::statements_change(project_, *said));
+    *count = change.statements.size();
+    return change;
+  };
+  write.done = [this, count, answer](const Result<uint64_t>& first, Refusal::Kind kind) {
+    if (!first) return answer(Refusal{kind, first.error().message});
+    std::vector<ledger::Receipt> receipts;
+    for (size_t i = 0; i < *count; ++i) receipts.push_back(receipt(*first + i));
+    answer(std::move(receipts));
+  };
+  if (!enqueue(std::move(write))) answer(kBusy);
+}
+
+void Coordinator::look(std::function<void(const Project&)> look) {
+  enqueue(std::move(look));
+}
+
+}  // namespace cairn::role

@@ -1,0 +1,118 @@
+// The coordinator: gives what everybody says one order, hands out units, closes rounds and states verdicts.
+// It is checked by everybody, not trusted.
+//
+// One thread, the sequencer, owns the project. What waits for it is taken in batches and made durable
+// together (group commit), so an answer means that what it acknowledges survives a kill and a power cut.
+// Every public function may be called from any thread and returns at once; callbacks run on the sequencer's
+// thread, must not block, and must not call stop().
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <variant>
+
+#include "ledger/receipt.h"
+#include "project/contribution.h"
+#include "project/project.h"
+
+namespace cairn::role {
+
+struct CoordinatorLimits {
+  size_t waiting = 4096;  // operations that wait for the sequencer; more are refused
+  size_t batch = 512;     // changes committed together
+};
+
+// When a round of a hosted project ends.
+struct RoundRule {
+  uint32_t quorum = 8;               // sealed entries
+  int64_t longest = 30 * 60 * 1000;  // milliseconds; then one entry is enough
+};
+
+// Why an operation was not done: whose fault it is decides the status code of the answer.
+struct Refusal {
+  enum class Kind : uint8_t { refused, busy, broken };
+  Kind kind = Kind::refused;
+  std::string message;
+};
+template <typename T>
+using Answer = std::function<void(std::variant<T, Refusal>)>;
+
+class Coordinator {
+ public:
+  // What others get to know of, after it is durable.
+  struct News {
+    ledger::LogHead head;
+    std::optional<trust::Round> open_round;
+  };
+
+  Coordinator(project::Project project, SigningKey key, Environment& environment, RoundRule rule = {},
+              CoordinatorLimits limits = {});
+  ~Coordinator();  // stops
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+
+  // Called after each batch that changed the log. Set before start().
+  void on_news(std::function<void(const News&)> tell) { tell_ = std::move(tell); }
+  void start();
+  void stop();  // finishes the batch under way; what waits is refused
+
+  // -- Operations
+  void take_unit(const PublicKey& user, uint32_t slot, Answer<project::Lease> answer);
+  void return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer);
+  void submit(project::CheckedSubmission checked, Answer<std::vector<ledger::Receipt>> answer);
+  // Statements of whatever kind their authors may make: a claim, a vote, a name. Openings of claims and votes
+  // are put aside until their time comes; there is a receipt for each of the others.
+  void say(std::vector<ledger::Statement> statements, Answer<std::vector<ledger::Receipt>> answer);
+  // Looks at the project between batches.
+  void look(std::function<void(const project::Project&)> look);
+
+  // -- What never changes
+  const Digest& project_id() const { return id_; }
+  const PublicKey& key() const { return public_key_; }
+  const std::filesystem::path& directory() const { return directory_; }
+  uint64_t parameter_count() const { return parameter_count_; }
+  // The head under the coordinator's signature.
+  std::string sign_checkpoint(const ledger::LogHead& head) const;
+
+ private:
+  struct Write {
+    std::function<Result<project::Project::Change>()> make;
+    std::function<void(Result<uint64_t> first, Refusal::Kind kind)> done;
+  };
+  using Look = std::function<void(const project::Project&)>;
+  using Operation = std::variant<Write, Look>;
+
+  void run();
+  bool enqueue(Operation operation);
+  void process(std::deque<Operation> operations);
+  void write_all(std::vector<Write>& writes);
+  void duties();
+  Status close_round_if_due();
+  Status state_verdicts();
+  int64_t wait_for() const;
+  ledger::Receipt receipt(uint64_t index) const;
+  std::optional<uint64_t> known(const project::Submission& submission) const;
+
+  project::Project project_;
+  SigningKey key_;
+  Environment& environment_;
+  RoundRule rule_;
+  CoordinatorLimits limits_;
+  std::function<void(const News&)> tell_;
+
+  Digest id_;
+  PublicKey public_key_;
+  std::filesystem::path directory_;
+  uint64_t parameter_count_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Operation> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace cairn::role

@@ -1,0 +1,191 @@
+// A hosted project from the first contribution to a verdict, over real connections in one process.
+#include "project/verification.h"
+#include "role/testing.h"
+
+namespace cairn::role {
+namespace {
+
+TEST(Host, EntriesOfSeveralContributorsBecomeTheNextModel) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 4});
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  ASSERT_TRUE(ada.contribute(2).ok());
+  ASSERT_TRUE(ben.contribute(2).ok());
+  must(ada.replica->sync());
+  const trust::State& state = ada.replica->project().state();
+  EXPECT_EQ(state.rounds().size(), 2u);  // the fourth entry closed the first round
+  EXPECT_EQ(state.live_entries().size(), 4u);
+  EXPECT_NE(state.rounds()[0].snapshot, state.rounds()[1].snapshot);
+  const auto verified = project::verify(ada.replica->project(), {});
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+  EXPECT_EQ(verified->snapshots, 2u);
+}
+
+TEST(Host, ALiarIsClaimedJudgedAndGone) {
+  const Workshop workshop("[trust]\nexam_entries = 1\n");
+  const auto host = workshop.host({.quorum = 2});
+  Person finn(workshop, *host, "finn"), mallory(workshop, *host, "mallory");
+  ASSERT_TRUE(finn.contribute(1).ok());
+  ASSERT_TRUE(mallory.lie().ok());
+  Auditor auditor(*finn.remote, *finn.replica, *finn.key);
+  project::Trainer trainer = finn.trainer();
+  const auto drawn = must(auditor.draw(1));
+  ASSERT_TRUE(drawn.has_value());  // finn's own entry is not drawn
+  const Audit audit = must(auditor.audit(trainer, *drawn, {}));
+  EXPECT_FALSE(audit.probe.match());
+  ASSERT_TRUE(audit.claim.has_value()) << audit.refusal;
+
+  Person trent(workshop, *host, "trent");
+  Judge judge(*trent.remote, *trent.replica, workshop.key(project::kJudgeKey));
+  project::Trainer judging = trent.trainer();
+  for (const trust::ClaimId claim : must(judge.open_claims())) {
+    EXPECT_TRUE(must(judge.vote(judging, claim, {})).false_entry);
+  }
+  must(judge.open_claims());  // catches up with the verdict
+  const trust::State& state = trent.replica->project().state();
+  EXPECT_EQ(state.claim(1).standing.status, trust::Claim::Status::upheld);
+  EXPECT_EQ(state.entry(2).standing.status, trust::Entry::Status::revoked);
+}
+
+TEST(Host, AnAnswerThatGotLostIsGivenAgain) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 9});
+  Person ada(workshop, *host, "ada");
+  const RemoteLease lease = must(ada.remote->take_unit(sign_request(*ada.key, ada.request())));
+  const auto file = must(ada.trainer().gradient(lease.round, lease.unit, {}));
+  const Bytes submission =
+      project::encode(must(project::make_submission(ada.replica->project(), *ada.key, "ada", file)));
+  const auto first = must(ada.remote->submit(submission));
+  ASSERT_EQ(first.size(), 3u);  // joined, name, seal
+  const auto again = must(ada.remote->submit(submission));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0], first[2]);
+}
+
+TEST(Host, ReceiptsAreHonouredByTheLog) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 9});
+  Person ada(workshop, *host, "ada");
+  const auto receipts = must(ada.lie());  // a lie is kept like anything else
+  must(ada.replica->sync());
+  for (const ledger::Receipt& receipt : receipts) {
+    EXPECT_TRUE(ledger::signature_valid(receipt, host->coordinator().key()));
+    EXPECT_TRUE(ada.replica->check_receipt(receipt).ok());
+    ledger::Receipt other = receipt;
+    other.event.bytes[0] ^= 1;
+    EXPECT_FALSE(ada.replica->check_receipt(other).ok());
+  }
+}
+
+TEST(Host, RequestsOfOthersAndOfOtherTimesAreRefused) {
+  const Workshop workshop;
+  const auto host = workshop.host();
+  Person ada(workshop, *host, "ada");
+  UnitRequest late = ada.request();
+  late.time -= 2 * kMaxClockDifference;
+  const auto refused = ada.remote->take_unit(sign_request(*ada.key, late));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().status, 403);
+  EXPECT_NE(refused.error().sentence.find("behind"), std::string::npos) << refused.error().sentence;
+  UnitRequest stolen = sign_request(*ada.key, ada.request());
+  stolen.slot = 1;
+  EXPECT_EQ(ada.remote->take_unit(stolen).error().status, 403);
+  UnitRequest foreign = ada.request();
+  foreign.project.bytes[0] ^= 1;
+  EXPECT_EQ(ada.remote->take_unit(sign_request(*ada.key, foreign)).error().status, 403);
+}
+
+TEST(Host, AUnitThatIsGivenBackGoesToTheNext) {
+  const Workshop workshop;
+  const auto host = workshop.host();
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  const RemoteLease lease = must(ada.remote->take_unit(sign_request(*ada.key, ada.request())));
+  UnitRequest back = ada.request();
+  back.kind = UnitRequest::Kind::give_back;
+  back.unit = lease.unit;
+  EXPECT_EQ(ben.remote->return_unit(sign_request(*ben.key, back)).error().status, 409);  // not ben's
+  must(ada.remote->return_unit(sign_request(*ada.key, back)));
+  EXPECT_EQ(must(ben.remote->take_unit(sign_request(*ben.key, ben.request()))).unit, lease.unit);
+}
+
+TEST(Host, WhoStopsInTheMiddleGivesTheUnitBack) {
+  const Workshop workshop;
+  const auto host = workshop.host();
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  Contributor contributor(*ada.remote, *ada.replica, *ada.key, {"ada", {}, 0}, system_environment());
+  contributor.progress = [](uint64_t, uint64_t) { return false; };
+  std::optional<trust::UnitId> unit;
+  contributor.on_news = [&](const ContributorNews& news) { unit = news.unit; };
+  ASSERT_TRUE(contributor.run().ok());
+  EXPECT_EQ(contributor.accepted(), 0u);
+  ASSERT_TRUE(unit.has_value());
+  EXPECT_EQ(must(ben.remote->take_unit(sign_request(*ben.key, ben.request()))).unit, *unit);
+}
+
+TEST(Host, GoesOnAfterARestart) {
+  const Workshop workshop;
+  auto host = workshop.host({.quorum = 9});
+  {
+    Person ada(workshop, *host, "ada");
+    ASSERT_TRUE(ada.contribute(1).ok());
+  }
+  host.reset();
+  host = workshop.host({.quorum = 2});
+  Person ada(workshop, *host, "ada");
+  ASSERT_TRUE(ada.contribute(1).ok());
+  must(ada.replica->sync());
+  EXPECT_EQ(ada.replica->project().state().rounds().size(), 2u);
+}
+
+// -- Coordinators that are not honest
+
+class Misbehaviour : public testing::Test {
+ protected:
+  // The project as it is now, for a coordinator who wants to go on from here twice.
+  void copy(const std::string& name) {
+    std::filesystem::copy(workshop.directory(), workshop.path(name),
+                          std::filesystem::copy_options::recursive);
+  }
+  // What somebody who followed one host says of another.
+  net::Outcome<void> follow(Person& person, const Host& host) {
+    person.remote = must(Remote::open("http://127.0.0.1:" + std::to_string(host.port())));
+    const auto replica =
+        Replica::open(*person.remote, workshop.path("cache of " + person.name), system_environment());
+    if (!replica) return net::Failure(net::Failure::Kind::invalid, replica.error().message);
+    return {};
+  }
+
+  Workshop workshop;
+};
+
+TEST_F(Misbehaviour, DroppingAcknowledgedEntriesIsNoticed) {
+  copy("old");
+  auto host = workshop.host({.quorum = 9});
+  Person ada(workshop, *host, "ada");
+  ASSERT_TRUE(ada.contribute(1).ok());
+  must(ada.replica->sync());
+  ada.replica.reset();
+  host.reset();
+  const auto older = workshop.host({.quorum = 9}, workshop.path("old"));
+  const auto followed = follow(ada, *older);
+  ASSERT_FALSE(followed.ok());
+  EXPECT_NE(followed.error().message.find("were dropped"), std::string::npos) << followed.error().message;
+}
+
+TEST_F(Misbehaviour, TwoHistoriesForTwoPeopleAreNoticed) {
+  copy("other");
+  auto host = workshop.host({.quorum = 9});
+  auto other = workshop.host({.quorum = 9}, workshop.path("other"));
+  Person ada(workshop, *host, "ada"), ben(workshop, *other, "ben");
+  ASSERT_TRUE(ada.contribute(1).ok());
+  ASSERT_TRUE(ben.contribute(2).ok());
+  must(ada.replica->sync());
+  ada.replica.reset();
+  const auto followed = follow(ada, *other);
+  ASSERT_FALSE(followed.ok());
+  EXPECT_NE(followed.error().message.find("does not continue"), std::string::npos)
+      << followed.error().message;
+}
+
+}  // namespace
+}  // namespace cairn::role

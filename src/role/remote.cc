@@ -1,0 +1,186 @@
+#include "role/remote.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+
+namespace cairn::role {
+namespace {
+
+using Json = nlohmann::json;
+using net::Failure;
+using net::Outcome;
+
+Failure invalid(const std::string& what) {
+  return {Failure::Kind::invalid, "the server's answer: " + what};
+}
+
+// An answer is a JSON object; what is missing or of another type is named.
+Outcome<Json> parse(const std::string& text) {
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return invalid("is no JSON object");
+  return json;
+}
+
+Outcome<std::string> text_field(const Json& json, const char* name) {
+  const auto field = json.find(name);
+  if (field == json.end() || !field->is_string()) return invalid(std::string(name) + ": is no text");
+  return field->get<std::string>();
+}
+
+template <typename T>
+Outcome<T> number_field(const Json& json, const char* name) {
+  const auto field = json.find(name);
+  if (field == json.end() || !field->is_number_unsigned() ||
+      field->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<T>::max())) {
+    return invalid(std::string(name) + ": is no whole number of the right size");
+  }
+  return static_cast<T>(field->get<uint64_t>());
+}
+
+Outcome<Digest> digest_field(const Json& json, const char* name) {
+  CAIRN_TRY(const std::string text, text_field(json, name));
+  const auto digest = Digest::from_hex(text);
+  if (!digest) return invalid(std::string(name) + ": is no digest");
+  return *digest;
+}
+
+Outcome<std::vector<ledger::Receipt>> receipts_of(const std::string& text) {
+  CAIRN_TRY(const Json json, parse(text));
+  const auto list = json.find("receipts");
+  if (list == json.end() || !list->is_array()) return invalid("receipts: is no list");
+  std::vector<ledger::Receipt> receipts;
+  for (const Json& item : *list) {
+    CAIRN_TRY(const std::string hex, text_field(item, "receipt"));
+    CAIRN_TRY(const Bytes bytes, from_hex(hex));
+    CAIRN_TRY(ledger::Receipt receipt, ledger::decode_receipt(bytes));
+    receipts.push_back(receipt);
+  }
+  return receipts;
+}
+
+}  // namespace
+
+class Remote::Files : public BlobOrigin {
+ public:
+  Files(Remote& remote, std::string folder) : remote_(remote), folder_(std::move(folder)) {}
+
+  Status fetch(const Digest& digest, uint64_t max_size, const std::filesystem::path& file) const override {
+    net::Download download;
+    download.target = folder_ + digest.hex();
+    download.file = file;
+    download.max_size = max_size;
+    // Other processes may work on the same copy: one of them fetches, the rest find the file.
+    CAIRN_TRY(const DirectoryLock alone, DirectoryLock::take(file.parent_path()));
+    std::error_code error;
+    if (std::filesystem::exists(file, error)) return {};
+    const std::lock_guard lock(remote_.mutex_);
+    const auto done = remote_.client_->download(download);
+    remote_.failed_fetch_.reset();
+    if (done) return {};
+    remote_.failed_fetch_ = done.error();
+    return done.error();
+  }
+
+ private:
+  Remote& remote_;
+  std::string folder_;
+};
+
+Remote::Remote(std::unique_ptr<net::Client> client)
+    : client_(std::move(client)),
+      blobs_(std::make_unique<Files>(*this, "/v1/blobs/")),
+      shards_(std::make_unique<Files>(*this, "/v1/shards/")) {}
+
+Remote::~Remote() = default;
+
+Result<std::unique_ptr<Remote>> Remote::open(const std::string& url, net::ClientOptions options) {
+  CAIRN_TRY(options.server, net::parse_url(url));
+  CAIRN_TRY(auto client, net::Client::open(std::move(options)));
+  return std::make_unique<Remote>(std::move(client));
+}
+
+const BlobOrigin& Remote::blobs() const {
+  return *blobs_;
+}
+
+const BlobOrigin& Remote::shards() const {
+  return *shards_;
+}
+
+net::Failure Remote::explain(const Error& error) const {
+  const std::lock_guard lock(mutex_);
+  return failed_fetch_ ? *failed_fetch_ : net::Failure(error);
+}
+
+Outcome<std::string> Remote::text(const std::string& target) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(const net::ClientResponse response, client_->get(target));
+  return std::string(response.body.begin(), response.body.end());
+}
+
+Outcome<Digest> Remote::project() {
+  CAIRN_TRY(const std::string answer, text("/v1/project"));
+  CAIRN_TRY(const Json json, parse(answer));
+  return digest_field(json, "project");
+}
+
+Outcome<PublicKey> Remote::coordinator() {
+  CAIRN_TRY(const std::string answer, text("/v1/project"));
+  CAIRN_TRY(const Json json, parse(answer));
+  CAIRN_TRY(const Digest key, digest_field(json, "coordinator"));
+  return PublicKey{key.bytes};
+}
+
+Outcome<std::string> Remote::leaderboard() {
+  return text("/v1/leaderboard");
+}
+
+Outcome<std::string> Remote::checkpoint() {
+  return text("/checkpoint");
+}
+
+Outcome<Bytes> Remote::tile(const ledger::TileId& tile) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(net::ClientResponse response,
+            client_->get("/" + ledger::tile_path(tile), ledger::kMaxBundleSize));
+  return std::move(response.body);
+}
+
+Outcome<RemoteLease> Remote::take_unit(const UnitRequest& request) {
+  std::string answer;
+  {
+    const std::lock_guard lock(mutex_);
+    CAIRN_TRY(const net::ClientResponse response,
+              client_->request(net::Method::post, "/v1/leases", {}, encode(request)));
+    answer.assign(response.body.begin(), response.body.end());
+  }
+  CAIRN_TRY(const Json json, parse(answer));
+  RemoteLease lease;
+  CAIRN_TRY(lease.unit, number_field<uint32_t>(json, "unit"));
+  CAIRN_TRY(lease.round, number_field<uint32_t>(json, "round"));
+  CAIRN_TRY(lease.expires, number_field<int64_t>(json, "expires"));
+  return lease;
+}
+
+Outcome<void> Remote::return_unit(const UnitRequest& request) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_CHECK(client_->request(net::Method::post, "/v1/leases/return", {}, encode(request)));
+  return {};
+}
+
+Outcome<std::vector<ledger::Receipt>> Remote::post(const std::string& target, BytesView body) {
+  const std::lock_guard lock(mutex_);
+  CAIRN_TRY(const net::ClientResponse response, client_->request(net::Method::post, target, {}, body));
+  return receipts_of({response.body.begin(), response.body.end()});
+}
+
+Outcome<std::vector<ledger::Receipt>> Remote::submit(BytesView submission) {
+  return post("/v1/entries", submission);
+}
+
+Outcome<std::vector<ledger::Receipt>> Remote::say(const std::vector<ledger::Statement>& statements) {
+  return post("/v1/statements", encode_statements(statements));
+}
+
+}  // namespace cairn::role

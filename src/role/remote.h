@@ -1,0 +1,68 @@
+// A hosted project as volunteers reach it: the resources of docs/formats/protocol.md over one connection.
+//
+// Believes nothing that it can check; what it returns is decoded strictly, and Replica checks it against the
+// log. Safe to call from several threads, which wait for each other.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/blob_store.h"
+#include "ledger/receipt.h"
+#include "ledger/tiles.h"
+#include "net/client.h"
+#include "role/unit_request.h"
+
+namespace cairn::role {
+
+struct RemoteLease {
+  uint32_t unit = 0;
+  uint32_t round = 0;
+  int64_t expires = 0;  // Unix milliseconds by the coordinator's clock
+};
+
+class Remote {
+ public:
+  explicit Remote(std::unique_ptr<net::Client> client);
+  static Result<std::unique_ptr<Remote>> open(const std::string& url, net::ClientOptions options = {});
+  ~Remote();
+
+  std::string url() const { return client_->server().text(); }
+
+  // What the server says it hosts: to be checked against the log's first event.
+  net::Outcome<Digest> project();
+  net::Outcome<PublicKey> coordinator();
+  net::Outcome<std::string> leaderboard();  // JSON
+  net::Outcome<std::string> checkpoint();   // a signed note
+  net::Outcome<Bytes> tile(const ledger::TileId& tile);
+
+  net::Outcome<RemoteLease> take_unit(const UnitRequest& request);
+  net::Outcome<void> return_unit(const UnitRequest& request);
+  // Receipts of everything that the submission put in the log, in its order.
+  net::Outcome<std::vector<ledger::Receipt>> submit(BytesView submission);
+  // Of each statement but those that are put aside.
+  net::Outcome<std::vector<ledger::Receipt>> say(const std::vector<ledger::Statement>& statements);
+
+  // Files by digest. Who gets an error from reading a copy asks here whether the network was to blame.
+  const BlobOrigin& blobs() const;
+  const BlobOrigin& shards() const;
+  // What an error of such a read was: the failure of the last fetch, if it failed, or the error itself.
+  net::Failure explain(const Error& error) const;
+
+  // From any thread or a signal handler: ends what is under way, and all that comes later.
+  void cancel() { client_->cancel(); }
+
+ private:
+  class Files;
+
+  net::Outcome<std::string> text(const std::string& target);
+  net::Outcome<std::vector<ledger::Receipt>> post(const std::string& target, BytesView body);
+
+  std::unique_ptr<net::Client> client_;
+  mutable std::mutex mutex_;
+  mutable std::optional<net::Failure> failed_fetch_;  // of the last file
+  std::unique_ptr<Files> blobs_, shards_;
+};
+
+}  // namespace cairn::role

@@ -1,0 +1,245 @@
+#include "role/service.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "ledger/tiles.h"
+#include "role/views.h"
+
+namespace cairn::role {
+namespace {
+
+using net::Reply;
+using net::Request;
+using net::Response;
+using net::Route;
+using net::WholeBody;
+using project::Project;
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kBinary = "application/octet-stream";
+constexpr std::string_view kForever = "public, max-age=31536000, immutable";
+
+Response json(const Json& value) {
+  return Response::json(200, value.dump() + "\n");
+}
+
+Response refused(const Refusal& refusal) {
+  switch (refusal.kind) {
+    case Refusal::Kind::refused:
+      return Response::error(409, refusal.message);
+    case Refusal::Kind::busy:
+      return Response::try_later(503, refusal.message, 1);
+    case Refusal::Kind::broken:
+      return Response::try_later(503, "the coordinator cannot write to its disk; try again later", 30);
+  }
+  return Response::error(500, refusal.message);
+}
+
+Response not_found(std::string_view path) {
+  return Response::error(
+      404, "there is no " + net::escaped(path) + " here; docs/formats/protocol.md lists what there is");
+}
+
+// The rest of `path` after `prefix`, or nothing.
+std::optional<std::string_view> after(std::string_view path, std::string_view prefix) {
+  if (!path.starts_with(prefix)) return std::nullopt;
+  return path.substr(prefix.size());
+}
+
+// A whole number of the query; `fallback` where it is not given.
+Result<uint32_t> number(const Request& request, std::string_view name, uint32_t fallback) {
+  const auto text = request.parameter(name);
+  if (!text) return fallback;
+  uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc() || end != text->data() + text->size()) {
+    return Error{std::string(name) + ": is no whole number below 2^32"};
+  }
+  return value;
+}
+
+// A GET that is answered from the project between two batches of the sequencer.
+Route from_project(Coordinator& coordinator, std::function<Response(const Project&, const Request&)> answer) {
+  return WholeBody{0, [&coordinator, answer](const Request& request, const Reply& reply) {
+                     coordinator.look([request, reply, answer](const Project& project) {
+                       reply(answer(project, request));
+                     });
+                   }};
+}
+
+// A file that is named by its digest and never changes.
+Route stored_file(std::string_view digest_text,
+                  const std::function<std::filesystem::path(const Digest&)>& path_of) {
+  const auto digest = Digest::from_hex(digest_text);
+  if (!digest) return Response::error(400, "the last part of the path is no digest of 64 hexadecimal digits");
+  return WholeBody{0, [path = path_of(*digest), hex = digest->hex()](const Request&, const Reply& reply) {
+                     auto response = Response::file(path, std::string(kBinary));
+                     if (!response)
+                       return reply(Response::error(404, "there is no file of digest " + hex + " here"));
+                     response->etag = hex;
+                     std::ignore = response->headers.set("Cache-Control", kForever);
+                     reply(*std::move(response));
+                   }};
+}
+
+Json receipts_json(const std::vector<ledger::Receipt>& receipts) {
+  Json list = Json::array();
+  for (const ledger::Receipt& receipt : receipts) {
+    list.push_back({{"index", receipt.index}, {"receipt", to_hex(ledger::encode(receipt))}});
+  }
+  return {{"receipts", list}};
+}
+
+Response tile_response(const Project& project, const ledger::TileId& tile) {
+  if (!ledger::tile_exists(tile, project.head().size))
+    return Response::error(404, "the log has no such tile yet");
+  auto bytes = ledger::read_tile(project.store(), tile);
+  if (!bytes) return Response::try_later(503, "the log cannot be read at present", 30);
+  Response response = Response::bytes(std::string(kBinary), *std::move(bytes));
+  std::ignore = response.headers.set("Cache-Control", kForever);
+  return response;
+}
+
+}  // namespace
+
+Service::Service(Coordinator& coordinator, Environment& environment)
+    : coordinator_(coordinator),
+      environment_(environment),
+      blobs_(coordinator.directory() / "blobs"),
+      shards_(coordinator.directory() / "shards") {}
+
+net::Event Service::event(const Coordinator::News& news) {
+  Json data = {{"events", news.head.size}, {"root", news.head.root.hex()}};
+  data["round"] = news.open_round ? Json(*news.open_round) : Json(nullptr);
+  return {news.head.size, "head", data.dump()};
+}
+
+Route Service::route(const Request& head) {
+  switch (head.method) {
+    case net::Method::get:
+      return get(head);
+    case net::Method::post:
+      return post(head);
+    default:
+      return Response::error(405, "only GET, HEAD and POST are understood here");
+  }
+}
+
+Route Service::get(const Request& head) {
+  const std::string& path = head.path;
+  if (path == "/checkpoint") {
+    return from_project(coordinator_, [this](const Project& project, const Request&) {
+      return Response::text(200, "text/plain; charset=utf-8", coordinator_.sign_checkpoint(project.head()));
+    });
+  }
+  if (path.starts_with("/tile/")) {
+    const auto tile = ledger::parse_tile_path(std::string_view(path).substr(1));
+    if (!tile) return Response::error(404, tile.error().message);
+    return from_project(coordinator_, [tile = *tile](const Project& project, const Request&) {
+      return tile_response(project, tile);
+    });
+  }
+  if (path == "/v1/project") {
+    return from_project(coordinator_, [](const Project& project, const Request&) {
+      return Response::json(200, project_json(project));
+    });
+  }
+  if (path == "/v1/leaderboard") {
+    return from_project(coordinator_, [](const Project& project, const Request&) {
+      return Response::json(200, leaderboard_json(project));
+    });
+  }
+  if (path == "/v1/log") {
+    return from_project(coordinator_, [](const Project& project, const Request& request) {
+      const auto from = number(request, "from", 1);
+      if (!from) return Response::error(400, from.error().message);
+      const auto count = number(request, "count", 100);
+      if (!count) return Response::error(400, count.error().message);
+      if (*count > kMaxLogLines)
+        return Response::error(400, "count: is over " + std::to_string(kMaxLogLines));
+      auto lines = training_log_json(project, *from, *count);
+      if (!lines) return Response::try_later(503, "the log cannot be read at present", 30);
+      return Response::json(200, *std::move(lines));
+    });
+  }
+  if (path == "/v1/events") return net::EventStream{std::string(kNewsChannel), {}};
+  if (const auto digest = after(path, "/v1/blobs/"))
+    return stored_file(*digest, [this](const Digest& of) { return blobs_.path(of); });
+  if (const auto digest = after(path, "/v1/shards/"))
+    return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
+  return not_found(path);
+}
+
+Route Service::post(const Request& head) {
+  const auto whole = [this](uint64_t max_size, void (Service::*handle)(const Request&, const Reply&)) {
+    return WholeBody{max_size, [this, handle](const Request& request, const Reply& reply) {
+                       (this->*handle)(request, reply);
+                     }};
+  };
+  if (head.path == "/v1/leases/return") return whole(kMaxRequestSize, &Service::return_unit);
+  if (head.path == "/v1/leases") return whole(kMaxRequestSize, &Service::take_unit);
+  if (head.path == "/v1/entries")
+    return whole(project::max_submission_size(coordinator_.parameter_count()), &Service::submit);
+  if (head.path == "/v1/statements") return whole(kMaxStatementsSize, &Service::say);
+  return not_found(head.path);
+}
+
+// The request in a body, if it is sound and of that kind; otherwise the answer that refuses it.
+std::variant<UnitRequest, Response> Service::checked_request(BytesView body, UnitRequest::Kind kind) const {
+  const auto wanted = decode_request(body);
+  if (!wanted) return Response::error(400, wanted.error().message);
+  if (wanted->kind != kind) return Response::error(400, "request: kind: is not the one that this path takes");
+  const Status checked = check_request(*wanted, coordinator_.project_id(), environment_.now());
+  if (!checked) return Response::error(403, checked.error().message);
+  return *wanted;
+}
+
+void Service::take_unit(const Request& request, const Reply& reply) {
+  auto checked = checked_request(request.body, UnitRequest::Kind::lease);
+  if (auto* refusal = std::get_if<Response>(&checked)) return reply(std::move(*refusal));
+  const auto& wanted = std::get<UnitRequest>(checked);
+  coordinator_.take_unit(
+      wanted.author, wanted.slot, [reply](const std::variant<project::Lease, Refusal>& answer) {
+        if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));
+        const auto& lease = std::get<project::Lease>(answer);
+        reply(json({{"unit", lease.unit}, {"round", lease.round}, {"expires", lease.expires}}));
+      });
+}
+
+void Service::return_unit(const Request& request, const Reply& reply) {
+  auto checked = checked_request(request.body, UnitRequest::Kind::give_back);
+  if (auto* refusal = std::get_if<Response>(&checked)) return reply(std::move(*refusal));
+  const auto& wanted = std::get<UnitRequest>(checked);
+  coordinator_.return_unit(wanted.author, wanted.unit,
+                           [reply](const std::variant<trust::UnitId, Refusal>& answer) {
+                             if (const auto* refusal = std::get_if<Refusal>(&answer))
+                               return reply(refused(*refusal));
+                             reply(json({{"unit", std::get<trust::UnitId>(answer)}}));
+                           });
+}
+
+void Service::submit(const Request& request, const Reply& reply) {
+  auto submission = project::decode_submission(request.body);
+  if (!submission) return reply(Response::error(400, submission.error().message));
+  auto checked = project::check_submission(coordinator_.project_id(), *std::move(submission));
+  if (!checked) return reply(Response::error(400, checked.error().message));
+  coordinator_.submit(*std::move(checked),
+                      [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
+                        if (const auto* refusal = std::get_if<Refusal>(&answer))
+                          return reply(refused(*refusal));
+                        reply(json(receipts_json(std::get<std::vector<ledger::Receipt>>(answer))));
+                      });
+}
+
+void Service::say(const Request& request, const Reply& reply) {
+  auto statements = decode_statements(request.body);
+  if (!statements) return reply(Response::error(400, statements.error().message));
+  coordinator_.say(*std::move(statements),
+                   [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
+                     if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));
+                     reply(json(receipts_json(std::get<std::vector<ledger::Receipt>>(answer))));
+                   });
+}
+
+}  // namespace cairn::role

@@ -1,0 +1,42 @@
+// The HTTP interface of a hosted project: from requests to the coordinator, the log's static resources and
+// the blobs. docs/formats/protocol.md describes every resource, docs/formats/openapi.yaml for programs.
+//
+// Knows no sockets: it gives net::Routes, so that a test or a simulator may call it. Safe to call from
+// several threads. The coordinator outlives it.
+#pragma once
+
+#include "net/server.h"
+#include "role/coordinator.h"
+#include "role/unit_request.h"
+
+namespace cairn::role {
+
+inline constexpr uint32_t kMaxLogLines = 1000;  // of one answer
+inline constexpr std::string_view kNewsChannel = "news";
+
+class Service {
+ public:
+  Service(Coordinator& coordinator, Environment& environment);
+
+  net::Route route(const net::Request& head);
+
+  // What subscribers of /v1/events are told.
+  static net::Event event(const Coordinator::News& news);
+
+ private:
+  net::Route get(const net::Request& head);
+  net::Route post(const net::Request& head);
+
+  std::variant<UnitRequest, net::Response> checked_request(BytesView body, UnitRequest::Kind kind) const;
+  void take_unit(const net::Request& request, const net::Reply& reply);
+  void return_unit(const net::Request& request, const net::Reply& reply);
+  void submit(const net::Request& request, const net::Reply& reply);
+  void say(const net::Request& request, const net::Reply& reply);
+
+  Coordinator& coordinator_;
+  Environment& environment_;
+  BlobStore blobs_;
+  data::ShardStore shards_;
+};
+
+}  // namespace cairn::role
