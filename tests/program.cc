@@ -103,6 +103,7 @@ pid_t Workshop::spawn(const std::string& name, const std::string& program,
   redirect(folder_ / (".out" + name), STDOUT_FILENO);
   redirect(folder_ / (".err" + name), STDERR_FILENO);
   ::setenv("XDG_DATA_HOME", (folder_ / ".data").c_str(), 1);
+  ::setenv("XDG_CACHE_HOME", (folder_ / ".cache").c_str(), 1);
   if (restrict) restrict();
   if (::chdir(folder_.c_str()) != 0) ::_exit(126);
   std::vector<char*> words = {const_cast<char*>(program.c_str())};

@@ -1,0 +1,162 @@
+// A hosted project as people run it: processes of the program, over loopback.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+
+#include "base/environment.h"
+#include "base/file.h"
+#include "program.h"
+
+namespace cairn::tests {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr const char* kRecipe = R"([training]
+batch = 8
+local_steps = 2
+[trust]
+exam_entries = 1
+max_steps_per_round = 100
+[evaluation]
+sample = 32
+)";
+
+// A port that was free a moment ago: a host that is killed comes back to the same one.
+uint16_t free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+class Network : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_idx_data(work_.file("data"), 160, 40);
+    work_.write("recipe.toml", kRecipe);
+    work_.must({"new", "study", "--model", "mlp", "--data", "data", "--recipe", "recipe.toml"});
+    port_ = free_port();
+    url_ = "http://127.0.0.1:" + std::to_string(port_);
+  }
+
+  pid_t start_host() {
+    const pid_t host = work_.start(
+        "host", {"host", "study", "--listen", "127.0.0.1:" + std::to_string(port_), "--quorum", "4"});
+    for (int tries = 0; tries < 500 && !answers(); ++tries) ::usleep(20'000);
+    EXPECT_TRUE(answers()) << "the host does not answer";
+    return host;
+  }
+
+  bool answers() const {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port_);
+    const bool connected = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(fd);
+    return connected;
+  }
+
+  Outcome stop(const std::string& name, pid_t process) {
+    ::kill(process, SIGINT);
+    return work_.finish(name, process);
+  }
+
+  std::vector<std::string> join(const std::string& name) const {
+    return {"join", url_, "--name", name, "--threads", "1"};
+  }
+
+  Workshop work_;
+  uint16_t port_ = 0;
+  std::string url_;
+};
+
+TEST_F(Network, StrangersJoinAuditAndVerify) {
+  const pid_t host = start_host();
+  for (const char* name : {"ada", "ben"}) {
+    std::vector<std::string> words = join(name);
+    words.insert(words.end(), {"--units", "2"});
+    EXPECT_THAT(work_.must(words), HasSubstr("2 units accepted"));
+  }
+  EXPECT_THAT(work_.must({"audit", url_, "--name", "ben", "--probes", "1"}), HasSubstr("by ada: match"));
+  EXPECT_THAT(work_.must({"verify", url_}), HasSubstr("ok: "));
+  EXPECT_THAT(work_.must({"mirror", url_, "copy", "--once"}), HasSubstr("verified"));
+  const json original = json::parse(work_.must({"verify", url_, "--json"}));
+  const json copy = json::parse(work_.must({"verify", "copy", "--json"}));
+  EXPECT_EQ(copy["log_root"], original["log_root"]);
+  EXPECT_EQ(stop("host", host).code, 0);
+  EXPECT_EQ(json::parse(work_.must({"verify", "study", "--json"}))["log_root"], original["log_root"]);
+}
+
+TEST_F(Network, AHostThatIsNotThereIsOneSentence) {
+  const Outcome outcome = work_.cairn({"verify", url_});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr(std::to_string(port_)));
+}
+
+// How often the host is killed: a long test sets more.
+int kills() {
+  const char* wanted = std::getenv("CAIRN_KILLS");
+  return wanted == nullptr ? 8 : std::atoi(wanted);
+}
+
+TEST_F(Network, WhatWasAcknowledgedSurvivesKillsOfTheHost) {
+  const std::vector<std::string> names = {"ada", "ben", "cleo"};
+  pid_t host = start_host();
+  std::map<std::string, pid_t> clients;
+  for (const std::string& name : names) clients[name] = work_.start(name, join(name));
+  // Who cannot reach a host to begin with is told so; who has begun waits for it to come back.
+  const auto everybody_began = [&] {
+    return json::parse(work_.must({"status", "study", "--json"})).value("users", json::array()).size() ==
+           names.size();
+  };
+  for (int tries = 0; tries < 600 && !everybody_began(); ++tries) ::usleep(100'000);
+  for (int i = 0; i < kills(); ++i) {
+    ::usleep(static_cast<useconds_t>(50'000 + system_environment().random_word() % 1'500'000));
+    ::kill(host, SIGKILL);
+    work_.finish("host", host);
+    EXPECT_EQ(json::parse(work_.must({"verify", "study", "--json"}))["verify"], "ok");
+    host = start_host();
+  }
+  // Each goes on by itself after the last kill: then they are asked to stop.
+  ::sleep(4);
+  std::set<std::pair<std::string, std::string>> acknowledged;  // round and unit
+  for (const auto& [name, client] : clients) {
+    const Outcome outcome = stop(name, client);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const std::regex line("unit ([0-9]+) of round ([0-9]+) accepted");
+    for (std::sregex_iterator found(outcome.out.begin(), outcome.out.end(), line), end; found != end;
+         ++found) {
+      acknowledged.emplace((*found)[2], (*found)[1]);
+    }
+  }
+  EXPECT_EQ(stop("host", host).code, 0);
+  EXPECT_GE(acknowledged.size(), names.size());
+  work_.must({"close", "study"});  // opens what is sealed, so that the log shows it
+  std::set<std::pair<std::string, std::string>> kept;
+  for (const json& entry : json::parse(work_.must({"log", "study", "--json"}))) {
+    kept.emplace(std::to_string(entry["round"].get<int>()), std::to_string(entry["unit"].get<int>()));
+  }
+  for (const auto& entry : acknowledged) {
+    EXPECT_TRUE(kept.contains(entry)) << "lost: unit " << entry.second << " of round " << entry.first;
+  }
+}
+
+}  // namespace
+}  // namespace cairn::tests
