@@ -99,10 +99,14 @@ void add_host(CLI::App& app, const Shared& shared) {
   auto* key = command->add_option("--tls-key", options->key, "The certificate's private key, PEM");
   certificate->needs(key);
   key->needs(certificate);
-  command->add_option("--quorum", options->rule.quorum, "Entries after which a round closes")
+  command
+      ->add_option("--quorum", options->rule.quorum,
+                   "Entries that close a round, where the policy leaves that to the maintainer")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
-  command->add_option("--minutes", options->minutes, "The longest that a round with an entry stays open")
+  command
+      ->add_option("--minutes", options->minutes,
+                   "The longest that a round with an entry stays open, likewise")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 100'000.0));
   set_action(command, [&shared, options] { return run(shared, *options); });

@@ -45,6 +45,8 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive("exam_entries", policy.exam_entries);
   archive("judge_votes", policy.judge_votes);
   archive("join_work", policy.join_work);
+  archive("quorum", policy.quorum);
+  archive("round_time", policy.round_time);
   archive.choice("averaging", policy.averaging, Averaging::at_acceptance);
   archive.list("rate", policy.rate, kMaxRateKnots);
   archive("round_size", policy.round_size);

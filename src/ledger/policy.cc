@@ -53,6 +53,11 @@ void check_rate(const Policy& policy, RangeCheck& check) {
   }
 }
 
+void check_rounds(const Policy& policy, RangeCheck& check) {
+  check.within("quorum", policy.quorum, 0, kMillion)
+      .within("round_time", policy.round_time, 0, kMaxRoundTime);
+}
+
 void check_averaging(const Policy& policy, RangeCheck& check) {
   check.within("averaging", policy.averaging, 0, static_cast<uint64_t>(Averaging::at_acceptance));
   check_rate(policy, check);
@@ -70,6 +75,7 @@ void check_averaging(const Policy& policy, RangeCheck& check) {
 Status validate(const Policy& policy) {
   RangeCheck check;
   check_reputation(policy, check);
+  check_rounds(policy, check);
   check_averaging(policy, check);
   return check.status();
 }

@@ -62,6 +62,8 @@ TEST(Policy, EachFieldHasItsRange) {
       {"refresh_rounds", [](Policy& p) { p.refresh_rounds = 0; }},
       {"max_rise", [](Policy& p) { p.max_rise = 0; }},
       {"floor_rounds", [](Policy& p) { p.floor_rounds = 0; }},
+      {"quorum", [](Policy& p) { p.quorum = 1'000'001; }},
+      {"round_time", [](Policy& p) { p.round_time = kMaxRoundTime + 1; }},
   };
   for (const Change& change : changes) {
     Policy policy;

@@ -20,6 +20,7 @@ using work::SettingsTable;
 
 constexpr double kGrid = 0x1p48;        // clip_norm counts 2^-48
 constexpr double kRateGrid = 0x1p40;    // rates count 2^-40
+constexpr double kMinute = 60'000;      // round_time counts milliseconds
 constexpr double kMillion = 1'000'000;  // growth_ppm counts 10^-6
 constexpr auto kOne = static_cast<double>(ledger::kReputationOne);
 
@@ -66,6 +67,9 @@ Status read_trust(SettingsReader reader, Policy& policy) {
   choose(reader, "exam", kExam, policy.exam);
   count(reader, "exam_entries", 0, 1'000'000, policy.exam_entries);
   count(reader, "judge_votes", 1, ledger::kMaxJudges, policy.judge_votes);
+  count(reader, "quorum", 0, 1'000'000, policy.quorum);
+  scaled(reader, "round_minutes", static_cast<double>(ledger::kMaxRoundTime) / kMinute, kMinute,
+         policy.round_time);
   count(reader, "join_work", 0, ledger::kMaxJoinWork, policy.join_work);
   choose(reader, "convicted", kFate, policy.fate);
   return reader.finish();
@@ -150,6 +154,10 @@ std::vector<PolicySetting> policy_settings(const Policy& policy) {
        "how many, before a user may file claims"},
       {kTrust, "judge_votes", std::to_string(policy.judge_votes),
        "equal votes of judges that make a verdict"},
+      {kTrust, "quorum", std::to_string(policy.quorum),
+       "units with an entry that close a round; 0: no number does, the maintainer closes"},
+      {kTrust, "round_minutes", fmt::format("{}", static_cast<double>(policy.round_time) / kMinute),
+       "after which a round with an entry closes; 0: no time does"},
       {kTrust, "join_work", std::to_string(policy.join_work),
        "leading zero bits of a hash that joining takes: 24 are a few seconds"},
       {kTrust, "convicted", quoted(name_of(policy.fate, kFate)),

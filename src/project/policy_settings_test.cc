@@ -49,7 +49,7 @@ TEST(PolicySettings, WhatIsWrittenReadsBackTheSame) {
   for (const char* toml :
        {"",
         "[trust]\ngrowth = \"exponential\"\ngrowth_rate = 0.000001\nconvicted = \"banned\"\njudge_votes = "
-        "3\n",
+        "3\nquorum = 12\nround_minutes = 0.05\n",
         "[averaging]\nrate = [[0, 0.1], [7, 0.000000000001]]\nclip = \"fixed\"\nclip_norm = 0.1\n",
         "[averaging]\nrule = \"plain\"\nrate = 0.3\nclip = \"none\"\nround_size = 10\nmax_rise = 0.5\n",
         "[trust]\nminimum = 0.000000000001\nexam_entries = 0\n[averaging]\nrule = \"at_acceptance\"\n"}) {

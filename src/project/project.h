@@ -52,6 +52,7 @@ class Project {
   const work::Recipe& recipe() const { return recipe_; }
   const model::Graph& graph() const { return graph_; }
   const data::DataSet& data() const { return *data_; }
+  Environment& environment() const { return *environment_; }
   ledger::Store& store() { return *store_; }
   const ledger::Store& store() const { return *store_; }
   BlobStore& blobs() { return blobs_; }

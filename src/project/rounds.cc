@@ -29,11 +29,16 @@ class Closing {
     return {};
   }
 
-  Status close() {
+  Status close(int64_t now) {
+    const auto reason = state().close_reason(std::max(now, state().time()));
+    if (!reason) {
+      return Error{"round " + std::to_string(*state().open_round()) +
+                   ": the policy's number of units or its time has to be reached before it closes"};
+    }
     closed_.round = *state().open_round();
     closed_.next = closed_.round + 1;
-    return draft_.say(coordinator_, ledger::RoundClosed{closed_.round, ledger::CloseReason::maintainer,
-                                                        closed_.openings, state().floor_at_close()});
+    return draft_.say(coordinator_, ledger::RoundClosed{closed_.round, *reason, closed_.openings,
+                                                        state().floor_at_close()});
   }
 
   Status open_next(const average::Snapshot& snapshot) {
@@ -70,7 +75,7 @@ Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator)
     Closing closing(coordinator, std::move(draft));
     closing.add_openings();
     CAIRN_CHECK(closing.add_mismatches());
-    CAIRN_CHECK(closing.close());
+    CAIRN_CHECK(closing.close(project.environment().now()));
     CAIRN_TRY(const average::Snapshot start, starting_snapshot(project));
     CAIRN_TRY(const average::Snapshot snapshot,
               average::average(closing.state(), start, average::BlobGradients(project.blobs())));

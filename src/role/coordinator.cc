@@ -140,23 +140,33 @@ Status Coordinator::state_verdicts() {
   return verdicts ? Status() : Status(verdicts.error());
 }
 
+bool Coordinator::policy_closes_rounds() const {
+  const ledger::Policy& policy = project_.state().policy();
+  return policy.quorum > 0 || policy.round_time > 0;
+}
+
+bool Coordinator::round_is_due(int64_t now) const {
+  if (policy_closes_rounds()) return project_.state().close_reason(now).has_value();
+  const trust::RoundRecord& round = project_.state().rounds().back();
+  const bool late = !round.entries.empty() && now >= round.opened + rule_.longest;
+  return late || round.entries.size() >= rule_.quorum;
+}
+
 Status Coordinator::close_round_if_due() {
-  const auto round = project_.state().open_round();
-  if (!round) return {};
-  const size_t sealed = project_.state().rounds()[*round].entries.size();
-  const bool late =
-      sealed > 0 && environment_.now() >= project_.state().rounds().back().opened + rule_.longest;
-  if (sealed < rule_.quorum && !late) return {};
+  if (!project_.state().open_round() || !round_is_due(environment_.now())) return {};
   const auto closed = project::close_round(project_, key_);
   return closed ? Status() : Status(closed.error());
 }
 
+// Until a round may be over by its time; entries that come in wake the sequencer by themselves.
 int64_t Coordinator::wait_for() const {
   constexpr int64_t kShort = 50, kLong = 60'000;
-  const auto round = project_.state().open_round();
-  if (!round || project_.state().rounds()[*round].entries.empty()) return kLong;
-  return std::clamp(project_.state().rounds().back().opened + rule_.longest - environment_.now(), kShort,
-                    kLong);
+  const trust::State& state = project_.state();
+  if (!state.open_round() || state.rounds().back().entries.empty()) return kLong;
+  const auto time = static_cast<int64_t>(state.policy().round_time);
+  if (policy_closes_rounds() && time == 0) return kLong;
+  const int64_t longest = policy_closes_rounds() ? time : rule_.longest;
+  return std::clamp(state.rounds().back().opened + longest - environment_.now(), kShort, kLong);
 }
 
 // -- Operations

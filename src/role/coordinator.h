@@ -25,7 +25,7 @@ struct CoordinatorLimits {
   size_t batch = 512;     // changes committed together
 };
 
-// When a round of a hosted project ends.
+// When a host closes rounds of a project whose policy leaves that to the maintainer.
 struct RoundRule {
   uint32_t quorum = 8;               // sealed entries
   int64_t longest = 30 * 60 * 1000;  // milliseconds; then one entry is enough
@@ -90,6 +90,8 @@ class Coordinator {
   void process(std::deque<Operation> operations);
   void write_all(std::vector<Write>& writes);
   void duties();
+  bool policy_closes_rounds() const;
+  bool round_is_due(int64_t now) const;
   Status close_round_if_due();
   Status state_verdicts();
   int64_t wait_for() const;

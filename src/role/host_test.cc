@@ -1,4 +1,6 @@
 // A hosted project from the first contribution to a verdict, over real connections in one process.
+#include "ledger/sqlite_store.h"
+#include "project/copy.h"
 #include "project/verification.h"
 #include "role/testing.h"
 
@@ -137,6 +139,18 @@ TEST(Host, GoesOnAfterARestart) {
   EXPECT_EQ(ada.replica->project().state().rounds().size(), 2u);
 }
 
+TEST(Host, ThePolicyClosesRoundsWhereItSaysWhen) {
+  const Workshop workshop("[trust]\nquorum = 3\n");
+  const auto host = workshop.host({.quorum = 1});  // which then has no say
+  Person ada(workshop, *host, "ada");
+  ASSERT_TRUE(ada.contribute(2).ok());
+  must(ada.replica->sync());
+  EXPECT_EQ(ada.replica->project().state().rounds().size(), 1u);
+  ASSERT_TRUE(ada.contribute(1).ok());
+  must(ada.replica->sync());
+  EXPECT_EQ(ada.replica->project().state().rounds().size(), 2u);
+}
+
 // -- Coordinators that are not honest
 
 class Misbehaviour : public testing::Test {
@@ -184,6 +198,61 @@ TEST_F(Misbehaviour, TwoHistoriesForTwoPeopleAreNoticed) {
   const auto followed = follow(ada, *other);
   ASSERT_FALSE(followed.ok());
   EXPECT_NE(followed.error().message.find("does not continue"), std::string::npos)
+      << followed.error().message;
+}
+
+// A log that was changed and signed again, as a coordinator might who also runs another program.
+class ForgedLog : public Misbehaviour {
+ protected:
+  // Appends a statement of the coordinator without asking the rules.
+  void append(const ledger::Body& body) {
+    const auto store = must(ledger::open_sqlite_store(workshop.directory() / project::kLogFile));
+    const auto project = workshop.open(workshop.directory());
+    auto transaction = must(store->begin());
+    const ledger::Event event{project.state().time(),
+                              project.sign(workshop.key(project::kCoordinatorKey), body)};
+    must(transaction.append(event));
+    must(transaction.commit());
+  }
+  // What a stranger's copy says who gets the log straight from its events.
+  Status follow_directly() {
+    const auto store = must(ledger::open_sqlite_store(workshop.directory() / project::kLogFile));
+    const auto events = must(store->read_range(0, store->size()));
+    must(
+        project::begin_copy(workshop.path("stranger"), [&]() -> Result<ledger::Event> { return events[0]; }));
+    std::filesystem::copy(workshop.directory() / "blobs", workshop.path("stranger") / "blobs",
+                          std::filesystem::copy_options::recursive);
+    project::Project copy = workshop.open(workshop.path("stranger"));
+    CAIRN_CHECK(copy.follow(0, events));
+    const auto verified = project::verify(copy, {});
+    return verified ? Status() : Status(verified.error());
+  }
+};
+
+TEST_F(ForgedLog, ClosingARoundEarlyIsNamedWithItsEvent) {
+  const Workshop strict("[trust]\nquorum = 3\n");
+  {
+    const auto host = strict.host();
+    Person ada(strict, *host, "ada");
+    ASSERT_TRUE(ada.contribute(1).ok());
+  }
+  project::Project project = strict.open(strict.directory());
+  const ledger::RoundClosed early{0, ledger::CloseReason::quorum, 0, project.state().floor_at_close()};
+  const ledger::Event event{project.state().time(),
+                            project.sign(strict.key(project::kCoordinatorKey), early)};
+  const uint64_t size = project.head().size;
+  const Status followed = project.follow(size, std::span(&event, 1));
+  ASSERT_FALSE(followed.ok());
+  EXPECT_NE(followed.error().message.find("event " + std::to_string(size)), std::string::npos);
+  EXPECT_NE(followed.error().message.find("does not close for that reason"), std::string::npos);
+}
+
+TEST_F(ForgedLog, AWrongSnapshotIsNamedWithItsEvent) {
+  append(ledger::RoundClosed{0, ledger::CloseReason::maintainer, 0, 0});
+  append(ledger::RoundOpened{1, sha256(as_bytes("another model")), sha256(as_bytes("another grid"))});
+  const Status followed = follow_directly();
+  ASSERT_FALSE(followed.ok());
+  EXPECT_NE(followed.error().message.find("event 3 (round opened)"), std::string::npos)
       << followed.error().message;
 }
 

@@ -424,6 +424,10 @@ struct Rules {
       return Error{"openings: " + std::to_string(closed.openings) + " where " +
                    numbered("round", closed.round) + " has " + std::to_string(round.openings)};
     }
+    if (state.close_reason(event.time) != closed.reason) {
+      return Error{"reason: " + numbered("round", closed.round) +
+                   " does not close for that reason, by the policy and what has been sealed until now"};
+    }
     if (const uint64_t floor = state.floor_at_close(); closed.floor != floor) {
       return Error{"floor: " + std::to_string(closed.floor) + " where the closed rounds give " +
                    std::to_string(floor)};

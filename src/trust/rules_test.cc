@@ -426,6 +426,55 @@ TEST_F(Rules, RoundsOpenAndCloseInTurn) {
   refuses(coordinator, ledger::RoundOpened{5, {}, {}}, "round: 5 where round 4 is the next");
 }
 
+TEST(RoundRule, NumbersAndTimesOfThePolicyCloseRoundsAndNothingElse) {
+  Policy policy;
+  policy.quorum = 2;
+  policy.round_time = 1000;
+  Chronicle log(policy);
+  const UserId ada = log.join("ada"), ben = log.join("ben");
+  log.now = 50;
+  log.open_round();
+  const PublicKey coordinator = Chronicle::key("coordinator");
+  const auto closes = [&](ledger::CloseReason reason) {
+    ledger::RoundClosed closed = log.closing();
+    closed.reason = reason;
+    return check(log.state, log.event(coordinator, closed)).ok();
+  };
+  using enum ledger::CloseReason;
+  log.now = 5000;  // late, but nobody has sent anything
+  EXPECT_FALSE(closes(maintainer) || closes(quorum) || closes(deadline));
+  log.now = 1049;
+  const EntryId first = log.send_truth(ada, 0);
+  EXPECT_FALSE(closes(maintainer) || closes(quorum) || closes(deadline));
+  log.now = 1050;
+  EXPECT_TRUE(closes(deadline));
+  EXPECT_FALSE(closes(maintainer) || closes(quorum));
+  log.send_truth(ben, 1);
+  EXPECT_TRUE(closes(quorum));  // the number goes before the time
+  EXPECT_FALSE(closes(deadline));
+  log.must(log.state.user(ada).key, log.opening(first));
+  EXPECT_TRUE(closes(quorum));
+}
+
+TEST(RoundRule, CrowdsOfNewcomersCountForNothingOnceSomeAreEstablished) {
+  Policy policy;
+  policy.quorum = 2;
+  Chronicle log(policy);
+  std::vector<UserId> known;
+  for (const char* name : {"ada", "ben", "cleo"}) {
+    known.push_back(log.join(name));
+    log.must(Chronicle::key("root"), ledger::Endowed{known.back(), ledger::kReputationOne / 2});
+  }
+  const UserId fresh = log.join("fresh"), other = log.join("other");
+  log.open_round();
+  log.send_truth(fresh, 0);
+  log.send_truth(other, 1);
+  EXPECT_EQ(log.state.close_reason(log.now), std::nullopt);
+  log.send_truth(known[0], 2);
+  log.send_truth(known[1], 3);
+  EXPECT_EQ(log.state.close_reason(log.now), ledger::CloseReason::quorum);
+}
+
 TEST_F(Rules, SuspensionWaitsADayAndBlobsAMonth) {
   log.must(coordinator, ledger::EntryUnavailable{1});
   refuses(coordinator, ledger::EntryUnavailable{1}, "known to be unavailable already");

@@ -321,6 +321,28 @@ std::optional<Digest> State::contradiction(EntryId id) const {
   return std::nullopt;
 }
 
+uint32_t State::units_toward_quorum() const {
+  constexpr size_t kEnough = 3;
+  size_t some = 0;
+  for (UserId id = 1; has_user(id) && some < kEnough; ++id) some += established(id) ? 1 : 0;
+  uint32_t count = 0;
+  for (const auto& [unit, entries] : rounds_.back().units) {
+    count += some < kEnough ||
+             std::ranges::any_of(entries, [this](EntryId id) { return established(entry(id).user); });
+  }
+  return count;
+}
+
+std::optional<ledger::CloseReason> State::close_reason(int64_t time) const {
+  const Policy& policy = policy_for(static_cast<Round>(rounds_.size() - 1));
+  const RoundRecord& round = rounds_.back();
+  if (policy.quorum == 0 && policy.round_time == 0) return ledger::CloseReason::maintainer;
+  if (policy.quorum > 0 && units_toward_quorum() >= policy.quorum) return ledger::CloseReason::quorum;
+  const bool late = policy.round_time > 0 && time - round.opened >= static_cast<int64_t>(policy.round_time);
+  if (late && !round.entries.empty()) return ledger::CloseReason::deadline;
+  return std::nullopt;
+}
+
 std::optional<Round> State::open_round() const {
   if (rounds_.empty() || rounds_.back().closed) return std::nullopt;
   return next_round() - 1;

@@ -228,6 +228,10 @@ class State {
   // -- Rounds
   std::optional<Round> open_round() const;
   Round next_round() const { return static_cast<Round>(rounds_.size()); }
+  // What closes the open round at that time, by its policy, or nothing yet. Where the policy names neither a
+  // number nor a time it is the maintainer. Once three users are established only units of theirs are
+  // counted, so that a crowd of newcomers cannot cut rounds short. Precondition: a round is open.
+  std::optional<ledger::CloseReason> close_reason(int64_t time) const;
   uint64_t floor_at_close() const;  // F that RoundClosed must carry. Precondition: a round is open
 
   // -- Claims
@@ -269,6 +273,7 @@ class State {
     Reputation amount = 0;
   };
 
+  uint32_t units_toward_quorum() const;
   std::optional<Digest> contradiction(EntryId entry) const;
   void happened(Moment moment);
   void replay();
