@@ -50,6 +50,7 @@ class Clients : public ::testing::TestWithParam<bool> {
     }
     options_.limits.connections_per_peer = 1000;
     options_.limits.stop_time = milliseconds(100);
+    options_.limits.head_time = testing::kPatience;  // a busy machine decides nothing here
     content_ = random_looking(3'000'000);
     ASSERT_TRUE(write_file(directory_ / "content", content_));
     auto server = Server::start(options_, [this](const Request& head) { return route(head); });
@@ -99,6 +100,7 @@ class Clients : public ::testing::TestWithParam<bool> {
     options.server = {GetParam(), "127.0.0.1", server_->port(), "/p"};
     options.ca_file = certificate_.certificate;
     options.proxy = "";
+    options.connect_time = testing::kPatience;
     return options;
   }
   std::unique_ptr<Client> client() const { return std::move(*Client::open(client_options())); }

@@ -92,13 +92,13 @@ class Servers : public ::testing::Test {
   void expect_alive() { EXPECT_EQ(status_of(get("/hello")), 200); }
 
   ServerOptions options_;
-  std::unique_ptr<Server> server_;
   std::optional<Response> big_;
   std::mutex mutex_;
   std::vector<std::string> log_;
   std::vector<Reply> held_;
   std::atomic<int> sinks_finished_{0};
   std::atomic<int> sinks_broken_{0};
+  std::unique_ptr<Server> server_;  // last, since it uses all of the above until it has stopped
 };
 
 constexpr const char* kGet = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n";
