@@ -13,6 +13,7 @@ if(CCACHE)
       CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 
+option(CAIRN_PORTABLE "Link everything statically: one file that runs on any Linux of its processor" OFF)
 set(CAIRN_SANITIZE "" CACHE STRING "Sanitizers, comma-separated: address,undefined or thread")
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
@@ -25,11 +26,20 @@ if(CAIRN_SANITIZE)
   add_compile_options(-fsanitize=${CAIRN_SANITIZE} -fno-sanitize-recover=all -g1)  # lines, for reports
   add_link_options(-fsanitize=${CAIRN_SANITIZE})
 endif()
+if(CAIRN_PORTABLE)
+  add_link_options(-static-pie -s)
+  # The same bytes wherever it is built. ccache gives the compiler relative paths, nobody else does.
+  file(RELATIVE_PATH CAIRN_SOURCES ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CAIRN_SOURCES}=)
+endif()
 
 # For code that only calls what is fast, such as tests and the command line: half the time to compile.
 set(CAIRN_QUICK_TO_COMPILE -O1)
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
+# Debian has no static library of {fmt}.
+add_library(cairn_fmt INTERFACE)
+target_link_libraries(cairn_fmt INTERFACE $<IF:$<BOOL:${CAIRN_PORTABLE}>,fmt::fmt-header-only,fmt::fmt>)
 find_package(GTest REQUIRED)
 include(GoogleTest)

@@ -1,5 +1,6 @@
 #include "role/host.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -15,6 +16,7 @@ struct Options {
   std::filesystem::path directory;
   std::string listen = "127.0.0.1:8420";
   std::filesystem::path certificate, key;
+  std::vector<std::string> trusted_proxies;
   role::RoundRule rule;
   double minutes = 30;
 };
@@ -33,6 +35,18 @@ Status set_listen(const std::string& text, net::ServerOptions& server) {
   if (address.empty() || error != std::errc() || end != port.data() + port.size()) return wrong;
   server.address = address;
   return {};
+}
+
+// The address as the server writes those of its peers.
+Result<std::string> plain_address(const std::string& text) {
+  for (const int family : {AF_INET, AF_INET6}) {
+    in6_addr address;
+    char plain[INET6_ADDRSTRLEN];
+    if (inet_pton(family, text.c_str(), &address) == 1) {
+      return std::string(inet_ntop(family, &address, plain, sizeof plain));
+    }
+  }
+  return Error{"--trusted-proxy " + printable(text) + ": is no IP address such as 127.0.0.1 or ::1"};
 }
 
 // What changed since the last look, in one line.
@@ -70,6 +84,10 @@ Result<int> run(const Shared& shared, Options options) {
   CAIRN_CHECK(set_listen(options.listen, server));
   server.tls_certificate = options.certificate;
   server.tls_key = options.key;
+  for (const std::string& proxy : options.trusted_proxies) {
+    CAIRN_TRY(std::string address, plain_address(proxy));
+    server.trusted_proxies.push_back(std::move(address));
+  }
   options.rule.longest = static_cast<int64_t>(options.minutes * 60'000);
   const std::string name = project.name();
   CAIRN_TRY(const auto host,
@@ -99,6 +117,9 @@ void add_host(CLI::App& app, const Shared& shared) {
   auto* key = command->add_option("--tls-key", options->key, "The certificate's private key, PEM");
   certificate->needs(key);
   key->needs(certificate);
+  command->add_option(
+      "--trusted-proxy", options->trusted_proxies,
+      "Address of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated");
   command
       ->add_option("--quorum", options->rule.quorum,
                    "Entries that close a round, where the policy leaves that to the maintainer")

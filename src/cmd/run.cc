@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/float_environment.h"
+#include "base/static_program.h"
 #include "cmd/command.h"
 
 namespace cairn::cmd {
@@ -81,6 +82,7 @@ int parse_and_run(int argc, char** argv) {
 }  // namespace
 
 int run(int argc, char** argv) {
+  stay_within_static_program();
   set_float_environment();
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report, not an end
   try {

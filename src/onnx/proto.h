@@ -1,7 +1,7 @@
 // ONNX's protobuf messages, and how names from a foreign file are told in messages of ours.
 #pragma once
 
-#include <onnx/onnx_pb.h>
+#include <onnx/onnx.pb.h>
 
 #include <string>
 #include <string_view>
