@@ -1,0 +1,189 @@
+// Large uploads over TLS, and what clients cost that are only connected.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "base/file.h"
+#include "bench/net.h"
+#include "bench/net_swarm.h"
+#include "net/test_parts.h"
+
+extern char** environ;  // NOLINT: POSIX names it
+
+namespace cairn::bench {
+namespace {
+
+using role::must;
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kBodySize = 100 * kMiB;
+constexpr auto kLongIdle = std::chrono::minutes(30);  // nobody is sent away while we measure
+
+// A host for uploads: takes any body, and answers with its digest.
+Result<std::unique_ptr<net::Server>> sink(const net::testing::Certificate& certificate) {
+  net::ServerOptions options;
+  options.tls_certificate = certificate.certificate;
+  options.tls_key = certificate.key;
+  return net::Server::start(options, [](const net::Request&) {
+    return net::StreamedBody{
+        kBodySize, [](const net::Request&) { return std::make_unique<net::testing::HashingSink>(); }};
+  });
+}
+
+// MiB a second.
+double rate_of(uint64_t bytes, const std::function<void()>& work) {
+  const auto start = Clock::now();
+  work();
+  return static_cast<double>(bytes) / kMiB / seconds_since(start);
+}
+
+struct Child {
+  pid_t id = -1;
+  int output = -1;  // what it prints
+};
+
+// This program with other options.
+Child start_self(const std::vector<std::string>& options) {
+  std::vector<std::string> words = {"/proc/self/exe"};
+  words.insert(words.end(), options.begin(), options.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe: no descriptors left");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  Child child;
+  child.output = ends[0];
+  const int failed = posix_spawn(&child.id, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  if (failed != 0) throw std::runtime_error("a child process could not be started");
+  return child;
+}
+
+std::string read_line(const Child& child) {
+  std::string line;
+  for (char c; read(child.output, &c, 1) == 1 && c != '\n';) line += c;
+  if (line.empty()) throw std::runtime_error("a child process ended without a word");
+  return line;
+}
+
+void end(const Child& child) {
+  kill(child.id, SIGTERM);
+  waitpid(child.id, nullptr, 0);
+  close(child.output);
+}
+
+double resident_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void measure_upload(const Options& options, Report& report) {
+  const net::testing::Directory folder;
+  const auto certificate = net::testing::make_certificate(folder);
+  const auto server = must(sink(certificate));
+  Bytes body(kBodySize);
+  for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+  must(write_file(folder / "body", body));
+  const Digest digest = sha256(body);
+  net::ClientOptions client_options;
+  client_options.server = must(net::parse_url("https://127.0.0.1:" + std::to_string(server->port())));
+  client_options.ca_file = certificate.certificate;
+  const auto client = must(net::Client::open(client_options));
+  net::Upload upload;
+  upload.target = "/";
+  upload.file = folder / "body";
+  upload.length = kBodySize;
+  std::vector<double> uploads, hashes, processor;
+  for (int i = 0; i < options.repeats; ++i) {
+    const auto start = Clock::now();
+    const double before = processor_seconds();
+    uint64_t bytes = 0;
+    for (; bytes == 0 || seconds_since(start) < options.seconds / 2; bytes += kBodySize) {
+      const auto answer = must(client->upload(upload));
+      if (std::string(answer.body.begin(), answer.body.end()) != digest.hex())
+        throw std::runtime_error("the upload arrived as something else");
+    }
+    uploads.push_back(static_cast<double>(bytes) / kMiB / seconds_since(start));
+    processor.push_back((processor_seconds() - before) * 1e3 * kBodySize / static_cast<double>(bytes));
+    hashes.push_back(rate_of(kBodySize, [&] { sha256(body); }));
+  }
+  report.add({"upload", "upload of 100 MiB over TLS, hashed as it comes", "MiB/s", uploads, 250});
+  report.add({"upload", "  processor time of it, server and client", "ms", processor});
+  report.add({.measure = "upload",
+              .name = "SHA-256 of the same bytes in memory",
+              .unit = "MiB/s",
+              .runs = hashes,
+              .peer = true});
+}
+
+int be_idle_clients(uint16_t port, const std::filesystem::path& certificate, int clients) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);  // not to stay when the host ends by an error
+  net::ClientOptions options;
+  options.server = must(net::parse_url("https://127.0.0.1:" + std::to_string(port)));
+  options.ca_file = certificate;
+  std::vector<std::unique_ptr<net::Client>> connected;
+  for (int i = 0; i < clients; ++i) {
+    connected.push_back(must(net::Client::open(options)));
+    must(connected.back()->get("/v1/project"));
+  }
+  fmt::print("connected\n");
+  std::fflush(stdout);
+  for (;;) pause();
+}
+
+// Prints its resident memory without and with the clients, in MiB.
+int serve_idle_clients(int clients) {
+  const net::testing::Directory folder;
+  const auto certificate = net::testing::make_certificate(folder);
+  const role::Workshop workshop;
+  net::ServerOptions options;
+  options.tls_certificate = certificate.certificate;
+  options.tls_key = certificate.key;
+  options.limits.idle_time = kLongIdle;
+  const auto host = roomy_host(workshop, {}, options);
+  const double before = resident_mib();
+  const Child child =
+      start_self({"--be-idle", std::to_string(clients), "--port", std::to_string(host->port()),
+                  "--certificate", certificate.certificate.string()});
+  read_line(child);
+  const double after = resident_mib();
+  const uint64_t open = host->counters().open_connections;
+  end(child);
+  if (open < static_cast<uint64_t>(clients)) throw std::runtime_error("clients were sent away");
+  fmt::print("{} {}\n", before, after);
+  return 0;
+}
+
+void measure_idle(const Options& options, Report& report) {
+  for (const int clients : {0, 1000, 5000}) {
+    std::vector<double> runs;
+    for (int i = 0; i < options.repeats; ++i) {
+      const Child server = start_self({"--serve-idle", std::to_string(std::max(clients, 1))});
+      const std::string line = read_line(server);
+      waitpid(server.id, nullptr, 0);
+      close(server.output);
+      runs.push_back(std::stod(clients == 0 ? line : line.substr(line.find(' '))));
+    }
+    Figure figure{"idle", fmt::format("resident memory with {} idle TLS clients", clients), "MiB", runs};
+    if (clients == 5000) figure.at_most = 512;
+    report.add(std::move(figure));
+  }
+}
+
+}  // namespace cairn::bench
