@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/descriptor.h"
+#include "base/file_group.h"
 
 namespace cairn {
 namespace {
@@ -44,10 +45,12 @@ Result<std::filesystem::path> create_temporary(const std::filesystem::path& path
   }
 }
 
-Status write_synced(Descriptor& fd, BytesView bytes, const std::filesystem::path& path) {
+enum class Wait : uint8_t { for_disk, no };
+
+Status write_and_close(Descriptor& fd, BytesView bytes, const std::filesystem::path& path, Wait wait) {
   CAIRN_CHECK(write_all(fd.get(), bytes, path));
-  if (::fsync(fd.get()) != 0 || fd.close() != 0) return system_error(path, "write");
-  return {};
+  if (wait == Wait::for_disk && ::fsync(fd.get()) != 0) return system_error(path, "write");
+  return fd.close() == 0 ? Status() : Status(system_error(path, "write"));
 }
 
 Status write_through(const std::filesystem::path& path, BytesView bytes) {
@@ -56,7 +59,8 @@ Status write_through(const std::filesystem::path& path, BytesView bytes) {
   return write_all(fd.get(), bytes, path);
 }
 
-Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t mode) {
+Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t mode,
+                    Wait wait = Wait::for_disk) {
   std::error_code error;
   const auto kind = std::filesystem::status(name, error).type();
   if (kind == std::filesystem::file_type::directory) return Error{name.string() + ": is a folder"};
@@ -66,13 +70,13 @@ Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t m
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   Descriptor file;
   CAIRN_TRY(const std::filesystem::path temporary, create_temporary(path, mode, file));
-  Status status = write_synced(file, bytes, path);
+  Status status = write_and_close(file, bytes, path, wait);
   if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = system_error(path, "replace");
   if (!status) {
     ::unlink(temporary.c_str());
     return status;
   }
-  return sync_directory(folder);
+  return wait == Wait::for_disk ? sync_directory(folder) : Status();
 }
 
 }  // namespace
@@ -103,6 +107,10 @@ Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size) {
 
 Status write_file(const std::filesystem::path& path, BytesView bytes) {
   return replace_file(path, bytes, 0644);
+}
+
+Status write_file_unsynced(const std::filesystem::path& path, BytesView bytes) {
+  return replace_file(path, bytes, 0644, Wait::no);
 }
 
 Status write_private_file(const std::filesystem::path& path, BytesView bytes) {

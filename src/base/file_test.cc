@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/blob_store.h"
+#include "base/file_group.h"
 
 namespace cairn {
 namespace {
@@ -121,6 +122,36 @@ TEST_F(Files, ThreadsMayPutTheSameBlobAtOnce) {
     for (std::thread& thread : threads) thread.join();
   }
   EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(Files, SeveralFilesAreSyncedTogether) {
+  std::vector<std::filesystem::path> paths;
+  ASSERT_TRUE(sync_files(directory_, paths));
+  for (const std::string name : {"a", "b", "c", "d"}) {
+    paths.push_back(directory_ / name);
+    ASSERT_TRUE(write_file_unsynced(paths.back(), as_bytes(name)));
+    ASSERT_TRUE(sync_files(directory_, paths));
+    EXPECT_EQ(*read_file(paths.back(), 1), to_bytes(name));
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 4);  // no temporaries
+}
+
+TEST_F(Files, WhatCannotBeSyncedIsNamed) {
+  const std::vector<std::filesystem::path> paths = {directory_ / "missing"};
+  const Status status = sync_files(directory_, paths);
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, testing::HasSubstr("missing: cannot sync"));
+}
+
+TEST_F(Files, ABlobThatAPowerCutLeftIncompleteIsWrittenAgain) {
+  BlobStore store(directory_);
+  const Bytes bytes = {4, 5, 6};
+  const Digest digest = *store.put(bytes);
+  for (const Bytes& left : {Bytes{}, Bytes{4, 5}, Bytes{0, 0, 0}, Bytes{4, 5, 6, 7}}) {
+    ASSERT_TRUE(write_file(store.path(digest), left));
+    ASSERT_TRUE(store.put(bytes));
+    EXPECT_EQ(*store.get(digest, 10), bytes);
+  }
 }
 
 TEST_F(Files, ADamagedBlobIsRefused) {
