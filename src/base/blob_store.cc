@@ -1,6 +1,7 @@
 #include "base/blob_store.h"
 
 #include "base/file.h"
+#include "base/file_group.h"
 
 namespace cairn {
 
@@ -11,9 +12,13 @@ std::filesystem::path BlobStore::path(const Digest& digest) const {
 
 Result<Digest> BlobStore::put(BytesView bytes) {
   const Digest digest = sha256(bytes);
-  // What a power cut left there may be incomplete (base/file_group.h): the name alone proves nothing.
-  if (has(digest) && get(digest, bytes.size())) return digest;
   const std::filesystem::path file = path(digest);
+  // What a power cut left there may be incomplete, and what a kill left not yet on disk
+  // (base/file_group.h): the name alone proves nothing.
+  if (has(digest) && get(digest, bytes.size())) {
+    CAIRN_CHECK(sync_files(directory_, {&file, 1}));
+    return digest;
+  }
   CAIRN_CHECK(make_directory(file.parent_path()));
   CAIRN_CHECK(write_file(file, bytes));
   return digest;

@@ -66,6 +66,10 @@ Status check_consistency(const Digest& project, const Submission& submission,
   if (opened->gradient != digest) return Error{"opening: gradient: is not the digest of the gradient"};
   if (sealed->unit != file.unit) return Error{"seal: unit: is not the gradient's"};
   if (sealed->round != file.round) return Error{"seal: round: is not the gradient's"};
+  if (submission.joined) CAIRN_CHECK(check_signature(*submission.joined));
+  if (submission.named) CAIRN_CHECK(check_signature(*submission.named));
+  CAIRN_CHECK(check_signature(submission.sealed));
+  CAIRN_CHECK(check_signature(submission.opened));
   if (opened->seal != sealed->seal ||
       sealed->seal != ledger::entry_seal(project, author, sealed->round, sealed->unit, digest)) {
     return Error{"seal: does not commit this author to this gradient"};
@@ -85,7 +89,7 @@ Status check_name(const Submission& submission) {
 }
 
 Project::Change statements_of(const Project& project, const Submission& submission) {
-  Project::Change change;
+  Project::Change change{.signatures_checked = true};  // by check_submission()
   if (!project.state().user_of(submission.sealed.author)) {
     if (submission.joined) change.statements.push_back(*submission.joined);
     if (submission.named) {
@@ -114,7 +118,7 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken) {
   CAIRN_CHECK(the_open_round(project));
   CAIRN_TRY(Leases leases, stored_leases(project, request.now));
-  CAIRN_TRY(taken, choose_lease(project.state(), done_units(project.state()), leases, request));
+  CAIRN_TRY(taken, choose_lease(project.state(), project.done_units(), leases, request));
   if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
   leases.push_back(taken);
   return leases_change(leases);
@@ -175,7 +179,7 @@ Result<Project::Change> entry_change(Project& project, const CheckedSubmission& 
   CAIRN_CHECK(check_gradient(project, checked.gradient, round));
   CAIRN_TRY(const Leases leases, stored_leases(project, now));
   CAIRN_CHECK(check_lease(project.state(), leases, checked.gradient.unit, checked.submission.sealed.author));
-  CAIRN_CHECK(project.check_statement(checked.submission.opened));  // enters the log when the round closes
+  CAIRN_CHECK(project.check_place(checked.submission.opened));  // enters the log when the round closes
   return statements_of(project, checked.submission);
 }
 

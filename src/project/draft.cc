@@ -68,6 +68,7 @@ Project::Change Draft::take() {
   for (auto& [key, opening] : openings_) {
     if (!opening.stored) change_.staged.push_back({key, std::move(opening.statement)});
   }
+  change_.signatures_checked = true;  // by add()
   return std::move(change_);
 }
 

@@ -42,7 +42,7 @@ struct UnitView {
 
 class Choice {
  public:
-  Choice(const State& state, const std::set<UnitId>& done, const Leases& leases, const LeaseRequest& request)
+  Choice(const State& state, const DoneUnits& done, const Leases& leases, const LeaseRequest& request)
       : state_(state),
         done_(done),
         leases_(leases),
@@ -70,7 +70,12 @@ class Choice {
     return !has_entry(state_, round_, lease.unit, person(state_, lease.holder));
   }
 
-  bool mine(const Lease& lease) const { return person(state_, lease.holder) == who_ && open(lease); }
+  // Of a thousand leases few are of the user's, so keys are looked up only where they may be of one person.
+  bool mine(const Lease& lease) const {
+    const bool other_key = lease.holder != request_.user;
+    if (other_key && (!user_ || person(state_, lease.holder) != who_)) return false;
+    return open(lease);
+  }
 
   const Lease* held_lease() const {
     const auto held = std::ranges::find_if(
@@ -149,7 +154,7 @@ class Choice {
 
   // Units leave in the order of the permutation; so what lapsed or was returned goes next.
   UnitId free_unit() const {
-    UnitId unit = 0;
+    UnitId unit = done_.first_left;
     while (done_.contains(unit) || !is_free(unit)) ++unit;
     return unit;
   }
@@ -189,7 +194,7 @@ class Choice {
   }
 
   const State& state_;
-  const std::set<UnitId>& done_;
+  const DoneUnits& done_;
   const Leases& leases_;
   const LeaseRequest& request_;
   trust::Round round_;
@@ -242,19 +247,26 @@ Leases current_leases(const State& state, Leases leases, int64_t now) {
   return leases;
 }
 
-std::set<UnitId> done_units(const State& state) {
-  std::set<UnitId> done;
+DoneUnits done_units(const State& state) {
+  DoneUnits done;
   for (trust::Round round = 0; round < state.next_round(); ++round) {
     const trust::RoundRecord& record = state.rounds()[round];
     if (!record.closed || record.rolled_back) continue;
     for (const auto& [unit, entries] : record.units) {
-      if (state.chosen(round, unit)) done.insert(unit);
+      if (state.chosen(round, unit)) done.units.insert(unit);
     }
   }
+  while (done.units.contains(done.first_left)) ++done.first_left;
   return done;
 }
 
-Result<Lease> choose_lease(const State& state, const std::set<UnitId>& done, const Leases& leases,
+// What is said while a round is open: its own entries are not averaged yet.
+bool leaves_done_units(const ledger::Body& body) {
+  return std::holds_alternative<ledger::Joined>(body) || std::holds_alternative<ledger::NameChosen>(body) ||
+         std::holds_alternative<ledger::EntrySealed>(body);
+}
+
+Result<Lease> choose_lease(const State& state, const DoneUnits& done, const Leases& leases,
                            const LeaseRequest& request) {
   return Choice(state, done, leases, request).run();
 }

@@ -35,7 +35,15 @@ Result<Leases> decode_leases(BytesView bytes);
 Leases current_leases(const trust::State& state, Leases leases, int64_t now);
 
 // Units of which an entry is averaged. They change only with closed rounds, verdicts and rollbacks.
-std::set<trust::UnitId> done_units(const trust::State& state);
+struct DoneUnits {
+  std::set<trust::UnitId> units;
+  trust::UnitId first_left = 0;  // all before it are done
+  bool contains(trust::UnitId unit) const { return unit < first_left || units.contains(unit); }
+  bool operator==(const DoneUnits&) const = default;
+};
+DoneUnits done_units(const trust::State& state);
+// Whether done_units() are the same after such an event as before it.
+bool leaves_done_units(const ledger::Body& body);
 
 struct LeaseRequest {
   PublicKey user;
@@ -47,8 +55,8 @@ struct LeaseRequest {
 // The lease that answers a request: the one that the user holds in that slot, or a new one, which the caller
 // adds to `leases`. Preconditions: a round is open, `leases` are current, `done` is done_units() of the
 // state. The rule: docs/internals/trust.md. Refusals say what to do.
-Result<Lease> choose_lease(const trust::State& state, const std::set<trust::UnitId>& done,
-                           const Leases& leases, const LeaseRequest& request);
+Result<Lease> choose_lease(const trust::State& state, const DoneUnits& done, const Leases& leases,
+                           const LeaseRequest& request);
 
 // Whether the user may send an entry for a unit of the open round: it is leased to them, or nobody else's.
 Status check_lease(const trust::State& state, const Leases& leases, trust::UnitId unit,

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "trust/chronicle.h"
+#include "trust/random_history.h"
 
 namespace cairn::project {
 namespace {
@@ -96,11 +96,35 @@ TEST_F(LeaseTest, AUnitIsDoneWhenAnEntryOfItIsAveraged) {
   log.send_lie(2, hers);
   EXPECT_EQ(unit("ben"), 2u);
   log.close_round();
-  EXPECT_EQ(done_units(log.state), (std::set<UnitId>{0, 1}));
+  EXPECT_EQ(done_units(log.state).units, (std::set<UnitId>{0, 1}));
   log.judge_claim(log.claim(1, 2, log.truth_of(2)));
-  EXPECT_EQ(done_units(log.state), (std::set<UnitId>{0}));
+  EXPECT_EQ(done_units(log.state).units, (std::set<UnitId>{0}));
+  EXPECT_EQ(done_units(log.state).first_left, 1u);
   log.open_round();
   EXPECT_EQ(unit("ben"), 1u) << "handed out again";
+}
+
+// What a project relies on when it keeps them from one lease to the next.
+TEST(DoneUnits, StayTheSameAfterEventsThatLeaveThem) {
+  size_t left = 0, changed = 0;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    trust::RandomHistory history(seed, {});
+    history.grow(400);
+    trust::State state;
+    DoneUnits before = done_units(state);
+    for (const ledger::Event& event : history.events()) {
+      ASSERT_TRUE(state.apply(event));
+      DoneUnits after = done_units(state);
+      if (leaves_done_units(event.statement.body)) {
+        ++left;
+        ASSERT_EQ(after, before) << ledger::kind_name(event.statement.body);
+      }
+      changed += after == before ? 0 : 1;
+      before = std::move(after);
+    }
+  }
+  EXPECT_GT(left, 1000u);
+  EXPECT_GT(changed, 50u);
 }
 
 TEST_F(LeaseTest, OnlyEstablishedUsersHoldSeveral) {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "average/snapshot.h"
+#include "base/file.h"
+#include "base/file_group.h"
 #include "exact/backend.h"
 #include "ledger/sqlite_store.h"
 
@@ -72,24 +74,33 @@ Status Project::load() {
   return {};
 }
 
+Status check_signature(const ledger::Statement& statement) {
+  if (ledger::signature_valid(statement)) return {};
+  return Error{std::string(ledger::kind_name(statement.body)) + ": signature: does not fit the statement"};
+}
+
 Status Project::check_statement(const ledger::Statement& statement) const {
+  CAIRN_CHECK(check_place(statement));
+  return check_signature(statement);
+}
+
+Status Project::check_place(const ledger::Statement& statement) const {
   const std::string kind(ledger::kind_name(statement.body));
   const bool founds = std::holds_alternative<ledger::Genesis>(statement.body);
   if (!founds && statement.project != id()) return Error{kind + ": project: was signed for another project"};
-  if (!ledger::signature_valid(statement)) return Error{kind + ": signature: does not fit the statement"};
   CAIRN_TRY(const ledger::LogHead then, store_->head_at(statement.seen.size));
   if (then != statement.seen) return Error{kind + ": seen: its author saw another log than this one"};
   return {};
 }
 
 // All of them or none.
-Result<std::vector<ledger::Event>> Project::apply(const std::vector<ledger::Statement>& statements) {
+Result<std::vector<ledger::Event>> Project::apply(const Change& change) {
   std::optional<trust::State> before;  // a single statement that is refused changes nothing by itself
-  if (statements.size() > 1) before = state_;
+  if (change.statements.size() > 1) before = state_;
   std::vector<ledger::Event> added;
-  for (const ledger::Statement& statement : statements) {
+  for (const ledger::Statement& statement : change.statements) {
     ledger::Event event{std::max(environment_->now(), state_.time()), statement};
-    Status status = check_statement(statement);
+    Status status = change.signatures_checked ? check_place(statement) : check_statement(statement);
     if (status) status = state_.apply(event);
     if (!status) {
       if (before) state_ = *std::move(before);
@@ -144,19 +155,37 @@ Project::Batch::~Batch() {
   auto before = trust::fold(events);
   CAIRN_ASSERT(before.ok());  // they were applied before
   project_->state_ = *std::move(before);
+  project_->done_units_.reset();
 }
 
+// On disk once the batch is committed.
 Status Project::Batch::put_blobs(const std::vector<Bytes>& blobs) {
+  const BlobStore& store = project_->blobs_;
   for (const Bytes& bytes : blobs) {
-    const bool had = project_->blobs_.has(sha256(bytes));
-    CAIRN_TRY(const Digest digest, project_->blobs_.put(bytes));
-    if (!had) new_blobs_.push_back(digest);
+    const Digest digest = sha256(bytes);
+    if (std::ranges::find(new_blobs_, digest) != new_blobs_.end()) continue;
+    const std::filesystem::path file = store.path(digest);
+    if (store.has(digest) && store.get(digest, bytes.size())) {
+      // Whoever wrote it may have been killed before it was on disk.
+      CAIRN_CHECK(sync_files(project_->directory_, {&file, 1}));
+      continue;
+    }
+    CAIRN_CHECK(make_directory(file.parent_path()));
+    CAIRN_CHECK(write_file_unsynced(file, bytes));
+    new_blobs_.push_back(digest);
   }
   return {};
 }
 
+// Before the events that speak of them.
+Status Project::Batch::sync_blobs() {
+  std::vector<std::filesystem::path> files;
+  for (const Digest& digest : new_blobs_) files.push_back(project_->blobs_.path(digest));
+  return sync_files(project_->directory_, files);
+}
+
 Result<uint64_t> Project::Batch::add(const Change& change) {
-  CAIRN_TRY(const std::vector<ledger::Event> added, project_->apply(change.statements));
+  CAIRN_TRY(const std::vector<ledger::Event> added, project_->apply(change));
   auto& events = project_->events_;
   const uint64_t index = events.size();
   events.insert(events.end(), added.begin(), added.end());
@@ -169,6 +198,7 @@ Result<uint64_t> Project::Batch::add(const Change& change) {
 
 Status Project::Batch::commit() {
   CAIRN_ASSERT(!broken_);
+  CAIRN_CHECK(sync_blobs());
   CAIRN_CHECK(transaction_.commit());
   project_ = nullptr;
   return {};
@@ -205,6 +235,14 @@ Status Project::follow(uint64_t first, std::span<const ledger::Event> events) {
 
 Result<uint64_t> Project::add(const SigningKey& author, ledger::Body body) {
   return commit([&]() -> Result<Change> { return Change{.statements = {sign(author, std::move(body))}}; });
+}
+
+const DoneUnits& Project::done_units() {
+  const auto same = [](const ledger::Event& event) { return leaves_done_units(event.statement.body); };
+  const auto since = std::span(events_).subspan(done_units_ ? done_units_events_ : 0);
+  if (!done_units_ || !std::ranges::all_of(since, same)) done_units_ = project::done_units(state_);
+  done_units_events_ = events_.size();
+  return *done_units_;
 }
 
 ledger::Statement Project::sign(const SigningKey& key, ledger::Body body) const {

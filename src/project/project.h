@@ -21,6 +21,7 @@
 #include "ledger/keyring.h"
 #include "ledger/store.h"
 #include "model/graph.h"
+#include "project/leases.h"
 #include "project/names.h"
 #include "trust/state.h"
 #include "work/recipe.h"
@@ -62,6 +63,9 @@ class Project {
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
   std::optional<trust::UserId> user_named(std::string_view name) const;
 
+  // done_units() of the state, made again only after an event that may change them.
+  const DoneUnits& done_units();
+
   // The parameters that a round opened with.
   Result<std::vector<float>> parameters(trust::Round round) const;
 
@@ -72,6 +76,7 @@ class Project {
     std::vector<std::string> unstaged = {};  // keys
     std::vector<ledger::Item> meta = {};     // values beside the log
     std::vector<Bytes> blobs = {};           // that the statements speak of
+    bool signatures_checked = false;         // of all statements, before and perhaps by another thread
   };
   // Takes the log's lock, catches up with other processes, and calls `make` with the project as it is then.
   // Checks every statement (project, signature, the log that its author saw, the rules) and writes durably.
@@ -92,6 +97,8 @@ class Project {
   // Whether a statement may enter this log as far as its bytes tell: project, signature, the log that its
   // author saw.
   Status check_statement(const ledger::Statement& statement) const;
+  // The same but for its signature, which check_signature() looks at on any thread.
+  Status check_place(const ledger::Statement& statement) const;
   // A statement by `key` about the log as it is now.
   ledger::Statement sign(const SigningKey& key, ledger::Body body) const;
 
@@ -101,7 +108,7 @@ class Project {
   Status load();
   Status catch_up();
   Result<std::span<const ledger::Event>> unknown(uint64_t first, std::span<const ledger::Event> events) const;
-  Result<std::vector<ledger::Event>> apply(const std::vector<ledger::Statement>& statements);
+  Result<std::vector<ledger::Event>> apply(const Change& change);
   Status write(ledger::Transaction& transaction, const Change& change,
                const std::vector<ledger::Event>& events);
 
@@ -112,6 +119,8 @@ class Project {
   std::unique_ptr<ledger::Store> store_;
   std::vector<ledger::Event> events_;
   trust::State state_;
+  std::optional<DoneUnits> done_units_;  // as of `done_units_events_` events
+  size_t done_units_events_ = 0;
   work::Recipe recipe_;
   model::Graph graph_;
   std::unique_ptr<data::DataSet> data_;
@@ -136,6 +145,7 @@ class [[nodiscard]] Project::Batch {
   friend class Project;
   Batch(Project* project, ledger::Transaction transaction);
   Status put_blobs(const std::vector<Bytes>& blobs);
+  Status sync_blobs();
 
   Project* project_;  // null once committed, or moved from
   ledger::Transaction transaction_;
@@ -143,6 +153,8 @@ class [[nodiscard]] Project::Batch {
   bool broken_ = false;
   std::vector<Digest> new_blobs_;  // taken back unless what speaks of them is committed
 };
+
+Status check_signature(const ledger::Statement& statement);
 
 // The key of that name in this project.
 Result<SigningKey> load_key(const KeyRing& keys, const Project& project, std::string_view name);
