@@ -315,6 +315,21 @@ TEST_P(Clients, AnUploadGoesOnFromAnOffset) {
   EXPECT_EQ(sha256(collected_), sha256(content_));
 }
 
+// The loop that reads a body took the answer of a write under way for a refusal, and ended the body there.
+TEST_P(Clients, AWriteUnderWayDoesNotCutAnUploadShort) {
+  Upload upload;
+  upload.target = "/collect";
+  upload.file = directory_ / "content";
+  upload.length = content_.size();
+  const auto client = this->client();
+  for (int i = 0; i < 20; ++i) {
+    collected_.clear();
+    ASSERT_TRUE(client->upload(upload));
+    ASSERT_EQ(collected_.size(), content_.size());
+    ASSERT_EQ(sha256(collected_), sha256(content_));
+  }
+}
+
 TEST_P(Clients, AnUploadStopsAtARefusal) {
   Upload upload;
   upload.target = "/collect?full=1";

@@ -34,7 +34,8 @@ struct Connection::Mailbox {
 struct Connection::Upload {
   std::unique_ptr<BodySink> sink;
   std::optional<Response> refusal;
-  Bytes pieces[2];  // one is filled while the sink looks at the other
+  std::optional<Response> written;  // what the latest write() said; the pool's while one is under way
+  Bytes pieces[2];                  // one is filled while the sink looks at the other
 };
 
 Connection::Connection(std::shared_ptr<Loop> loop, std::shared_ptr<ServerState> state, tcp::socket socket,
@@ -273,15 +274,17 @@ awaitable<bool> Connection::stream_into(const RequestHead& head, std::shared_ptr
     piece.resize(std::min<uint64_t>(kPiece, remaining));
     came = co_await read_body(piece);
     co_await finished(pending);
+    upload->refusal = std::move(upload->written);  // until now the pool's
     if (!came || upload->refusal) break;
     remaining -= piece.size();
     pending = start_on_pool([upload, &piece] {
       // Stays where write() throws.
-      upload->refusal = Response::error(500, "the body could not be taken; this is a fault of the server");
-      upload->refusal = upload->sink->write(piece);
+      upload->written = Response::error(500, "the body could not be taken; this is a fault of the server");
+      upload->written = upload->sink->write(piece);
     });
   }
   co_await finished(pending);
+  if (!upload->refusal) upload->refusal = std::move(upload->written);
   if (upload->refusal) {
     Response refusal = std::move(*upload->refusal);
     co_return co_await refuse(&head, std::move(refusal));
