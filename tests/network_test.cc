@@ -72,6 +72,16 @@ class Network : public testing::Test {
     return connected;
   }
 
+  // What examples/client.py, which shares no code with the program, says of the host.
+  std::string ask_in_python(const std::string& words) const {
+    const std::string command =
+        "/usr/bin/python3 '" CAIRN_SOURCE_DIR "/examples/client.py' " + url_ + " " + words;
+    const std::string answer = work_.file("python.out").string();
+    EXPECT_EQ(std::system((command + " > '" + answer + "' 2>&1").c_str()), 0);
+    const auto bytes = read_file(answer, 1 << 20);
+    return bytes ? std::string(bytes->begin(), bytes->end()) : "";
+  }
+
   Outcome stop(const std::string& name, pid_t process) {
     ::kill(process, SIGINT);
     return work_.finish(name, process);
@@ -95,6 +105,10 @@ TEST_F(Network, StrangersJoinAuditAndVerify) {
   }
   EXPECT_THAT(work_.must({"audit", url_, "--name", "ben", "--probes", "1"}), HasSubstr("by ada: match"));
   EXPECT_THAT(work_.must({"verify", url_}), HasSubstr("ok: "));
+  if (std::filesystem::exists("/usr/bin/python3")) {
+    EXPECT_THAT(ask_in_python("leaderboard"), HasSubstr("ada"));
+    EXPECT_THAT(ask_in_python("log"), HasSubstr("entry sealed"));
+  }
   EXPECT_THAT(work_.must({"mirror", url_, "copy", "--once"}), HasSubstr("verified"));
   const json original = json::parse(work_.must({"verify", url_, "--json"}));
   const json copy = json::parse(work_.must({"verify", "copy", "--json"}));

@@ -11,7 +11,6 @@ RESOURCES = {
     ("get", "/tile/{level}/{index}"),
     ("get", "/tile/entries/{index}"),
     ("get", "/v1/project"),
-    ("get", "/v1/status"),
     ("get", "/v1/leaderboard"),
     ("get", "/v1/log"),
     ("get", "/v1/blobs/{digest}"),
@@ -20,8 +19,6 @@ RESOURCES = {
     ("post", "/v1/leases"),
     ("post", "/v1/leases/return"),
     ("post", "/v1/statements"),
-    ("head", "/v1/uploads/{digest}"),
-    ("put", "/v1/uploads/{digest}"),
     ("post", "/v1/entries"),
 }
 

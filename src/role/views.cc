@@ -1,5 +1,7 @@
 #include "role/views.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -55,8 +57,7 @@ std::string project_json(const Project& project) {
                {"parameters", model::parameter_count(project.graph())},
                {"unit_images", project.recipe().unit_images()},
                {"training_images", project.data().count(data::Split::train)},
-               {"events", project.head().size},
-               {"root", project.head().root.hex()},
+               {"head", {{"size", project.head().size}, {"root", project.head().root.hex()}}},
                {"users", state.users().size()},
                {"paused", state.paused()}};
   json["round"] = round ? Json(*round) : Json(nullptr);
@@ -73,9 +74,9 @@ std::string leaderboard_json(const Project& project) {
                      {"reputation", trust::to_decimal(line.reputation)},
                      {"accepted", line.accepted},
                      {"revoked", line.revoked},
-                     {"weight", line.share}});
+                     {"weight", fmt::format("{:.4f}", line.share)}});
   }
-  return Json{{"project", project.id().hex()}, {"users", lines}}.dump() + "\n";
+  return lines.dump() + "\n";
 }
 
 Result<std::string> training_log_json(const Project& project, trust::EntryId from, uint32_t count) {
@@ -89,7 +90,7 @@ Result<std::string> training_log_json(const Project& project, trust::EntryId fro
                      {"reputation", line.reputation}});
     return {};
   }));
-  return Json{{"entries", lines}}.dump() + "\n";
+  return lines.dump() + "\n";
 }
 
 }  // namespace cairn::role
