@@ -11,10 +11,9 @@ constexpr int64_t kShortestPause = 500, kLongestPause = 60'000;  // milliseconds
 
 }  // namespace
 
-bool Contributor::tell(ContributorNews news) {
+void Contributor::tell(ContributorNews news) {
   news.accepted = accepted_;
   if (on_news) on_news(news);
-  return true;
 }
 
 Status Contributor::run() {
@@ -56,6 +55,7 @@ void Contributor::give_back(trust::UnitId unit) {
 
 Result<Contributor::Step> Contributor::one_unit(project::Trainer& trainer) {
   if (auto synced = replica_.sync(); !synced) return wait_out(synced.error());
+  CAIRN_CHECK(check_promises());
   const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
   if (!lease) {
     // Between two rounds no unit is out; that passes like a busy server.
@@ -78,6 +78,28 @@ Result<Contributor::Step> Contributor::one_unit(project::Trainer& trainer) {
   return hand_in(*gradient);
 }
 
+// "Accepted" is believed only with the coordinator's signature under the sealed entry.
+Status Contributor::keep(const std::vector<ledger::Receipt>& receipts, const ledger::Statement& sealed) {
+  const project::Project& project = replica_.project();
+  if (receipts.empty()) return Error{"the coordinator: accepted an entry without a receipt"};
+  const Status checked =
+      ledger::check_receipt(receipts.back(), project.id(), project.state().coordinator(), sealed);
+  if (!checked) return checked.error().within("the coordinator");
+  promises_.insert(promises_.end(), receipts.begin(), receipts.end());
+  return {};
+}
+
+Status Contributor::check_promises() {
+  const uint64_t size = replica_.project().head().size;
+  for (const ledger::Receipt& receipt : promises_) {
+    if (receipt.index >= size) continue;
+    if (Status honoured = replica_.check_receipt(receipt); !honoured)
+      return honoured.error().within("the coordinator");
+  }
+  std::erase_if(promises_, [size](const ledger::Receipt& receipt) { return receipt.index < size; });
+  return {};
+}
+
 Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradient) {
   CAIRN_TRY(const project::Submission submission,
             project::make_submission(replica_.project(), key_, options_.name, gradient));
@@ -85,6 +107,7 @@ Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradien
   for (;;) {
     const auto receipts = remote_.submit(bytes);
     if (receipts) {
+      CAIRN_CHECK(keep(*receipts, submission.sealed));
       ++accepted_;
       failures_ = 0;
       tell({.kind = ContributorNews::Kind::accepted,

@@ -1,7 +1,7 @@
 // Who computes: takes a unit, computes its gradient, hands it in, and goes on until told to stop.
 //
 // One thread at a time; the observer is called on it. Failures of the network are waited out with growing
-// pauses; everything else ends the work.
+// pauses; everything else ends the work, a receipt that is none or that the log does not honour above all.
 #pragma once
 
 #include <functional>
@@ -56,8 +56,10 @@ class Contributor {
   UnitRequest request(UnitRequest::Kind kind, trust::UnitId unit) const;
   void give_back(trust::UnitId unit);
   Result<Step> hand_in(const work::GradientFile& gradient);
+  Status keep(const std::vector<ledger::Receipt>& receipts, const ledger::Statement& sealed);
+  Status check_promises();
   Result<Step> wait_out(const net::Failure& failure);
-  bool tell(ContributorNews news);
+  void tell(ContributorNews news);
 
   Remote& remote_;
   Replica& replica_;
@@ -65,7 +67,8 @@ class Contributor {
   ContributorOptions options_;
   Environment& environment_;
   uint64_t accepted_ = 0;
-  int failures_ = 0;  // in a row
+  int failures_ = 0;                       // in a row
+  std::vector<ledger::Receipt> promises_;  // that the copy of the log does not reach yet
 };
 
 }  // namespace cairn::role

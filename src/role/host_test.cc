@@ -151,6 +151,55 @@ TEST(Host, ThePolicyClosesRoundsWhereItSaysWhen) {
   EXPECT_EQ(ada.replica->project().state().rounds().size(), 2u);
 }
 
+// Passes everything on, but the last receipt of an answer has another signature.
+class ForgedReceipts : public net::Client {
+ public:
+  explicit ForgedReceipts(std::unique_ptr<net::Client> real) : real_(std::move(real)) {}
+
+  net::Outcome<net::ClientResponse> request(net::Method method, const std::string& target,
+                                            const net::Headers& headers, BytesView body,
+                                            uint64_t limit) override {
+    auto response = real_->request(method, target, headers, body, limit);
+    if (response && target == "/v1/entries") {
+      std::string text(response->body.begin(), response->body.end());
+      char& digit = text[text.find("\"}]}") - 1];
+      digit = digit == '0' ? '1' : '0';
+      response->body.assign(text.begin(), text.end());
+    }
+    return response;
+  }
+  net::Outcome<void> download(const net::Download& download) override { return real_->download(download); }
+  net::Outcome<net::ClientResponse> upload(const net::Upload& upload) override {
+    return real_->upload(upload);
+  }
+  net::Outcome<void> events(const std::string& target, const std::optional<std::string>& last_id,
+                            const std::function<bool(const net::ReceivedEvent&)>& callback) override {
+    return real_->events(target, last_id, callback);
+  }
+  void cancel() override { real_->cancel(); }
+  void reset() override { real_->reset(); }
+  const net::Url& server() const override { return real_->server(); }
+
+ private:
+  std::unique_ptr<net::Client> real_;
+};
+
+TEST(Host, AnAcceptanceWithoutTheCoordinatorsSignatureIsNotBelieved) {
+  const Workshop workshop;
+  const auto host = workshop.host();
+  Person ada(workshop, *host, "ada");
+  net::ClientOptions options;
+  options.server = must(net::parse_url("http://127.0.0.1:" + std::to_string(host->port())));
+  options.proxy = "";
+  Remote forged(std::make_unique<ForgedReceipts>(must(net::Client::open(options))));
+  Contributor contributor(forged, *ada.replica, *ada.key, {"ada", {}, 1}, system_environment());
+  const Status status = contributor.run();
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("not signed by the project's coordinator"), std::string::npos)
+      << status.error().message;
+  EXPECT_EQ(contributor.accepted(), 0u);
+}
+
 // -- Coordinators that are not honest
 
 class Misbehaviour : public testing::Test {

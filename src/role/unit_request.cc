@@ -17,7 +17,6 @@ Bytes unsigned_bytes(const UnitRequest& request) {
   writer.raw(request.author.bytes);
   writer.u32(request.slot);
   writer.u32(request.unit);
-  writer.u64(request.join_work);
   return writer.take();
 }
 
@@ -57,7 +56,6 @@ Result<UnitRequest> decode_request(BytesView bytes) {
   request.author.bytes = reader.array<32>("author");
   request.slot = reader.u32("slot");
   request.unit = reader.u32("unit");
-  request.join_work = reader.u64("join_work");
   request.signature.bytes = reader.array<64>("signature");
   if (request.slot >= project::kMaxSlots)
     reader.fail("slot", "is not below " + std::to_string(project::kMaxSlots));

@@ -24,9 +24,8 @@ struct UnitRequest {
   Digest project;
   int64_t time = 0;  // Unix milliseconds by the author's clock
   PublicKey author;
-  uint32_t slot = 0;       // which of the author's leases: below project::kMaxSlots
-  uint32_t unit = 0;       // what is given back
-  uint64_t join_work = 0;  // of an author who has not joined yet (ledger/join_work.h)
+  uint32_t slot = 0;  // which of the author's leases: below project::kMaxSlots
+  uint32_t unit = 0;  // what is given back
   Signature signature;
   bool operator==(const UnitRequest&) const = default;
 };
