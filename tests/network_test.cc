@@ -6,29 +6,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 
 #include "base/environment.h"
 #include "base/file.h"
-#include "program.h"
+#include "commands.h"
 
 namespace cairn::tests {
 namespace {
 
-using nlohmann::json;
 using testing::HasSubstr;
-
-constexpr const char* kRecipe = R"([training]
-batch = 8
-local_steps = 2
-[trust]
-exam_entries = 1
-max_steps_per_round = 100
-[evaluation]
-sample = 32
-)";
 
 // A port that was free a moment ago: a host that is killed comes back to the same one.
 uint16_t free_port() {
@@ -43,12 +31,10 @@ uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-class Network : public testing::Test {
+class Network : public Commands {
  protected:
   void SetUp() override {
-    write_idx_data(work_.file("data"), 160, 40);
-    work_.write("recipe.toml", kRecipe);
-    work_.must({"new", "study", "--model", "mlp", "--data", "data", "--recipe", "recipe.toml"});
+    Commands::SetUp();
     port_ = free_port();
     url_ = "http://127.0.0.1:" + std::to_string(port_);
   }
@@ -91,7 +77,6 @@ class Network : public testing::Test {
     return {"join", url_, "--name", name, "--threads", "1"};
   }
 
-  Workshop work_;
   uint16_t port_ = 0;
   std::string url_;
 };
@@ -110,11 +95,11 @@ TEST_F(Network, StrangersJoinAuditAndVerify) {
     EXPECT_THAT(ask_in_python("log"), HasSubstr("entry sealed"));
   }
   EXPECT_THAT(work_.must({"mirror", url_, "copy", "--once"}), HasSubstr("verified"));
-  const json original = json::parse(work_.must({"verify", url_, "--json"}));
-  const json copy = json::parse(work_.must({"verify", "copy", "--json"}));
+  const json original = ask({"verify", url_});
+  const json copy = ask({"verify", "copy"});
   EXPECT_EQ(copy["log_root"], original["log_root"]);
   EXPECT_EQ(stop("host", host).code, 0);
-  EXPECT_EQ(json::parse(work_.must({"verify", "study", "--json"}))["log_root"], original["log_root"]);
+  EXPECT_EQ(ask({"verify", "study"})["log_root"], original["log_root"]);
 }
 
 TEST_F(Network, AHostThatIsNotThereIsOneSentence) {
@@ -137,15 +122,14 @@ TEST_F(Network, WhatWasAcknowledgedSurvivesKillsOfTheHost) {
   for (const std::string& name : names) clients[name] = work_.start(name, join(name));
   // Who cannot reach a host to begin with is told so; who has begun waits for it to come back.
   const auto everybody_began = [&] {
-    return json::parse(work_.must({"status", "study", "--json"})).value("users", json::array()).size() ==
-           names.size();
+    return ask({"status", "study"}).value("users", json::array()).size() == names.size();
   };
   for (int tries = 0; tries < 600 && !everybody_began(); ++tries) ::usleep(100'000);
   for (int i = 0; i < kills(); ++i) {
     ::usleep(static_cast<useconds_t>(50'000 + system_environment().random_word() % 1'500'000));
     ::kill(host, SIGKILL);
     work_.finish("host", host);
-    EXPECT_EQ(json::parse(work_.must({"verify", "study", "--json"}))["verify"], "ok");
+    EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
     host = start_host();
   }
   // Each goes on by itself after the last kill: then they are asked to stop.
@@ -164,7 +148,7 @@ TEST_F(Network, WhatWasAcknowledgedSurvivesKillsOfTheHost) {
   EXPECT_GE(acknowledged.size(), names.size());
   work_.must({"close", "study"});  // opens what is sealed, so that the log shows it
   std::set<std::pair<std::string, std::string>> kept;
-  for (const json& entry : json::parse(work_.must({"log", "study", "--json"}))) {
+  for (const json& entry : ask({"log", "study"})) {
     kept.emplace(std::to_string(entry["round"].get<int>()), std::to_string(entry["unit"].get<int>()));
   }
   for (const auto& entry : acknowledged) {

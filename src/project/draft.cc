@@ -98,12 +98,29 @@ Result<std::optional<std::string>> place_to_wait(const Project& project, const t
   return std::optional<std::string>();
 }
 
+// An entry's seal without its gradient would fill a unit with nothing, and an opening before its time would
+// keep everybody else's entries out of the round.
+Status check_may_be_said(const ledger::Statement& statement) {
+  const auto has_its_own_way = []<class Kind>(const Kind&) {
+    using namespace ledger;
+    return std::is_same_v<Kind, Genesis> || std::is_same_v<Kind, Joined> ||
+           std::is_same_v<Kind, NameChosen> || std::is_same_v<Kind, EntrySealed> ||
+           std::is_same_v<Kind, EntryOpened> || std::is_same_v<Kind, RoundOpened> ||
+           std::is_same_v<Kind, RoundClosed> || std::is_same_v<Kind, MismatchFound> ||
+           std::is_same_v<Kind, VerdictReached>;
+  };
+  if (!std::visit(has_its_own_way, statement.body)) return {};
+  return Error{std::string(ledger::kind_name(statement.body)) +
+               ": is not said by itself; entries are submitted, and rounds are the coordinator's"};
+}
+
 }  // namespace
 
 Result<Project::Change> statements_change(Project& project,
                                           const std::vector<ledger::Statement>& statements) {
   CAIRN_TRY(Draft draft, Draft::begin(project));
   for (const ledger::Statement& statement : statements) {
+    CAIRN_CHECK(check_may_be_said(statement));
     CAIRN_TRY(const std::optional<std::string> place, place_to_wait(project, draft.state(), statement));
     if (!place) {
       CAIRN_CHECK(draft.add(statement));

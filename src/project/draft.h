@@ -55,7 +55,8 @@ class Draft {
 };
 
 // Statements that came from elsewhere, each of which enters the log, or is put aside if it opens a claim or a
-// vote. Refused as a whole where one of them is not what its author may say.
+// vote. Refused as a whole where one of them is not what its author may say, or is of a kind that has a way
+// of its own into the log: entries come with their gradient, and rounds are the coordinator's.
 Result<Project::Change> statements_change(Project& project, const std::vector<ledger::Statement>& statements);
 
 }  // namespace cairn::project

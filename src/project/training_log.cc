@@ -40,15 +40,20 @@ std::string escaped(const std::string& name) {
 
 }  // namespace
 
+Result<LogLine> log_line(const Project& project, const trust::LiveEntry& entry, bool inline_gradients) {
+  LogLine line{
+      .entry = entry, .images = {}, .gradient = {}, .reputation = trust::to_decimal(entry.reputation)};
+  CAIRN_TRY(line.images, image_names(project, entry.unit));
+  if (inline_gradients) {
+    CAIRN_TRY(line.gradient, numbers(project, entry.gradient));
+  }
+  return line;
+}
+
 Status visit_log(const Project& project, bool inline_gradients,
                  const std::function<Status(const LogLine&)>& visit) {
   for (const trust::LiveEntry& entry : project.state().live_entries()) {
-    LogLine line{
-        .entry = entry, .images = {}, .gradient = {}, .reputation = trust::to_decimal(entry.reputation)};
-    CAIRN_TRY(line.images, image_names(project, entry.unit));
-    if (inline_gradients) {
-      CAIRN_TRY(line.gradient, numbers(project, entry.gradient));
-    }
+    CAIRN_TRY(const LogLine line, log_line(project, entry, inline_gradients));
     CAIRN_CHECK(visit(line));
   }
   return {};

@@ -14,6 +14,9 @@ struct LogLine {
   std::string reputation;       // "0.134"
 };
 
+// The line of one live entry, with its numbers if asked for.
+Result<LogLine> log_line(const Project& project, const trust::LiveEntry& entry, bool inline_gradients);
+
 // Calls `visit` for each live entry in order, until it returns an error. Gradients are read from their blobs
 // only where asked for.
 Status visit_log(const Project& project, bool inline_gradients,

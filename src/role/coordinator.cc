@@ -259,8 +259,8 @@ void Coordinator::say(std::vector<ledger::Statement> statements,
   if (!enqueue(std::move(write))) answer(kBusy);
 }
 
-void Coordinator::look(std::function<void(const Project&)> look) {
-  enqueue(std::move(look));
+bool Coordinator::look(std::function<void(const Project&)> look) {
+  return enqueue(std::move(look));
 }
 
 }  // namespace cairn::role

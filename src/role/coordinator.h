@@ -66,8 +66,8 @@ class Coordinator {
   // Statements of whatever kind their authors may make: a claim, a vote, a name. Openings of claims and votes
   // are put aside until their time comes; there is a receipt for each of the others.
   void say(std::vector<ledger::Statement> statements, Answer<std::vector<ledger::Receipt>> answer);
-  // Looks at the project between batches.
-  void look(std::function<void(const project::Project&)> look);
+  // Looks at the project between batches. False: too much is waiting, and nobody will look.
+  bool look(std::function<void(const project::Project&)> look);
 
   // -- What never changes
   const Digest& project_id() const { return id_; }

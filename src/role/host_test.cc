@@ -97,6 +97,22 @@ TEST(Host, RequestsOfOthersAndOfOtherTimesAreRefused) {
   EXPECT_EQ(ada.remote->take_unit(sign_request(*ada.key, foreign)).error().status, 403);
 }
 
+// A seal by itself would fill units and close rounds with nothing, an opening before its time would shut
+// everybody else out of the round.
+TEST(Host, SealsAndOpeningsComeWithTheirGradientOnly) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 9});
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  const RemoteLease lease = must(ada.remote->take_unit(sign_request(*ada.key, ada.request())));
+  const auto file = must(ada.trainer().gradient(lease.round, lease.unit, {}));
+  const auto submission = must(project::make_submission(ada.replica->project(), *ada.key, "ada", file));
+  EXPECT_EQ(ada.remote->say({*submission.joined, submission.sealed}).error().status, 409);
+  EXPECT_EQ(ada.remote->say({*submission.joined}).error().status, 409);
+  must(ada.remote->submit(project::encode(submission)));
+  EXPECT_EQ(ada.remote->say({submission.opened}).error().status, 409);
+  EXPECT_TRUE(ben.contribute(1).ok());  // the round still takes entries
+}
+
 TEST(Host, AUnitThatIsGivenBackGoesToTheNext) {
   const Workshop workshop;
   const auto host = workshop.host();

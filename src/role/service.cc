@@ -62,9 +62,10 @@ Result<uint32_t> number(const Request& request, std::string_view name, uint32_t 
 // A GET that is answered from the project between two batches of the sequencer.
 Route from_project(Coordinator& coordinator, std::function<Response(const Project&, const Request&)> answer) {
   return WholeBody{0, [&coordinator, answer](const Request& request, const Reply& reply) {
-                     coordinator.look([request, reply, answer](const Project& project) {
+                     const bool waits = coordinator.look([request, reply, answer](const Project& project) {
                        reply(answer(project, request));
                      });
+                     if (!waits) reply(Response::try_later(503, "too much is waiting; try again later", 1));
                    }};
 }
 
@@ -146,8 +147,10 @@ Route Service::get(const Request& head) {
     });
   }
   if (path == "/v1/leaderboard") {
-    return from_project(coordinator_, [](const Project& project, const Request&) {
-      return Response::json(200, leaderboard_json(project));
+    return from_project(coordinator_, [this](const Project& project, const Request&) {
+      if (leaderboard_.first != project.head().size)
+        leaderboard_ = {project.head().size, leaderboard_json(project)};
+      return Response::json(200, leaderboard_.second);
     });
   }
   if (path == "/v1/log") {

@@ -11,7 +11,7 @@
 
 namespace cairn::role {
 
-inline constexpr uint32_t kMaxLogLines = 1000;  // of one answer
+inline constexpr uint32_t kMaxLogLines = 100;  // of one answer
 inline constexpr std::string_view kNewsChannel = "news";
 
 class Service {
@@ -37,6 +37,8 @@ class Service {
   Environment& environment_;
   BlobStore blobs_;
   data::ShardStore shards_;
+  // Of a log of so many events. The sequencer's alone.
+  std::pair<uint64_t, std::string> leaderboard_;
 };
 
 }  // namespace cairn::role

@@ -81,15 +81,16 @@ std::string leaderboard_json(const Project& project) {
 
 Result<std::string> training_log_json(const Project& project, trust::EntryId from, uint32_t count) {
   Json lines = Json::array();
-  CAIRN_CHECK(project::visit_log(project, false, [&](const project::LogLine& line) -> Status {
-    if (line.entry.id < from || lines.size() >= count) return {};
-    lines.push_back({{"entry", line.entry.id},
+  for (const trust::LiveEntry& entry : project.state().live_entries()) {
+    if (entry.id < from) continue;
+    if (lines.size() >= count) break;
+    CAIRN_TRY(const project::LogLine line, project::log_line(project, entry, false));
+    lines.push_back({{"entry", entry.id},
                      {"image", line.images},
-                     {"gradient", line.entry.gradient.hex()},
-                     {"userid", line.entry.user},
+                     {"gradient", entry.gradient.hex()},
+                     {"userid", entry.user},
                      {"reputation", line.reputation}});
-    return {};
-  }));
+  }
   return lines.dump() + "\n";
 }
 
