@@ -39,13 +39,13 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_appeal(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "appeal", "Appeal against a verdict, with what recomputing gives here",
-                              "cairn appeal study --claim 2 --user mallory");
+void add_appeal(Command app, const Shared& shared) {
+  Command command = add_command(app, "appeal", "Appeal against a verdict, with what recomputing gives here",
+                                "cairn appeal study --claim 2 --user mallory");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--claim", options->claim, "The claim whose verdict is wrong")->required();
-  command->add_option("--user", options->user, "Who appeals")->required();
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--claim", options->claim, "The claim whose verdict is wrong").required();
+  command.add_option("--user", options->user, "Who appeals").required();
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -97,18 +97,18 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_audit(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "audit", "Recompute entries of a hosted project and claim what is false",
-                              "cairn audit https://example.org --name ada --fraction 0.05");
+void add_audit(Command app, const Shared& shared) {
+  Command command = add_command(app, "audit", "Recompute entries of a hosted project and claim what is false",
+                                "cairn audit https://example.org --name ada --fraction 0.05");
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->remote);
-  command->add_option("--name", options->name, "Who claims")->capture_default_str();
-  auto* entry = command->add_option("--entry", options->entry, "This entry alone");
-  command->add_option("--probes", options->probes, "So many entries, then stop (default: go on)")
-      ->excludes(entry);
-  command->add_option("--fraction", options->fraction, "Share of all entries to recompute while going on")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--name", options->name, "Who claims").show_default();
+  const Option entry = command.add_option("--entry", options->entry, "This entry alone");
+  command.add_option("--probes", options->probes, "So many entries, then stop (default: go on)")
+      .excludes(entry);
+  command.add_option("--fraction", options->fraction, "Share of all entries to recompute while going on")
+      .show_default()
+      .range(0.0, 1.0);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

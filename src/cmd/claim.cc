@@ -73,18 +73,17 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_claim(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "claim", "Claim that an entry is false; it is recomputed here first",
-                              "cairn claim study --image train-00017 --user ada");
+void add_claim(Command app, const Shared& shared) {
+  Command command = add_command(app, "claim", "Claim that an entry is false; it is recomputed here first",
+                                "cairn claim study --image train-00017 --user ada");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  auto* what = command->add_option_group("which entry");
-  what->add_option("--entry", options->entry, "By its number");
-  what->add_option("--image", options->image, "By the name of an image in it");
-  what->require_option(1);
-  command->add_option("--round", options->round, "With --image: the round of the entry");
-  command->add_option("--user", options->user, "Who claims")->required();
-  command->add_option("--digest", options->digest, "Claim with a digest that was computed elsewhere");
+  command.add_option("DIR", options->directory, "The project").required();
+  const Command what = command.add_choice("which entry");
+  what.add_option("--entry", options->entry, "By its number");
+  what.add_option("--image", options->image, "By the name of an image in it");
+  command.add_option("--round", options->round, "With --image: the round of the entry");
+  command.add_option("--user", options->user, "Who claims").required();
+  command.add_option("--digest", options->digest, "Claim with a digest that was computed elsewhere");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

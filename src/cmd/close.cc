@@ -33,12 +33,12 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_close(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_close(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "close", "Close the round and open the next with the new average (coordinator)",
                   "cairn close study");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
+  command.add_option("DIR", options->directory, "The project").required();
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -153,29 +153,26 @@ Result<PublicKey> public_key(const Shared& shared, const project::Project& proje
                ring.directory().string()};
 }
 
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,
-                      const std::string& example) {
-  CLI::App* command = app.add_subcommand(name, summary);
-  command->footer("Also --isa, --threads, --keys and --json: see `cairn --help`.\n\nExample:\n  " + example);
-  command->fallthrough();
-  return command;
+Command add_command(Command app, const std::string& name, const std::string& summary,
+                    const std::string& example) {
+  return app.add_command(
+      name, summary,
+      "Also --isa, --threads, --keys and --json: see `cairn --help`.\n\nExample:\n  " + example);
 }
 
-CLI::App* add_group(CLI::App& app, const std::string& name, const std::string& summary) {
-  CLI::App* group = app.add_subcommand(name, summary);
-  group->footer("Each has --help with an example: cairn " + name + " COMMAND --help");
-  group->fallthrough();
-  group->require_subcommand(1);
+Command add_group(Command app, const std::string& name, const std::string& summary) {
+  const Command group =
+      app.add_command(name, summary, "Each has --help with an example: cairn " + name + " COMMAND --help");
+  group.require_command();
   return group;
 }
 
-void set_action(CLI::App* command, Action action) {
-  command->callback([action = std::move(action)] {
+void set_action(Command command, Action action) {
+  command.set_action([action = std::move(action)] {
     catch_interrupts();
     const Result<int> result = action();
     if (!result) fmt::print(stderr, "cairn: {}\n", printable(result.error().message));
-    const int code = result ? *result : kFailed;
-    if (code != kDone) throw CLI::RuntimeError(code);
+    return result ? *result : kFailed;
   });
 }
 

@@ -3,7 +3,6 @@
 // Exit codes: 0 done, 1 refused or failed (one sentence on stderr), 2 wrong usage.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -13,6 +12,7 @@
 
 #include "base/progress.h"
 #include "base/result.h"
+#include "cmd/command_line.h"
 #include "exact/backend.h"
 #include "project/project.h"
 #include "project/trainer.h"
@@ -49,35 +49,35 @@ Result<PublicKey> public_key(const Shared& shared, const project::Project& proje
 using Action = std::function<Result<int>()>;
 
 // One function for each subcommand: adds it to `app`. `shared` outlives the app.
-void add_new(CLI::App& app, const Shared& shared);
-void add_user(CLI::App& app, const Shared& shared);
-void add_key(CLI::App& app, const Shared& shared);
-void add_unit(CLI::App& app, const Shared& shared);
-void add_gradient(CLI::App& app, const Shared& shared);
-void add_submit(CLI::App& app, const Shared& shared);
-void add_close(CLI::App& app, const Shared& shared);
-void add_probe(CLI::App& app, const Shared& shared);
-void add_claim(CLI::App& app, const Shared& shared);
-void add_judge(CLI::App& app, const Shared& shared);
-void add_appeal(CLI::App& app, const Shared& shared);
-void add_root(CLI::App& app, const Shared& shared);
-void add_log(CLI::App& app, const Shared& shared);
-void add_status(CLI::App& app, const Shared& shared);
-void add_verify(CLI::App& app, const Shared& shared);
-void add_eval(CLI::App& app, const Shared& shared);
-void add_export(CLI::App& app, const Shared& shared);
-void add_host(CLI::App& app, const Shared& shared);
-void add_join(CLI::App& app, const Shared& shared);
-void add_audit(CLI::App& app, const Shared& shared);
-void add_mirror(CLI::App& app, const Shared& shared);
-void add_selftest(CLI::App& app, const Shared& shared);
+void add_new(Command app, const Shared& shared);
+void add_user(Command app, const Shared& shared);
+void add_key(Command app, const Shared& shared);
+void add_unit(Command app, const Shared& shared);
+void add_gradient(Command app, const Shared& shared);
+void add_submit(Command app, const Shared& shared);
+void add_close(Command app, const Shared& shared);
+void add_probe(Command app, const Shared& shared);
+void add_claim(Command app, const Shared& shared);
+void add_judge(Command app, const Shared& shared);
+void add_appeal(Command app, const Shared& shared);
+void add_root(Command app, const Shared& shared);
+void add_log(Command app, const Shared& shared);
+void add_status(Command app, const Shared& shared);
+void add_verify(Command app, const Shared& shared);
+void add_eval(Command app, const Shared& shared);
+void add_export(Command app, const Shared& shared);
+void add_host(Command app, const Shared& shared);
+void add_join(Command app, const Shared& shared);
+void add_audit(Command app, const Shared& shared);
+void add_mirror(Command app, const Shared& shared);
+void add_selftest(Command app, const Shared& shared);
 
 // Adds a subcommand with its help and example; `action` runs after parsing.
-CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& summary,
-                      const std::string& example);
+Command add_command(Command app, const std::string& name, const std::string& summary,
+                    const std::string& example);
 // A command of commands: `cairn NAME SUBCOMMAND`, each of which is added to what this returns.
-CLI::App* add_group(CLI::App& app, const std::string& name, const std::string& summary);
-void set_action(CLI::App* command, Action action);
+Command add_group(Command app, const std::string& name, const std::string& summary);
+void set_action(Command command, Action action);
 
 // A command of a group, about the project DIR; Options has `directory`. The command has room for more
 // options.
@@ -87,10 +87,10 @@ struct Verb {
   Result<int> (*run)(const Shared&, const Options&);
 };
 template <class Options>
-CLI::App* add_verb(CLI::App& group, const Shared& shared, const Verb<Options>& verb,
-                   const std::shared_ptr<Options>& options) {
-  CLI::App* command = add_command(group, verb.name, verb.summary, verb.example);
-  command->add_option("DIR", options->directory, "The project")->required();
+Command add_verb(Command group, const Shared& shared, const Verb<Options>& verb,
+                 const std::shared_ptr<Options>& options) {
+  Command command = add_command(group, verb.name, verb.summary, verb.example);
+  command.add_option("DIR", options->directory, "The project").required();
   set_action(command, [&shared, options, run = verb.run] { return run(shared, *options); });
   return command;
 }

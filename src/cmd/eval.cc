@@ -69,14 +69,15 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_eval(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "eval", "Test the model on the held-out images; says who stated the same",
-                              "cairn eval study --user ada");
+void add_eval(Command app, const Shared& shared) {
+  Command command =
+      add_command(app, "eval", "Test the model on the held-out images; says who stated the same",
+                  "cairn eval study --user ada");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--round", options->round,
-                      "The model that this round opened with (default: the newest)");
-  command->add_option("--user", options->user, "Who signs the result and puts it in the log");
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--round", options->round,
+                     "The model that this round opened with (default: the newest)");
+  command.add_option("--user", options->user, "Who signs the result and puts it in the log");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -32,12 +32,12 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_export(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "export", "Write the newest model as ONNX, for inference",
-                              "cairn export study -o model.onnx");
+void add_export(Command app, const Shared& shared) {
+  Command command = add_command(app, "export", "Write the newest model as ONNX, for inference",
+                                "cairn export study -o model.onnx");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("-o,--output", options->file, "File to write (-: standard output)")->required();
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("-o,--output", options->file, "File to write (-: standard output)").required();
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

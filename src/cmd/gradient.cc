@@ -52,18 +52,18 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_gradient(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "gradient", "Compute the gradient of a unit and sign it",
-                              "cairn gradient study --unit 3 --user ada -o ada.gradient");
+void add_gradient(Command app, const Shared& shared) {
+  Command command = add_command(app, "gradient", "Compute the gradient of a unit and sign it",
+                                "cairn gradient study --unit 3 --user ada -o ada.gradient");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--unit", options->unit, "Which unit; `cairn unit` gives one")->required();
-  command->add_option("--user", options->user, "Who computes")->required();
-  command->add_option("-o,--output", options->file, "File to write, for `cairn submit` (-: standard output)")
-      ->required();
-  auto* dump = command->add_option(
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--unit", options->unit, "Which unit; `cairn unit` gives one").required();
+  command.add_option("--user", options->user, "Who computes").required();
+  command.add_option("-o,--output", options->file, "File to write, for `cairn submit` (-: standard output)")
+      .required();
+  const Option dump = command.add_option(
       "--dump", options->dump, "Also write batch, labels, parameters and float gradients as NumPy's .npz");
-  command->add_flag("--all", options->all, "With --dump: every forward tensor too")->needs(dump);
+  command.add_flag("--all", options->all, "With --dump: every forward tensor too").needs(dump);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

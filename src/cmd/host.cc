@@ -106,30 +106,31 @@ Result<int> run(const Shared& shared, Options options) {
 
 }  // namespace
 
-void add_host(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "host", "Host a project: hand out units, take gradients, close rounds",
-                              "cairn host study --listen 0.0.0.0:8420 --tls-cert cert.pem --tls-key key.pem");
+void add_host(Command app, const Shared& shared) {
+  Command command =
+      add_command(app, "host", "Host a project: hand out units, take gradients, close rounds",
+                  "cairn host study --listen 0.0.0.0:8420 --tls-cert cert.pem --tls-key key.pem");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--listen", options->listen, "Address and port")->capture_default_str();
-  auto* certificate =
-      command->add_option("--tls-cert", options->certificate, "Certificate with its chain, PEM");
-  auto* key = command->add_option("--tls-key", options->key, "The certificate's private key, PEM");
-  certificate->needs(key);
-  key->needs(certificate);
-  command->add_option(
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--listen", options->listen, "Address and port").show_default();
+  const Option certificate =
+      command.add_option("--tls-cert", options->certificate, "Certificate with its chain, PEM");
+  const Option key = command.add_option("--tls-key", options->key, "The certificate's private key, PEM");
+  certificate.needs(key);
+  key.needs(certificate);
+  command.add_option(
       "--trusted-proxy", options->trusted_proxies,
       "Address of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated");
   command
-      ->add_option("--quorum", options->rule.quorum,
-                   "Entries that close a round, where the policy leaves that to the maintainer")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
+      .add_option("--quorum", options->rule.quorum,
+                  "Entries that close a round, where the policy leaves that to the maintainer")
+      .show_default()
+      .range(1, 1'000'000);
   command
-      ->add_option("--minutes", options->minutes,
-                   "The longest that a round with an entry stays open, likewise")
-      ->capture_default_str()
-      ->check(CLI::Range(0.01, 100'000.0));
+      .add_option("--minutes", options->minutes,
+                  "The longest that a round with an entry stays open, likewise")
+      .show_default()
+      .range(0.01, 100'000.0);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -113,13 +113,13 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_join(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "join", "Compute for a hosted project: all it takes to help",
-                              "cairn join https://example.org --name ada");
+void add_join(Command app, const Shared& shared) {
+  Command command = add_command(app, "join", "Compute for a hosted project: all it takes to help",
+                                "cairn join https://example.org --name ada");
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->remote);
-  command->add_option("--name", options->name, "Who you are in this project")->capture_default_str();
-  command->add_option("--units", options->units, "Stop after so many accepted units (default: when told to)");
+  command.add_option("--name", options->name, "Who you are in this project").show_default();
+  command.add_option("--units", options->units, "Stop after so many accepted units (default: when told to)");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

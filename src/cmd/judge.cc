@@ -135,14 +135,13 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_judge(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_judge(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "judge", "Decide the open claims by recomputing (judge)", "cairn judge study");
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->place, "DIR|URL");
-  command->add_option("--key", options->key, "Name of the judge's key in the key ring")
-      ->capture_default_str();
-  command->add_flag("--once", options->once, "Of a hosted project: decide what is open and stop");
+  command.add_option("--key", options->key, "Name of the judge's key in the key ring").show_default();
+  command.add_flag("--once", options->once, "Of a hosted project: decide what is open and stop");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

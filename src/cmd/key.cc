@@ -101,25 +101,24 @@ Result<int> rename(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_key(CLI::App& app, const Shared& shared) {
-  CLI::App& group = *add_group(app, "key", "Your keys: other devices, rotation, your name, roles");
+void add_key(Command app, const Shared& shared) {
+  const Command group = add_group(app, "key", "Your keys: other devices, rotation, your name, roles");
   auto options = std::make_shared<Options>();
-  const auto needs_user = [&](CLI::App* command) {
-    command->add_option("--user", options->user, "Whose account, by the main key in the key ring")
-        ->required();
+  const auto needs_user = [&](Command command) {
+    command.add_option("--user", options->user, "Whose account, by the main key in the key ring").required();
   };
-  const auto needs_key = [&](CLI::App* command) {
-    command->add_option("KEY", options->key, "Public key: 64 hexadecimal digits, or a name in the key ring")
-        ->required();
+  const auto needs_key = [&](Command command) {
+    command.add_option("KEY", options->key, "Public key: 64 hexadecimal digits, or a name in the key ring")
+        .required();
   };
   add_verb(group, shared,
            {"list", "The keys in your key ring and what they are in the log", "cairn key list study", list},
            options);
-  auto* command = add_verb(
+  Command command = add_verb(
       group, shared,
       {"new", "Make a key for a device, a judge or a coordinator", "cairn key new study laptop", make},
       options);
-  command->add_option("NAME", options->name, "What the key ring calls it")->required();
+  command.add_option("NAME", options->name, "What the key ring calls it").required();
   command = add_verb(group, shared,
                      {"add-device", "Let another device of yours sign for you",
                       "cairn key add-device study laptop --user ada", add_device},
@@ -140,7 +139,7 @@ void add_key(CLI::App& app, const Shared& shared) {
                      {"rename", "Change the name under which others see you",
                       "cairn key rename study countess --user ada", rename},
                      options);
-  command->add_option("NAME", options->name, "The new name")->required();
+  command.add_option("NAME", options->name, "The new name").required();
   needs_user(command);
 }
 

@@ -54,16 +54,13 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_log(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "log", "Print the training log: image, gradient, userid, reputation",
-                              "cairn log study --format json");
+void add_log(Command app, const Shared& shared) {
+  Command command = add_command(app, "log", "Print the training log: image, gradient, userid, reputation",
+                                "cairn log study --format json");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--format", options->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  command->add_flag("--inline", options->inline_gradients,
-                    "Print a gradient's numbers instead of its digest");
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--format", options->format, "text or json").one_of({"text", "json"}).show_default();
+  command.add_flag("--inline", options->inline_gradients, "Print a gradient's numbers instead of its digest");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -50,14 +50,14 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_mirror(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_mirror(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "mirror", "Follow a hosted project into a directory of your own, verifying",
                   "cairn mirror https://example.org study-mirror");
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->remote);
-  command->add_option("DIR", options->directory, "Where the copy lies")->required();
-  command->add_flag("--once", options->once, "Catch up and stop");
+  command.add_option("DIR", options->directory, "Where the copy lies").required();
+  command.add_flag("--once", options->once, "Catch up and stop");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -43,17 +43,14 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_new(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "new", "Make a project: model, data, recipe, an empty log",
-                              "cairn new study --model lenet --data fashion-mnist");
+void add_new(Command app, const Shared& shared) {
+  Command command = add_command(app, "new", "Make a project: model, data, recipe, an empty log",
+                                "cairn new study --model lenet --data fashion-mnist");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "Folder to make")->required();
-  command->add_option("--model", options->model, "mlp, lenet, resnet8, or an ONNX file")
-      ->capture_default_str();
-  command->add_option("--data", options->data, "fashion-mnist, or a folder of IDX files")
-      ->capture_default_str();
-  command->add_option("--recipe", options->recipe,
-                      "TOML file (default: a commented one is written into DIR)");
+  command.add_option("DIR", options->directory, "Folder to make").required();
+  command.add_option("--model", options->model, "mlp, lenet, resnet8, or an ONNX file").show_default();
+  command.add_option("--data", options->data, "fashion-mnist, or a folder of IDX files").show_default();
+  command.add_option("--recipe", options->recipe, "TOML file (default: a commented one is written into DIR)");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -60,15 +60,15 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_probe(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "probe", "Recompute somebody's gradient: match or mismatch",
-                              "cairn probe study --entry 12");
+void add_probe(Command app, const Shared& shared) {
+  Command command = add_command(app, "probe", "Recompute somebody's gradient: match or mismatch",
+                                "cairn probe study --entry 12");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--entry", options->entry, "Which entry (default: drawn by the rule of probing)");
-  command->add_option("--user", options->user, "Who probes: their own entries are not drawn");
-  command->add_option("--draw", options->draw,
-                      "Seed of the draw, so that it can be repeated (default: unpredictable)");
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--entry", options->entry, "Which entry (default: drawn by the rule of probing)");
+  command.add_option("--user", options->user, "Who probes: their own entries are not drawn");
+  command.add_option("--draw", options->draw,
+                     "Seed of the draw, so that it can be repeated (default: unpredictable)");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

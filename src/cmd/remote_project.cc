@@ -23,13 +23,12 @@ Result<std::filesystem::path> default_cache() {
 
 }  // namespace
 
-void add_remote_options(CLI::App* command, RemoteOptions& options, const std::string& place) {
-  command->add_option(place, options.url, "The project, such as https://example.org")->required();
-  command->add_option(
+void add_remote_options(Command command, RemoteOptions& options, const std::string& place) {
+  command.add_option(place, options.url, "The project, such as https://example.org").required();
+  command.add_option(
       "--cache", options.cache,
       "Folder for copies of hosted projects (default: cairn/projects in the XDG cache directory)");
-  command->add_option("--ca", options.ca_file,
-                      "PEM file of the authorities to trust (default: the system's)");
+  command.add_option("--ca", options.ca_file, "PEM file of the authorities to trust (default: the system's)");
 }
 
 bool is_url(const std::string& text) {

@@ -14,7 +14,7 @@ struct RemoteOptions {
 };
 
 // Adds URL, --cache and --ca to the subcommand. Those that also take a directory say so in `place`.
-void add_remote_options(CLI::App* command, RemoteOptions& options, const std::string& place = "URL");
+void add_remote_options(Command command, RemoteOptions& options, const std::string& place = "URL");
 
 bool is_url(const std::string& text);
 

@@ -183,14 +183,14 @@ Result<int> move_coordinator(const Shared& shared, const Options& options) {
 
 // -- The command line
 
-void add_people(CLI::App& group, const Shared& shared, const std::shared_ptr<Options>& options) {
-  auto* command = add_verb(group, shared,
-                           {"endow", "Start a known person with a reputation, before their first entry",
-                            "cairn root endow study ada 0.25", endow},
-                           options);
-  command->add_option("USER", options->user, "Who, by name; `cairn user --join` puts them in the log")
-      ->required();
-  command->add_option("REPUTATION", options->reputation, "A decimal, such as 0.25")->required();
+void add_people(Command group, const Shared& shared, const std::shared_ptr<Options>& options) {
+  Command command = add_verb(group, shared,
+                             {"endow", "Start a known person with a reputation, before their first entry",
+                              "cairn root endow study ada 0.25", endow},
+                             options);
+  command.add_option("USER", options->user, "Who, by name; `cairn user --join` puts them in the log")
+      .required();
+  command.add_option("REPUTATION", options->reputation, "A decimal, such as 0.25").required();
   const Verb<Options> verbs[] = {
       {"add-judge", "Give a key a judge's vote", "cairn root add-judge study 5f0c…", add_judge},
       {"remove-judge", "Take it back", "cairn root remove-judge study judge", remove_judge},
@@ -198,19 +198,19 @@ void add_people(CLI::App& group, const Shared& shared, const std::shared_ptr<Opt
        "cairn root move-coordinator study 5f0c…", move_coordinator}};
   for (const auto& verb : verbs) {
     add_verb(group, shared, verb, options)
-        ->add_option("KEY", options->key, "Public key: 64 hexadecimal digits, or a name in the key ring")
-        ->required();
+        .add_option("KEY", options->key, "Public key: 64 hexadecimal digits, or a name in the key ring")
+        .required();
   }
 }
 
-void add_course(CLI::App& group, const Shared& shared, const std::shared_ptr<Options>& options) {
-  auto* command = add_verb(group, shared,
-                           {"settings", "Print the policy, or change it from a round on",
-                            "cairn root settings study policy.toml --from-round 12", settings},
-                           options);
-  command->add_option("FILE", options->recipe,
-                      "TOML with [trust] and [averaging]; what it does not name stays (default: print)");
-  command->add_option("--from-round", options->round, "The first round under it (default: the next)");
+void add_course(Command group, const Shared& shared, const std::shared_ptr<Options>& options) {
+  Command command = add_verb(group, shared,
+                             {"settings", "Print the policy, or change it from a round on",
+                              "cairn root settings study policy.toml --from-round 12", settings},
+                             options);
+  command.add_option("FILE", options->recipe,
+                     "TOML with [trust] and [averaging]; what it does not name stays (default: print)");
+  command.add_option("--from-round", options->round, "The first round under it (default: the next)");
   add_verb(group, shared, {"pause", "Take nothing but the root's word", "cairn root pause study", pause},
            options);
   add_verb(group, shared, {"resume", "Take entries again", "cairn root resume study", resume}, options);
@@ -218,20 +218,20 @@ void add_course(CLI::App& group, const Shared& shared, const std::shared_ptr<Opt
            {"rollback", "Average the entries of a round and all later ones no more",
             "cairn root rollback study --round 7", rollback},
            options)
-      ->add_option("--round", options->round, "The first round that no longer counts")
-      ->required();
+      .add_option("--round", options->round, "The first round that no longer counts")
+      .required();
   add_verb(
       group, shared,
       {"void", "Void a verdict, as if it had never been", "cairn root void study --claim 2", void_verdict},
       options)
-      ->add_option("--claim", options->claim, "The claim whose verdict falls")
-      ->required();
+      .add_option("--claim", options->claim, "The claim whose verdict falls")
+      .required();
 }
 
 }  // namespace
 
-void add_root(CLI::App& app, const Shared& shared) {
-  CLI::App& group = *add_group(app, "root", "What the holder of the root key decides");
+void add_root(Command app, const Shared& shared) {
+  const Command group = add_group(app, "root", "What the holder of the root key decides");
   auto options = std::make_shared<Options>();
   add_course(group, shared, options);
   add_people(group, shared, options);

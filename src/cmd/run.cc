@@ -24,11 +24,11 @@ constexpr const char* kExample =
     "  cairn submit study ada.gradient\n"
     "  cairn close study";
 
-void add_shared_options(CLI::App& app, Shared& shared) {
+void add_shared_options(Command app, Shared& shared) {
   app.add_option("--isa", shared.isa, "Instruction set: auto, list, or one that `--isa list` names")
-      ->capture_default_str();
+      .show_default();
   app.add_option("--threads", shared.threads, "Threads to compute with (0: one for each processor)")
-      ->check(CLI::Range(0, 1024));
+      .range(0, 1024);
   app.add_option("--keys", shared.keys,
                  "Folder of private keys (default: cairn/keys in the XDG data directory)");
   app.add_flag("--json", shared.json, "Answer in JSON, for programs");
@@ -42,22 +42,7 @@ int list_isas() {
   return kDone;
 }
 
-// One sentence, which names the command whose help explains it.
-std::string usage_error(const CLI::App* app, const CLI::Error& error) {
-  std::string name = "cairn";
-  while (!app->get_subcommands().empty()) {
-    app = app->get_subcommands().back();
-    name += " " + app->get_name();
-  }
-  return fmt::format("cairn: {}; see `{} --help`\n", printable(error.what()), name);
-}
-
-int parse_and_run(int argc, char** argv) {
-  CLI::App app(kAbout, "cairn");
-  Shared shared;
-  app.footer(kExample);
-  app.failure_message(usage_error);
-  app.set_version_flag("--version", CAIRN_VERSION);
+void add_everything(Command app, Shared& shared) {
   add_shared_options(app, shared);
   for (const auto add :
        {add_new,    add_user,  add_key,    add_unit,  add_gradient, add_submit,  add_close,  add_probe,
@@ -65,18 +50,16 @@ int parse_and_run(int argc, char** argv) {
         add_export, add_host,  add_join,   add_audit, add_mirror,   add_selftest}) {
     add(app, shared);
   }
-  app.parse_complete_callback([&] {
-    if (shared.isa == "list") throw CLI::RuntimeError(list_isas());
-    if (app.get_subcommands().empty()) throw CLI::RequiredError("A command");
-  });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::RuntimeError& end) {
-    return end.get_exit_code();
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
-  }
-  return kDone;
+}
+
+int parse_and_run(int argc, char** argv) {
+  Shared shared;
+  CommandLine line{"cairn", kAbout, kExample, CAIRN_VERSION, {}, {}, printable};
+  line.describe = [&shared](Command app) { add_everything(app, shared); };
+  line.ready = [&shared] {
+    return shared.isa == "list" ? std::pair(true, list_isas()) : std::pair(false, 0);
+  };
+  return line.run(argc, argv);
 }
 
 }  // namespace

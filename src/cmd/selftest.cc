@@ -32,8 +32,8 @@ Result<int> run(const Shared& shared) {
 
 }  // namespace
 
-void add_selftest(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_selftest(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "selftest", "Check that this machine computes the same bits as every other",
                   "cairn selftest --isa avx2");
   set_action(command, [&shared] { return run(shared); });

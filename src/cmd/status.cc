@@ -113,11 +113,11 @@ Result<int> run(const Shared& shared, const std::filesystem::path& directory) {
 
 }  // namespace
 
-void add_status(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_status(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "status", "Round, entries, claims and the leaderboard", "cairn status study");
   auto directory = std::make_shared<std::filesystem::path>();
-  command->add_option("DIR", *directory, "The project")->required();
+  command.add_option("DIR", *directory, "The project").required();
   set_action(command, [&shared, directory] { return run(shared, *directory); });
 }
 

@@ -34,12 +34,12 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_submit(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "submit", "Hand in a gradient; anyone may carry the file",
-                              "cairn submit study ada.gradient");
+void add_submit(Command app, const Shared& shared) {
+  Command command = add_command(app, "submit", "Hand in a gradient; anyone may carry the file",
+                                "cairn submit study ada.gradient");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("FILE", options->file, "What `cairn gradient` wrote (-: standard input)")->required();
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("FILE", options->file, "What `cairn gradient` wrote (-: standard input)").required();
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -40,14 +40,13 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_unit(CLI::App& app, const Shared& shared) {
-  auto* command = add_command(app, "unit", "Take the next unit of work", "cairn unit study --user ada");
+void add_unit(Command app, const Shared& shared) {
+  Command command = add_command(app, "unit", "Take the next unit of work", "cairn unit study --user ada");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("--user", options->user, "Who computes it")->required();
-  command->add_option("--slot", options->slot,
-                      "For several units at once: their numbers from 0 (default: 0)");
-  command->add_option("--return", options->returned, "Give this unit back instead");
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("--user", options->user, "Who computes it").required();
+  command.add_option("--slot", options->slot, "For several units at once: their numbers from 0 (default: 0)");
+  command.add_option("--return", options->returned, "Give this unit back instead");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -34,14 +34,14 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 }  // namespace
 
-void add_user(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_user(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "user", "Become a user: makes your key, outside the project", "cairn user study ada");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->directory, "The project")->required();
-  command->add_option("NAME", options->name, "What others will call you")->required();
-  command->add_flag("--join", options->join,
-                    "Join the log at once, so that the root can endow you (default: with the first entry)");
+  command.add_option("DIR", options->directory, "The project").required();
+  command.add_option("NAME", options->name, "What others will call you").required();
+  command.add_flag("--join", options->join,
+                   "Join the log at once, so that the root can endow you (default: with the first entry)");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

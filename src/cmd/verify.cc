@@ -43,8 +43,8 @@ Result<int> run(const Shared& shared, const RemoteOptions& options) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, const Shared& shared) {
-  auto* command =
+void add_verify(Command app, const Shared& shared) {
+  Command command =
       add_command(app, "verify", "Rebuild everything from the log and its files; name what does not follow",
                   "cairn verify study\n  cairn verify https://example.org");
   auto options = std::make_shared<RemoteOptions>();
