@@ -178,7 +178,7 @@ void set_action(Command command, Action action) {
 
 void print(const Shared& shared, const Json& json, const std::string& text, std::FILE* stream) {
   if (shared.json) {
-    fmt::print(stream, "{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print(stream, "{}\n", json.pretty());
   } else {
     fmt::print(stream, "{}", text);
   }
@@ -190,7 +190,7 @@ Progress progress_line(const std::string& what) {
 }
 
 Json number(trust::Reputation reputation) {
-  return Json::parse(trust::to_decimal(reputation));
+  return Json::literal(trust::to_decimal(reputation));
 }
 
 std::string plural(uint64_t count, const std::string& singular, const std::string& several) {

@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/json.h"
 #include "base/progress.h"
 #include "base/result.h"
 #include "cmd/command_line.h"
@@ -18,8 +18,6 @@
 #include "project/trainer.h"
 
 namespace cairn::cmd {
-
-using Json = nlohmann::ordered_json;
 
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;

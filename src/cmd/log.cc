@@ -39,7 +39,7 @@ Result<int> run(const Shared& shared, const Options& options) {
       project::visit_log(project, options.inline_gradients, [&](const project::LogLine& line) -> Status {
         if (json) {
           fmt::print("{}\n{}", first ? "" : ",",
-                     to_json(project, line).dump(-1, ' ', false, Json::error_handler_t::replace));
+                     to_json(project, line).dump());
         } else {
           fmt::print("{}{}", first ? "" : "\n", project::textbook_lines(line));
         }

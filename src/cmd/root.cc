@@ -92,7 +92,7 @@ Result<int> void_verdict(const Shared& shared, const Options& options) {
 Json to_json(trust::Round round, const ledger::Policy& policy) {
   Json json = {{"from_round", round}};
   for (const project::PolicySetting& setting : project::policy_settings(policy))
-    json[std::string(setting.table)][std::string(setting.key)] = Json::parse(setting.value);
+    json[setting.table][setting.key] = Json::literal(setting.value);
   return json;
 }
 

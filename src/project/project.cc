@@ -28,6 +28,10 @@ Project::Project(std::filesystem::path directory, Environment& environment, cons
       blobs_(directory_ / "blobs", origins.blobs),
       shards_(std::make_unique<data::ShardStore>(directory_ / "shards", origins.shards)) {}
 
+Project::Project(Project&&) noexcept = default;
+Project& Project::operator=(Project&&) noexcept = default;
+Project::~Project() = default;
+
 Result<Project> Project::open(const std::filesystem::path& directory, Environment& environment,
                               const Origins& origins) {
   const std::filesystem::path log = directory / kLogFile;

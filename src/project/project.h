@@ -43,6 +43,10 @@ class Project {
  public:
   static Result<Project> open(const std::filesystem::path& directory, Environment& environment,
                               const Origins& origins = {});
+  // In project.cc, with all that they move and destroy: compiled once instead of in every file.
+  Project(Project&&) noexcept;
+  Project& operator=(Project&&) noexcept;
+  ~Project();
 
   const std::filesystem::path& directory() const { return directory_; }
   const Digest& id() const { return state_.project(); }

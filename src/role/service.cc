@@ -1,8 +1,8 @@
 #include "role/service.h"
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ledger/tiles.h"
 #include "role/views.h"
 
@@ -15,7 +15,6 @@ using net::Response;
 using net::Route;
 using net::WholeBody;
 using project::Project;
-using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kBinary = "application/octet-stream";
 constexpr std::string_view kForever = "public, max-age=31536000, immutable";

@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "exact/backend.h"
 #include "project/training_log.h"
 
 namespace cairn::role {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using project::Project;
 using trust::Entry;
 
