@@ -1,9 +1,11 @@
-// Result<T>: a value or an error, the return type of every public function that can fail.
+// Result<T>: a value or an error, the return type of every public function that can fail. Result<T, E> is one
+// whose error says more than a sentence; E can be made of an Error, and is one.
 //
 // Exceptions do not cross folders. An Error is one sentence for a person: what is wrong, where, what to do.
 // Errors judge input; CAIRN_ASSERT guards invariants and never judges input.
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,11 +20,13 @@ struct Error {
   Error within(const std::string& place) const { return {place + ": " + message}; }
 };
 
-template <typename T>
+template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}      // NOLINT: a value is a result
-  Result(Error error) : state_(std::move(error)) {}  // NOLINT: so is an error
+  Result(T value) : state_(std::move(value)) {}  // NOLINT: a value is a result
+  Result(E error) : state_(std::move(error)) {}  // NOLINT: so is an error
+  template <std::same_as<Error> Sentence>
+  requires(!std::same_as<E, Error>) Result(Sentence error) : state_(E(std::move(error))) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -38,24 +42,26 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   // Precondition: !ok().
-  const Error& error() const { return std::get<1>(state_); }
+  const E& error() const { return std::get<1>(state_); }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <typename E>
+class [[nodiscard]] Result<void, E> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}  // NOLINT
+  Result(E error) : error_(std::move(error)) {}  // NOLINT
+  template <std::same_as<Error> Sentence>
+  requires(!std::same_as<E, Error>) Result(Sentence error) : error_(E(std::move(error))) {}  // NOLINT
 
   bool ok() const { return !error_; }
   explicit operator bool() const { return ok(); }
-  const Error& error() const { return *error_; }
+  const E& error() const { return *error_; }
 
  private:
-  std::optional<Error> error_;
+  std::optional<E> error_;
 };
 
 using Status = Result<void>;

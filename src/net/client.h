@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "base/progress.h"
 #include "net/message.h"
@@ -39,46 +38,9 @@ struct Failure : Error {
   bool may_pass() const;
 };
 
-// Result<T> whose error is a Failure. CAIRN_TRY and CAIRN_CHECK take it, also in functions that give a
-// Result.
+// CAIRN_TRY and CAIRN_CHECK take it, also in functions that give a Result<T>.
 template <typename T>
-class [[nodiscard]] Outcome {
- public:
-  Outcome(T value) : state_(std::move(value)) {}               // NOLINT: a value is an outcome
-  Outcome(Failure failure) : state_(std::move(failure)) {}     // NOLINT
-  Outcome(Error error) : state_(Failure(std::move(error))) {}  // NOLINT
-
-  bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
-  // Precondition: ok().
-  T& value() & { return std::get<0>(state_); }
-  const T& value() const& { return std::get<0>(state_); }
-  T&& value() && { return std::get<0>(std::move(state_)); }
-  T& operator*() & { return value(); }
-  const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
-  T* operator->() { return &value(); }
-  const T* operator->() const { return &value(); }
-  const Failure& error() const { return std::get<1>(state_); }  // precondition: !ok()
-
- private:
-  std::variant<T, Failure> state_;
-};
-
-template <>
-class [[nodiscard]] Outcome<void> {
- public:
-  Outcome() = default;
-  Outcome(Failure failure) : failure_(std::move(failure)) {}     // NOLINT
-  Outcome(Error error) : failure_(Failure(std::move(error))) {}  // NOLINT
-
-  bool ok() const { return !failure_; }
-  explicit operator bool() const { return ok(); }
-  const Failure& error() const { return *failure_; }
-
- private:
-  std::optional<Failure> failure_;
-};
+using Outcome = Result<T, Failure>;
 
 struct ClientOptions {
   Url server;
