@@ -12,7 +12,7 @@ using ledger::Statement;
 using trust::Entry;
 
 constexpr std::string_view kLeases = "leases";
-Result<Leases> stored_leases(Project& project, int64_t now) {
+Result<Leases> stored_leases(const Project& project, int64_t now) {
   CAIRN_TRY(const auto stored, project.store().meta(std::string(kLeases)));
   if (!stored) return Leases{};
   auto leases = decode_leases(*stored);
@@ -129,6 +129,12 @@ Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& en
   const LeaseRequest request{user, slot, environment.now(), environment.random_word()};
   CAIRN_CHECK(project.commit([&] { return take_unit_change(project, request, taken); }));
   return taken;
+}
+
+bool holds_lease(const Project& project, const PublicKey& user, int64_t now) {
+  if (!project.state().open_round()) return false;
+  const auto leases = stored_leases(project, now);
+  return leases && std::ranges::find(*leases, user, &Lease::holder) != leases->end();
 }
 
 Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,

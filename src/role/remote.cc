@@ -1,6 +1,8 @@
 #include "role/remote.h"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/file.h"
 
@@ -177,6 +179,54 @@ Outcome<std::vector<ledger::Receipt>> Remote::post(const std::string& target, By
 
 Outcome<std::vector<ledger::Receipt>> Remote::submit(BytesView submission) {
   return post("/v1/entries", submission);
+}
+
+void Remote::set_pieces(uint64_t size, uint64_t bytes_per_second) {
+  piece_size_ = size;
+  bytes_per_second_ = bytes_per_second;
+}
+
+Outcome<uint64_t> Remote::received(const std::string& upload) {
+  CAIRN_TRY(const std::string answer, text(upload));
+  CAIRN_TRY(const Json json, parse(answer));
+  return number_field<uint64_t>(json, "received");
+}
+
+Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView submission, uint64_t first,
+                                     const UnitRequest& ticket) {
+  const BytesView piece =
+      submission.subspan(first, std::min<uint64_t>(piece_size_, submission.size() - first));
+  net::Headers headers;
+  CAIRN_CHECK(headers.set("Content-Range", "bytes " + std::to_string(first) + "-" +
+                                               std::to_string(first + piece.size() - 1) + "/" +
+                                               std::to_string(submission.size())));
+  CAIRN_CHECK(headers.set(kTicketHeader, to_hex(encode(ticket))));
+  const auto begun = std::chrono::steady_clock::now();
+  std::string answer;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto response = client_->request(net::Method::put, upload, headers, piece);
+    // The host has other bytes than it said, or an answer got lost: to be asked again.
+    if (!response && response.error().status == 409)
+      return Failure(Failure::Kind::network, response.error().message);
+    if (!response) return response.error();
+    answer.assign(response->body.begin(), response->body.end());
+  }
+  if (bytes_per_second_ > 0) {
+    std::this_thread::sleep_until(begun + std::chrono::milliseconds(1000 * piece.size() / bytes_per_second_));
+  }
+  CAIRN_TRY(const Json json, parse(answer));
+  return number_field<uint64_t>(json, "received");
+}
+
+Outcome<std::vector<ledger::Receipt>> Remote::submit_in_pieces(BytesView submission,
+                                                               const UnitRequest& ticket) {
+  const std::string digest = sha256(submission).hex(), upload = "/v1/uploads/" + digest;
+  CAIRN_TRY(uint64_t sent, received(upload));
+  while (sent < submission.size()) {
+    CAIRN_TRY(sent, send_piece(upload, submission, sent, ticket));
+  }
+  return post("/v1/entries?upload=" + digest, {});
 }
 
 Outcome<std::vector<ledger::Receipt>> Remote::say(const std::vector<ledger::Statement>& statements) {

@@ -41,6 +41,15 @@ class Remote {
   net::Outcome<void> return_unit(const UnitRequest& request);
   // Receipts of everything that the submission put in the log, in its order.
   net::Outcome<std::vector<ledger::Receipt>> submit(BytesView submission);
+  // The same for a large one, in pieces, of which those that are there already are not sent again; `ticket`
+  // is a request of kind upload.
+  net::Outcome<std::vector<ledger::Receipt>> submit_in_pieces(BytesView submission,
+                                                              const UnitRequest& ticket);
+  // Submissions of more bytes than that go in pieces of that size; at most so many bytes a second (0: as they
+  // may).
+  void set_pieces(uint64_t size, uint64_t bytes_per_second = 0);
+  uint64_t piece_size() const { return piece_size_; }
+
   // Of each statement but those that are put aside.
   net::Outcome<std::vector<ledger::Receipt>> say(const std::vector<ledger::Statement>& statements);
 
@@ -57,9 +66,13 @@ class Remote {
   class Files;
 
   net::Outcome<std::string> text(const std::string& target);
+  net::Outcome<uint64_t> received(const std::string& upload);
+  net::Outcome<uint64_t> send_piece(const std::string& upload, BytesView submission, uint64_t first,
+                                    const UnitRequest& ticket);
   net::Outcome<std::vector<ledger::Receipt>> post(const std::string& target, BytesView body);
 
   std::unique_ptr<net::Client> client_;
+  uint64_t piece_size_ = uint64_t{8} << 20, bytes_per_second_ = 0;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file
   std::unique_ptr<Files> blobs_, shards_;

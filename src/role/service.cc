@@ -1,6 +1,7 @@
 #include "role/service.h"
 
 #include <charconv>
+#include <future>
 
 #include "base/json.h"
 #include "ledger/tiles.h"
@@ -68,11 +69,15 @@ Route from_project(Coordinator& coordinator, std::function<Response(const Projec
                    }};
 }
 
+Response no_digest() {
+  return Response::error(400, "the last part of the path is no digest of 64 hexadecimal digits");
+}
+
 // A file that is named by its digest and never changes.
 Route stored_file(std::string_view digest_text,
                   const std::function<std::filesystem::path(const Digest&)>& path_of) {
   const auto digest = Digest::from_hex(digest_text);
-  if (!digest) return Response::error(400, "the last part of the path is no digest of 64 hexadecimal digits");
+  if (!digest) return no_digest();
   return WholeBody{0, [path = path_of(*digest), hex = digest->hex()](const Request&, const Reply& reply) {
                      auto response = Response::file(path, std::string(kBinary));
                      if (!response)
@@ -107,7 +112,9 @@ Service::Service(Coordinator& coordinator, Environment& environment)
     : coordinator_(coordinator),
       environment_(environment),
       blobs_(coordinator.directory() / "blobs"),
-      shards_(coordinator.directory() / "shards") {}
+      shards_(coordinator.directory() / "shards"),
+      incoming_(coordinator.directory() / "incoming",
+                {.file_size = project::max_submission_size(coordinator.parameter_count())}, environment) {}
 
 net::Event Service::event(const Coordinator::News& news) {
   Json data = {{"events", news.head.size}, {"root", news.head.root.hex()}};
@@ -121,8 +128,10 @@ Route Service::route(const Request& head) {
       return get(head);
     case net::Method::post:
       return post(head);
+    case net::Method::put:
+      return put(head);
     default:
-      return Response::error(405, "only GET, HEAD and POST are understood here");
+      return Response::error(405, "only GET, HEAD, POST and PUT are understood here");
   }
 }
 
@@ -170,7 +179,54 @@ Route Service::get(const Request& head) {
     return stored_file(*digest, [this](const Digest& of) { return blobs_.path(of); });
   if (const auto digest = after(path, "/v1/shards/"))
     return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
+  if (const auto text = after(path, "/v1/uploads/")) {
+    const auto digest = Digest::from_hex(*text);
+    if (!digest) return no_digest();
+    return WholeBody{0, [this, digest = *digest](const Request&, const Reply& reply) {
+                       reply(json({{"received", incoming_.received(digest)}}));
+                     }};
+  }
   return not_found(path);
+}
+
+// A piece of a large submission, from somebody who computes a unit.
+Route Service::put(const Request& head) {
+  const auto text = after(head.path, "/v1/uploads/");
+  if (!text) return not_found(head.path);
+  const auto digest = Digest::from_hex(*text);
+  if (!digest) return no_digest();
+  const auto range = parse_content_range(head.header("Content-Range"));
+  if (!range) return Response::error(400, range.error().message);
+  if (range->length != head.content_length)
+    return Response::error(400, "Content-Range: is not as long as the body");
+  using Sink = std::variant<std::unique_ptr<net::BodySink>, Response>;
+  return net::StreamedBody{incoming_.limits().piece_size,
+                           [this, digest = *digest, range = *range,
+                            ticket = std::string(head.header(kTicketHeader))](const Request&) -> Sink {
+                             if (const Status may = may_upload(ticket); !may)
+                               return Response::error(403, may.error().message);
+                             return incoming_.receive(digest, range);
+                           }};
+}
+
+// Without a lease nobody fills the host's disk.
+Status Service::may_upload(std::string_view ticket) const {
+  CAIRN_TRY(const Bytes bytes, from_hex(ticket));
+  const auto checked = checked_request(bytes, UnitRequest::Kind::upload);
+  if (!std::holds_alternative<UnitRequest>(checked))
+    return Error{std::string(kTicketHeader) + ": is no signed request to upload"};
+  const PublicKey author = std::get<UnitRequest>(checked).author;
+  auto holds = std::make_shared<std::promise<bool>>();
+  std::future<bool> answer = holds->get_future();
+  const bool asked = coordinator_.look([holds, author, now = environment_.now()](const Project& project) {
+    holds->set_value(project::holds_lease(project, author, now));
+  });
+  holds.reset();  // if nobody looks, nobody is left to answer
+  try {
+    if (asked && answer.get()) return {};
+  } catch (const std::future_error&) {  // the coordinator stops
+  }
+  return Error{std::string(kTicketHeader) + ": its author holds no lease; take a unit first"};
 }
 
 Route Service::post(const Request& head) {
@@ -222,7 +278,20 @@ void Service::return_unit(const Request& request, const Reply& reply) {
 }
 
 void Service::submit(const Request& request, const Reply& reply) {
-  auto submission = project::decode_submission(request.body);
+  const auto upload = request.parameter("upload");
+  if (!upload) return submit_bytes(request.body, reply);
+  const auto digest = Digest::from_hex(*upload);
+  if (!digest || !request.body.empty())
+    return reply(
+        Response::error(400, "upload: goes without a body, and is a digest of 64 hexadecimal digits"));
+  const auto bytes = incoming_.read(*digest);
+  incoming_.remove(*digest);  // if it is refused it is not needed, and if it is damaged it has to come again
+  if (!bytes) return reply(Response::try_later(503, bytes.error().message + "; send it again", 1));
+  submit_bytes(*bytes, reply);
+}
+
+void Service::submit_bytes(BytesView bytes, const Reply& reply) {
+  auto submission = project::decode_submission(bytes);
   if (!submission) return reply(Response::error(400, submission.error().message));
   auto checked = project::check_submission(coordinator_.project_id(), *std::move(submission));
   if (!checked) return reply(Response::error(400, checked.error().message));

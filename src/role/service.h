@@ -7,6 +7,7 @@
 
 #include "net/server.h"
 #include "role/coordinator.h"
+#include "role/incoming.h"
 #include "role/unit_request.h"
 
 namespace cairn::role {
@@ -26,17 +27,21 @@ class Service {
  private:
   net::Route get(const net::Request& head);
   net::Route post(const net::Request& head);
+  net::Route put(const net::Request& head);
 
   std::variant<UnitRequest, net::Response> checked_request(BytesView body, UnitRequest::Kind kind) const;
   void take_unit(const net::Request& request, const net::Reply& reply);
   void return_unit(const net::Request& request, const net::Reply& reply);
+  Status may_upload(std::string_view ticket) const;
   void submit(const net::Request& request, const net::Reply& reply);
+  void submit_bytes(BytesView bytes, const net::Reply& reply);
   void say(const net::Request& request, const net::Reply& reply);
 
   Coordinator& coordinator_;
   Environment& environment_;
   BlobStore blobs_;
   data::ShardStore shards_;
+  Incoming incoming_;
   // Of a log of so many events. The sequencer's alone.
   std::pair<uint64_t, std::string> leaderboard_;
 };

@@ -48,7 +48,7 @@ Result<UnitRequest> decode_request(BytesView bytes) {
   UnitRequest request;
   if (reader.u16("version") != kVersion) reader.fail("version", "is not 1");
   const uint8_t kind = reader.u8("kind");
-  if (kind != 1 && kind != 2) reader.fail("kind", "is neither 1 (lease) nor 2 (give back)");
+  if (kind < 1 || kind > 3) reader.fail("kind", "is none of 1 (lease), 2 (give back) and 3 (upload)");
   request.kind = static_cast<UnitRequest::Kind>(kind);
   request.project.bytes = reader.array<32>("project");
   request.time = reader.i64("time");

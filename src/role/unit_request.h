@@ -1,5 +1,6 @@
-// What a contributor asks of a coordinator and that never enters the log: a unit to compute, or to give one
-// back. Signed, so that nobody can ask in another's name. Canonical bytes: docs/formats/protocol.md.
+// What a contributor asks of a coordinator and that never enters the log: a unit to compute, to give one
+// back, or to send a large submission in pieces. Signed, so that nobody can ask in another's name. Canonical
+// bytes: docs/formats/protocol.md.
 //
 // Nothing is remembered about requests that were answered. A replay within kMaxClockDifference does no harm:
 // a lease is asked for by its slot, and asking again gives the same one. Pure functions, safe from any
@@ -13,19 +14,20 @@
 
 namespace cairn::role {
 
-inline constexpr uint32_t kMaxSlots = 16;                       // leases of one user at once
-inline constexpr int64_t kMaxClockDifference = 10 * 60 * 1000;  // milliseconds
+inline constexpr uint32_t kMaxSlots = 16;                           // leases of one user at once
+inline constexpr int64_t kMaxClockDifference = 10 * 60 * 1000;      // milliseconds
+inline constexpr std::string_view kTicketHeader = "Cairn-Request";  // in hexadecimal, with each piece
 inline constexpr size_t kMaxRequestSize = 4096;
 
 struct UnitRequest {
-  enum class Kind : uint8_t { lease = 1, give_back = 2 };
+  enum class Kind : uint8_t { lease = 1, give_back = 2, upload = 3 };
 
   Kind kind = Kind::lease;
   Digest project;
   int64_t time = 0;  // Unix milliseconds by the author's clock
   PublicKey author;
   uint32_t slot = 0;  // which of the author's leases: below project::kMaxSlots
-  uint32_t unit = 0;  // what is given back
+  uint32_t unit = 0;  // what is given back or sent
   Signature signature;
   bool operator==(const UnitRequest&) const = default;
 };
