@@ -112,7 +112,7 @@ Result<project::EngineOptions> Shared::engine() const {
   if (std::find(supported.begin(), supported.end(), chosen) == supported.end()) {
     return Error{"--isa " + isa + ": this processor does not run it; --isa list names those that it runs"};
   }
-  return project::EngineOptions{chosen, threads > 0 ? threads : hardware_threads()};
+  return project::EngineOptions{chosen, threads > 0 ? threads : hardware_threads(), memory};
 }
 
 Result<ledger::KeyRing> Shared::key_ring(const std::filesystem::path& project) const {
@@ -157,7 +157,7 @@ Command add_command(Command app, const std::string& name, const std::string& sum
                     const std::string& example) {
   return app.add_command(
       name, summary,
-      "Also --isa, --threads, --keys and --json: see `cairn --help`.\n\nExample:\n  " + example);
+      "Also --isa, --threads, --memory, --keys and --json: see `cairn --help`.\n\nExample:\n  " + example);
 }
 
 Command add_group(Command app, const std::string& name, const std::string& summary) {

@@ -26,7 +26,8 @@ inline constexpr int kUsage = 2;
 // Options that every subcommand takes.
 struct Shared {
   std::string isa = "auto";
-  int threads = 0;  // 0: one for each processor
+  int threads = 0;                      // 0: one for each processor
+  uint64_t memory = uint64_t{8} << 30;  // bytes that a model may need
   std::filesystem::path keys;
   bool json = false;
 

@@ -44,6 +44,11 @@ const Option& Option::range(double low, double high) const {
   return *this;
 }
 
+const Option& Option::size() const {
+  option_->transform(CLI::AsSizeValue(false));  // K is 1024
+  return *this;
+}
+
 const Option& Option::one_of(const std::vector<std::string>& words) const {
   option_->check(CLI::IsMember(words));
   return *this;

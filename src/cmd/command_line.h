@@ -25,6 +25,7 @@ class Option {
   const Option& show_default() const;  // in the help
   const Option& range(int low, int high) const;
   const Option& range(double low, double high) const;
+  const Option& size() const;  // of a whole number: bytes, or with a unit, such as 20M or 2G
   const Option& one_of(const std::vector<std::string>& words) const;
   const Option& needs(const Option& other) const;     // makes no sense without the other
   const Option& excludes(const Option& other) const;  // nor beside it

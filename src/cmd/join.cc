@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+
+#include "base/power.h"
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
 #include "exact/signature.h"
@@ -11,7 +15,9 @@ namespace {
 struct Options {
   RemoteOptions remote;
   std::string name = default_user_name();
-  uint32_t units = 0;
+  uint32_t units = 0, rounds = 0;
+  bool mains = false;
+  uint64_t upload_limit = 0;  // bytes a second
 };
 
 // A machine that computes other bits would be accused of fraud: it is told before it starts.
@@ -51,8 +57,9 @@ class Session {
       : shared_(shared), options_(options), opened_(opened), key_(key) {}
 
   Status run(const project::EngineOptions& engine) {
-    role::Contributor contributor(*opened_.remote, *opened_.replica, key_,
-                                  {options_.name, engine, options_.units}, system_environment());
+    CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened_.project(), engine));
+    role::Contributor contributor(*opened_.remote, *opened_.replica, key_, role::compute_with(trainer),
+                                  {options_.name, options_.units, options_.rounds}, system_environment());
     contributor.on_news = [this](const role::ContributorNews& news) { show(news); };
     contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
     contributor.pause = [this](int64_t milliseconds) { return console_.wait(milliseconds); };
@@ -78,10 +85,22 @@ class Session {
     where_ = standing(opened_.project(), key_.public_key());
   }
 
+  // Looks for mains power every few seconds, and waits for it.
+  bool powered() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!options_.mains || now < power_seen_ + std::chrono::seconds(5)) return true;
+    power_seen_ = now;
+    if (on_battery()) console_.say("on battery: waiting for mains power");
+    while (on_battery()) {
+      if (!console_.wait(2000)) return false;
+    }
+    return true;
+  }
+
   bool advance(uint64_t done, uint64_t total) {
     console_.status(fmt::format("{}: {} accepted, {}; unit {}: {} %   (p: pause, q: quit)", options_.name,
                                 news_.accepted, where_, news_.unit, total == 0 ? 0 : 100 * done / total));
-    return console_.go_on();
+    return powered() && console_.go_on();
   }
 
   const Shared& shared_;
@@ -89,6 +108,7 @@ class Session {
   RemoteProject& opened_;
   const SigningKey& key_;
   Console console_;
+  std::chrono::steady_clock::time_point power_seen_;
   role::ContributorNews news_;
   std::string where_;
   uint64_t accepted_ = 0;
@@ -99,6 +119,10 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_CHECK(check_machine(engine));
   CAIRN_TRY(RemoteProject opened, open_remote(options.remote));
   CAIRN_TRY(const SigningKey key, own_key(shared, opened.project(), options.name));
+  if (options.upload_limit > 0) {  // pieces of about a second
+    opened.remote->set_pieces(std::clamp<uint64_t>(options.upload_limit, 16 << 10, 8 << 20),
+                              options.upload_limit);
+  }
   Session session(shared, options, opened, key);
   CAIRN_CHECK(session.run(engine));
   std::ignore = opened.replica->sync().ok();  // for the last figures; the work is done
@@ -120,6 +144,13 @@ void add_join(Command app, const Shared& shared) {
   add_remote_options(command, options->remote);
   command.add_option("--name", options->name, "Who you are in this project").show_default();
   command.add_option("--units", options->units, "Stop after so many accepted units (default: when told to)");
+  command.add_option("--rounds", options->rounds,
+                     "Stop after so many rounds, the open one included (default: when told to)");
+  command
+      .add_option("--upload-limit", options->upload_limit,
+                  "Bytes a second that gradients may take of the line, such as 500K (default: all)")
+      .size();
+  command.add_flag("--mains", options->mains, "On a laptop: compute only while it is plugged in");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

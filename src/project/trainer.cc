@@ -5,7 +5,8 @@ namespace cairn::project {
 Result<Trainer> Trainer::create(const Project& project, EngineOptions options, bool keep_tensors) {
   Trainer trainer(project, options);
   CAIRN_TRY(model::Network network,
-            work::compile_network(project.graph(), project.recipe(), *trainer.backend_, keep_tensors));
+            work::compile_network(project.graph(), project.recipe(), *trainer.backend_,
+                                  {.keep_tensors = keep_tensors, .memory_limit = options.memory_limit}));
   trainer.network_ = std::make_unique<model::Network>(std::move(network));
   return trainer;
 }

@@ -15,6 +15,7 @@ namespace cairn::project {
 struct EngineOptions {
   exact::Isa isa = exact::Isa::scalar;
   int threads = 1;
+  uint64_t memory_limit = uint64_t{8} << 30;  // bytes; a model that needs more is refused before it gets any
 };
 
 // One thread uses a Trainer at a time; it spreads the work itself. The project outlives it.

@@ -11,15 +11,20 @@ constexpr int64_t kShortestPause = 500, kLongestPause = 60'000;  // milliseconds
 
 }  // namespace
 
+Compute compute_with(project::Trainer& trainer) {
+  return [&trainer](trust::Round round, trust::UnitId unit, const Progress& progress) {
+    return trainer.gradient(round, unit, progress);
+  };
+}
+
 void Contributor::tell(ContributorNews news) {
   news.accepted = accepted_;
   if (on_news) on_news(news);
 }
 
 Status Contributor::run() {
-  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(replica_.project(), options_.engine));
   while (options_.units == 0 || accepted_ < options_.units) {
-    CAIRN_TRY(const Step step, one_unit(trainer));
+    CAIRN_TRY(const Step step, one_unit());
     if (step == Step::stop) return {};
   }
   return {};
@@ -53,9 +58,16 @@ void Contributor::give_back(trust::UnitId unit) {
   std::ignore = remote_.return_unit(request(UnitRequest::Kind::give_back, unit)).ok();
 }
 
-Result<Contributor::Step> Contributor::one_unit(project::Trainer& trainer) {
+bool Contributor::over(trust::Round open) {
+  if (!first_round_) first_round_ = open;
+  return options_.rounds > 0 && open - *first_round_ >= options_.rounds;
+}
+
+Result<Contributor::Step> Contributor::one_unit() {
   if (auto synced = replica_.sync(); !synced) return wait_out(synced.error());
   CAIRN_CHECK(check_promises());
+  const auto open_round = replica_.project().state().open_round();
+  if (open_round && over(*open_round)) return Step::stop;
   const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
   if (!lease) {
     // Between two rounds no unit is out; that passes like a busy server.
@@ -65,9 +77,9 @@ Result<Contributor::Step> Contributor::one_unit(project::Trainer& trainer) {
     return wait_out(lease.error());
   }
   failures_ = 0;
-  if (replica_.project().state().open_round() != lease->round) return Step::again;
+  if (open_round != lease->round) return Step::again;
   tell({.kind = ContributorNews::Kind::computing, .round = lease->round, .unit = lease->unit});
-  auto gradient = trainer.gradient(lease->round, lease->unit, progress);
+  auto gradient = compute_(lease->round, lease->unit, progress);
   if (!gradient) {
     const net::Failure why = remote_.explain(gradient.error());
     if (why.may_pass()) return wait_out(why);  // the lease stays: the unit is taken up again
@@ -105,7 +117,10 @@ Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradien
             project::make_submission(replica_.project(), key_, options_.name, gradient));
   const Bytes bytes = project::encode(submission);
   for (;;) {
-    const auto receipts = remote_.submit(bytes);
+    const auto receipts =
+        bytes.size() <= remote_.piece_size()
+            ? remote_.submit(bytes)
+            : remote_.submit_in_pieces(bytes, request(UnitRequest::Kind::upload, gradient.unit));
     if (receipts) {
       CAIRN_CHECK(keep(*receipts, submission.sealed));
       ++accepted_;

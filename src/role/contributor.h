@@ -14,10 +14,15 @@ namespace cairn::role {
 // Waits without holding anything up: false once the user wants to stop.
 using Pause = std::function<bool(int64_t milliseconds)>;
 
+// The gradient of a unit; progress that returns false ends it with an error.
+using Compute = std::function<Result<work::GradientFile>(trust::Round round, trust::UnitId unit,
+                                                         const Progress& progress)>;
+Compute compute_with(project::Trainer& trainer);  // which outlives it
+
 struct ContributorOptions {
-  std::string name;  // of the user in this project
-  project::EngineOptions engine;
-  uint32_t units = 0;  // to hand in; 0: until told to stop
+  std::string name;     // of the user in this project
+  uint32_t units = 0;   // to hand in; 0: until told to stop
+  uint32_t rounds = 0;  // to take part in, beginning with the one that is open; 0 as above
 };
 
 // What a person wants to see while it goes on.
@@ -33,11 +38,12 @@ struct ContributorNews {
 
 class Contributor {
  public:
-  Contributor(Remote& remote, Replica& replica, SigningKey key, ContributorOptions options,
+  Contributor(Remote& remote, Replica& replica, SigningKey key, Compute compute, ContributorOptions options,
               Environment& environment)
       : remote_(remote),
         replica_(replica),
         key_(std::move(key)),
+        compute_(std::move(compute)),
         options_(std::move(options)),
         environment_(environment) {}
 
@@ -45,14 +51,15 @@ class Contributor {
   Progress progress;  // of the unit that is being computed; false: stop
   Pause pause;
 
-  // Until `units` are accepted, or a callback says stop: both are success.
+  // Until `units` are accepted or `rounds` are over, or a callback says stop: all are success.
   Status run();
 
   uint64_t accepted() const { return accepted_; }
 
  private:
   enum class Step : uint8_t { done, again, stop };
-  Result<Step> one_unit(project::Trainer& trainer);
+  Result<Step> one_unit();
+  bool over(trust::Round open);
   UnitRequest request(UnitRequest::Kind kind, trust::UnitId unit) const;
   void give_back(trust::UnitId unit);
   Result<Step> hand_in(const work::GradientFile& gradient);
@@ -64,9 +71,11 @@ class Contributor {
   Remote& remote_;
   Replica& replica_;
   SigningKey key_;
+  Compute compute_;
   ContributorOptions options_;
   Environment& environment_;
   uint64_t accepted_ = 0;
+  std::optional<trust::Round> first_round_;
   int failures_ = 0;                       // in a row
   std::vector<ledger::Receipt> promises_;  // that the copy of the log does not reach yet
 };

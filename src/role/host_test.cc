@@ -1,5 +1,6 @@
 // A hosted project from the first contribution to a verdict, over real connections in one process.
 #include "ledger/sqlite_store.h"
+#include "project/chronicle.h"
 #include "project/copy.h"
 #include "project/verification.h"
 #include "role/testing.h"
@@ -47,6 +48,38 @@ TEST(Host, ALiarIsClaimedJudgedAndGone) {
   const trust::State& state = trent.replica->project().state();
   EXPECT_EQ(state.claim(1).standing.status, trust::Claim::Status::upheld);
   EXPECT_EQ(state.entry(2).standing.status, trust::Entry::Status::revoked);
+}
+
+TEST(Host, AContributorLeavesWhenItsRoundsAreOver) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 3});
+  Person ada(workshop, *host, "ada");
+  ASSERT_TRUE(ada.contribute(0, 2).ok());
+  const trust::State& state = ada.replica->project().state();
+  EXPECT_EQ(state.open_round(), trust::Round{2});
+  EXPECT_EQ(state.entries().size(), 6u);
+}
+
+TEST(Host, AFalseClaimCostsTheClaimant) {
+  const Workshop workshop("[trust]\nexam_entries = 1\n");
+  const auto host = workshop.host({.quorum = 2});
+  Person ada(workshop, *host, "ada"), frank(workshop, *host, "frank");
+  ASSERT_TRUE(ada.contribute(1).ok());
+  ASSERT_TRUE(frank.contribute(1).ok());
+  must(frank.replica->sync());
+  Auditor accuser(*frank.remote, *frank.replica, *frank.key);
+  must(accuser.claim(1, sha256(as_bytes(std::string("nothing")))));
+  Judge judge(*ada.remote, *ada.replica, workshop.key(project::kJudgeKey));
+  project::Trainer judging = ada.trainer();
+  ASSERT_EQ(must(judge.open_claims()).size(), 1u);
+  EXPECT_FALSE(must(judge.vote(judging, 1, {})).false_entry);
+  must(judge.open_claims());
+  const trust::State& state = ada.replica->project().state();
+  EXPECT_EQ(state.claim(1).standing.status, trust::Claim::Status::rejected);
+  EXPECT_EQ(state.entry(2).standing.status, trust::Entry::Status::revoked);
+  const uint64_t last = ada.replica->project().head().size - 1;
+  EXPECT_EQ(project::chronicle(ada.replica->project(), last),
+            "the judges find entry 1 by ada true: frank falls to the lowest reputation, 1 entry is removed");
 }
 
 TEST(Host, AnAnswerThatGotLostIsGivenAgain) {
@@ -130,7 +163,9 @@ TEST(Host, WhoStopsInTheMiddleGivesTheUnitBack) {
   const Workshop workshop;
   const auto host = workshop.host();
   Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
-  Contributor contributor(*ada.remote, *ada.replica, *ada.key, {"ada", {}, 0}, system_environment());
+  project::Trainer trainer = ada.trainer();
+  Contributor contributor(*ada.remote, *ada.replica, *ada.key, compute_with(trainer), {"ada"},
+                          system_environment());
   contributor.progress = [](uint64_t, uint64_t) { return false; };
   std::optional<trust::UnitId> unit;
   contributor.on_news = [&](const ContributorNews& news) { unit = news.unit; };
@@ -208,7 +243,9 @@ TEST(Host, AnAcceptanceWithoutTheCoordinatorsSignatureIsNotBelieved) {
   options.server = must(net::parse_url("http://127.0.0.1:" + std::to_string(host->port())));
   options.proxy = "";
   Remote forged(std::make_unique<ForgedReceipts>(must(net::Client::open(options))));
-  Contributor contributor(forged, *ada.replica, *ada.key, {"ada", {}, 1}, system_environment());
+  project::Trainer trainer = ada.trainer();
+  Contributor contributor(forged, *ada.replica, *ada.key, compute_with(trainer), {"ada", 1},
+                          system_environment());
   const Status status = contributor.run();
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.error().message.find("not signed by the project's coordinator"), std::string::npos)

@@ -24,8 +24,10 @@ struct Person {
   }
 
   // Takes and hands in so many units.
-  Status contribute(uint32_t units) {
-    Contributor contributor(*remote, *replica, *key, {name, engine, units}, system_environment());
+  Status contribute(uint32_t units, uint32_t rounds = 0) {
+    project::Trainer own = trainer();
+    Contributor contributor(*remote, *replica, *key, compute_with(own), {name, units, rounds},
+                            system_environment());
     return contributor.run();
   }
 

@@ -5,11 +5,9 @@
 namespace cairn::work {
 
 Result<model::Network> compile_network(const model::Graph& graph, const Recipe& recipe,
-                                       exact::Backend& backend, bool keep_tensors) {
-  model::NetworkOptions options;
+                                       exact::Backend& backend, model::NetworkOptions options) {
   options.batch = recipe.batch;
   options.bits = recipe.precision;
-  options.keep_tensors = keep_tensors;
   return model::Network::compile(graph, options, backend);
 }
 

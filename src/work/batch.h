@@ -14,7 +14,7 @@ namespace cairn::work {
 
 // The network that computes a recipe's gradients: its batch and its precision.
 Result<model::Network> compile_network(const model::Graph& graph, const Recipe& recipe,
-                                       exact::Backend& backend, bool keep_tensors = false);
+                                       exact::Backend& backend, model::NetworkOptions options = {});
 
 // Whether recipe, network and data belong together.
 Status check_network(const Recipe& recipe, const model::Network& network, const data::DataSet& data);
