@@ -1,13 +1,14 @@
 #include <fmt/format.h>
 
-#include "cmd/command.h"
+#include "cmd/remote_project.h"
 #include "project/audit.h"
+#include "role/auditor.h"
 
 namespace cairn::cmd {
 namespace {
 
 struct Options {
-  std::filesystem::path directory;
+  RemoteOptions place;
   std::optional<trust::EntryId> entry;
   std::string image;
   std::optional<trust::Round> round;
@@ -57,17 +58,50 @@ Result<Digest> recomputed(const Shared& shared, const project::Project& project,
   return first.recomputed;
 }
 
-Result<int> run(const Shared& shared, const Options& options) {
-  CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+struct Finding {
+  trust::EntryId entry = 0;
+  Digest digest;
+};
+
+// What to claim, which the rules would take as things stand.
+Result<Finding> find(const Shared& shared, const project::Project& project, const SigningKey& key,
+                     const Options& options) {
   CAIRN_TRY(const trust::EntryId entry, entry_of(project, options));
   CAIRN_CHECK(project::check_claim(project, key, entry));
   CAIRN_TRY(const Digest digest, recomputed(shared, project, entry, options));
-  CAIRN_TRY(const trust::ClaimId claim, project::file_claim(project, key, entry, digest));
-  const std::string culprit = project.user_name(project.state().entry(entry).user);
-  print(shared, Json{{"claim", claim}, {"entry", entry}, {"against", culprit}, {"recomputed", digest.hex()}},
-        fmt::format("claim {}: {} says that entry {} by {} is false\nnext: cairn judge {}\n", claim,
-                    options.user, entry, printable(culprit), shell_word(options.directory)));
+  return Finding{entry, digest};
+}
+
+void report(const Shared& shared, const project::Project& project, const Options& options,
+            const Finding& found, trust::ClaimId claim, const std::string& next) {
+  const std::string culprit = project.user_name(project.state().entry(found.entry).user);
+  print(
+      shared,
+      Json{
+          {"claim", claim}, {"entry", found.entry}, {"against", culprit}, {"recomputed", found.digest.hex()}},
+      fmt::format("claim {}: {} says that entry {} by {} is false\n{}", claim, options.user, found.entry,
+                  printable(culprit), next));
+}
+
+Result<int> claim_hosted(const Shared& shared, const Options& options) {
+  CAIRN_TRY(RemoteProject opened, open_remote(options.place));
+  CAIRN_TRY(const SigningKey key, user_key(shared, opened.project(), options.user));
+  CAIRN_TRY(const Finding found, find(shared, opened.project(), key, options));
+  role::Auditor auditor(*opened.remote, *opened.replica, key);
+  const auto claim = auditor.claim(found.entry, found.digest);
+  if (!claim) return Error{claim.error().message};
+  report(shared, opened.project(), options, found, *claim, "the judges recompute it now\n");
+  return kDone;
+}
+
+Result<int> run(const Shared& shared, const Options& options) {
+  if (is_url(options.place.url)) return claim_hosted(shared, options);
+  const std::filesystem::path directory = options.place.url;
+  CAIRN_TRY(auto project, project::Project::open(directory, system_environment()));
+  CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
+  CAIRN_TRY(const Finding found, find(shared, project, key, options));
+  CAIRN_TRY(const trust::ClaimId claim, project::file_claim(project, key, found.entry, found.digest));
+  report(shared, project, options, found, claim, "next: cairn judge " + shell_word(directory) + "\n");
   return kDone;
 }
 
@@ -77,7 +111,7 @@ void add_claim(Command app, const Shared& shared) {
   Command command = add_command(app, "claim", "Claim that an entry is false; it is recomputed here first",
                                 "cairn claim study --image train-00017 --user ada");
   auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->directory, "The project").required();
+  add_remote_options(command, options->place, "DIR|URL");
   const Command what = command.add_choice("which entry");
   what.add_option("--entry", options->entry, "By its number");
   what.add_option("--image", options->image, "By the name of an image in it");

@@ -65,8 +65,14 @@ void Console::draw() {
   std::fflush(stderr);
 }
 
+void Console::clear() {
+  if (!terminal_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+}
+
 void Console::say(const std::string& line) {
-  if (terminal_) std::fputs("\r\033[K", stderr);
+  clear();
   std::fprintf(stderr, "%s\n", line.c_str());
   draw();
 }

@@ -25,6 +25,8 @@ class Console {
 
   // On a terminal: the line that is redrawn in place; elsewhere nothing.
   void status(const std::string& line);
+  // Takes that line away until it is drawn again, so that standard output can go on in its place.
+  void clear();
   // A line that stays. On a terminal the status line moves below it.
   void say(const std::string& line);
 

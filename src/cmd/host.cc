@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <future>
+#include <mutex>
 
 #include "cmd/command.h"
 #include "cmd/console.h"
-#include "project/judgement.h"
+#include "project/chronicle.h"
+#include "role/remote.h"
 
 namespace cairn::cmd {
 namespace {
@@ -19,6 +22,7 @@ struct Options {
   std::vector<std::string> trusted_proxies;
   role::RoundRule rule;
   double minutes = 30;
+  std::string reachable_at;
 };
 
 // "ADDRESS:PORT", the address of IPv6 in brackets.
@@ -49,7 +53,24 @@ Result<std::string> plain_address(const std::string& text) {
   return Error{"--trusted-proxy " + printable(text) + ": is no IP address such as 127.0.0.1 or ::1"};
 }
 
-// What changed since the last look, in one line.
+// Asks for the project under the address that volunteers use, as one of them would.
+Status check_reachable(const std::string& url, const Digest& project) {
+  net::ClientOptions client;
+  client.connect_time = std::chrono::seconds(10);
+  client.stall_time = std::chrono::seconds(20);
+  CAIRN_TRY(const auto remote, role::Remote::open(url, client));
+  const auto found = remote->project();
+  if (!found) {
+    return Error{
+        "--check-reachable " + url + ": cannot be reached from here: " + found.error().message +
+        "; docs/operating/hosting.md shows ways around a router (few routers let a machine inside reach "
+        "itself by its outer address: then ask somebody outside)"};
+  }
+  if (*found != project) return Error{"--check-reachable " + url + ": hosts another project"};
+  return {};
+}
+
+// How the open round stands, in one line.
 std::string summary(const project::Project& project) {
   const trust::State& state = project.state();
   const auto& round = state.rounds().back();
@@ -59,27 +80,64 @@ std::string summary(const project::Project& project) {
                      state.claims().size());
 }
 
-void watch(role::Host& host, const Shared& shared) {
-  Console console;
-  auto latest = std::make_shared<std::string>();
-  auto mutex = std::make_shared<std::mutex>();
-  std::string shown;
-  while (console.wait(500)) {
-    host.coordinator().look([latest, mutex](const project::Project& project) {
-      const std::lock_guard lock(*mutex);
-      *latest = summary(project);
-    });
-    const std::lock_guard lock(*mutex);
-    if (*latest == shown || shared.json) continue;
-    shown = *latest;
-    console.status(shown + "   (q: stop)");
+// Tells what happens as it happens. Looked at by the coordinator's thread, shown by the program's.
+class Watch {
+ public:
+  explicit Watch(uint64_t events) : told_(events) {}
+
+  void look(const project::Project& project) {
+    const std::lock_guard lock(mutex_);
+    for (; told_ < project.head().size; ++told_) {
+      if (std::string sentence = project::chronicle(project, told_); !sentence.empty())
+        news_.push_back(std::move(sentence));
+    }
+    status_ = summary(project);
   }
+
+  void show(Console& console, const Shared& shared) {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& sentence : news_) {
+      console.clear();
+      print(shared, Json{{"news", sentence}}, printable(sentence) + "\n");
+      std::fflush(stdout);
+    }
+    if (!status_.empty()) console.status(status_ + "   (q: stop)");
+    news_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  uint64_t told_;  // events
+  std::vector<std::string> news_;
+  std::string status_;
+};
+
+void watch(role::Host& host, const Shared& shared, uint64_t events) {
+  Console console;
+  const auto seen = std::make_shared<Watch>(events);  // a look may come after the last of these turns
+  while (console.wait(500)) {
+    host.coordinator().look([seen](const project::Project& project) { seen->look(project); });
+    seen->show(console, shared);
+  }
+  std::promise<void> looked;  // once more, for what happened last
+  const bool looks = host.coordinator().look([&](const project::Project& project) {
+    seen->look(project);
+    looked.set_value();
+  });
+  if (looks) looked.get_future().wait();
+  seen->show(console, shared);
 }
 
 Result<int> run(const Shared& shared, Options options) {
   CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, project::kCoordinatorKey));
+  const auto key =
+      project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator());
+  if (!key) {
+    return Error{key.error().message +
+                 "; to go on by yourself from where this project stands: cairn new FORK --fork " +
+                 shell_word(options.directory)};
+  }
   net::ServerOptions server;
   CAIRN_CHECK(set_listen(options.listen, server));
   server.tls_certificate = options.certificate;
@@ -90,8 +148,9 @@ Result<int> run(const Shared& shared, Options options) {
   }
   options.rule.longest = static_cast<int64_t>(options.minutes * 60'000);
   const std::string name = project.name();
+  const uint64_t events = project.head().size;
   CAIRN_TRY(const auto host,
-            role::Host::start(std::move(project), key, system_environment(), options.rule, server));
+            role::Host::start(std::move(project), *key, system_environment(), options.rule, server));
   const std::string url =
       fmt::format("{}://{}:{}", options.certificate.empty() ? "http" : "https",
                   server.address.find(':') == std::string::npos ? server.address : "[" + server.address + "]",
@@ -99,7 +158,12 @@ Result<int> run(const Shared& shared, Options options) {
   print(shared, Json{{"url", url}, {"project", host->coordinator().project_id().hex()}},
         fmt::format("{} is hosted at {}\nvolunteers join with: cairn join {}\n", printable(name), url, url));
   std::fflush(stdout);
-  watch(*host, shared);
+  if (!options.reachable_at.empty()) {
+    CAIRN_CHECK(check_reachable(options.reachable_at, host->coordinator().project_id()));
+    print(shared, Json{{"reachable", options.reachable_at}}, "reached at " + options.reachable_at + "\n");
+    std::fflush(stdout);
+  }
+  watch(*host, shared, events);
   host->stop();
   return kDone;
 }
@@ -121,6 +185,8 @@ void add_host(Command app, const Shared& shared) {
   command.add_option(
       "--trusted-proxy", options->trusted_proxies,
       "Address of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated");
+  command.add_option("--check-reachable", options->reachable_at,
+                     "The URL that volunteers use: ask there once, and stop if this project does not answer");
   command
       .add_option("--quorum", options->rule.quorum,
                   "Entries that close a round, where the policy leaves that to the maintainer")

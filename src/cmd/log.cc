@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cmd/command.h"
+#include "project/chronicle.h"
 #include "project/training_log.h"
 
 namespace cairn::cmd {
@@ -30,16 +31,26 @@ Json to_json(const project::Project& project, const project::LogLine& line) {
   return json;
 }
 
+void print_story(const project::Project& project) {
+  for (uint64_t index = 0; index < project.events().size(); ++index) {
+    const std::string sentence = project::chronicle(project, index);
+    if (!sentence.empty()) fmt::print("{}\n", printable(sentence));
+  }
+}
+
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
+  if (options.format == "story") {
+    print_story(project);
+    return kDone;
+  }
   const bool json = shared.json || options.format == "json";
   bool first = true;
   if (json) fmt::print("[");
   CAIRN_CHECK(
       project::visit_log(project, options.inline_gradients, [&](const project::LogLine& line) -> Status {
         if (json) {
-          fmt::print("{}\n{}", first ? "" : ",",
-                     to_json(project, line).dump());
+          fmt::print("{}\n{}", first ? "" : ",", to_json(project, line).dump());
         } else {
           fmt::print("{}{}", first ? "" : "\n", project::textbook_lines(line));
         }
@@ -59,7 +70,9 @@ void add_log(Command app, const Shared& shared) {
                                 "cairn log study --format json");
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->directory, "The project").required();
-  command.add_option("--format", options->format, "text or json").one_of({"text", "json"}).show_default();
+  command.add_option("--format", options->format, "text, json, or story: what happened, in sentences")
+      .one_of({"text", "json", "story"})
+      .show_default();
   command.add_flag("--inline", options->inline_gradients, "Print a gradient's numbers instead of its digest");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }

@@ -1,22 +1,45 @@
 #include <fmt/format.h>
 
 #include "cmd/remote_project.h"
+#include "project/audit.h"
 #include "project/verification.h"
 
 namespace cairn::cmd {
 namespace {
 
-Result<project::Verification> verify(const RemoteOptions& options) {
-  if (is_url(options.url)) {
-    CAIRN_TRY(const RemoteProject opened, open_remote(options));
-    return project::verify(opened.replica->project(), progress_line("verifying"));
-  }
-  CAIRN_TRY(const auto project, project::Project::open(options.url, system_environment()));
-  return project::verify(project, progress_line("verifying"));
+struct Options {
+  RemoteOptions place;
+  uint32_t recompute = 0;
+};
+
+struct Checked {
+  project::Verification log;
+  uint32_t recomputed = 0;
+};
+
+Result<Checked> check(const Shared& shared, const project::Project& project, uint32_t recompute) {
+  Checked checked;
+  CAIRN_TRY(checked.log, project::verify(project, progress_line("verifying")));
+  if (recompute == 0) return checked;
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+  CAIRN_TRY(checked.recomputed,
+            project::recompute_some(project, trainer, recompute, progress_line("recomputing")));
+  return checked;
 }
 
-Result<int> run(const Shared& shared, const RemoteOptions& options) {
-  CAIRN_TRY(const project::Verification result, verify(options));
+Result<Checked> verify(const Shared& shared, const Options& options) {
+  if (is_url(options.place.url)) {
+    CAIRN_TRY(RemoteProject opened, open_remote(options.place));
+    return check(shared, opened.project(), options.recompute);
+  }
+  CAIRN_TRY(const auto project, project::Project::open(options.place.url, system_environment()));
+  return check(shared, project, options.recompute);
+}
+
+Result<int> run(const Shared& shared, const Options& options) {
+  CAIRN_TRY(const Checked checked, verify(shared, options));
+  const project::Verification& result = checked.log;
   print(shared,
         Json{{"verify", "ok"},
              {"events", result.events},
@@ -24,11 +47,12 @@ Result<int> run(const Shared& shared, const RemoteOptions& options) {
              {"snapshots_rebuilt", result.snapshots},
              {"snapshots_attested", result.attested},
              {"verdicts", result.verdicts},
+             {"recomputed", checked.recomputed},
              {"model_digest", result.model.hex()},
              {"log_root", result.root.hex()}},
         fmt::format(
             "ok: {}, every signature and rule holds\n"
-            "  {} with their files, {}, {} rebuilt from the files{}\n"
+            "  {} with their files, {}, {} rebuilt from the files{}{}\n"
             "  model {}\n  log root {}\n",
             plural(result.events, "event", "events"), plural(result.entries, "entry", "entries"),
             plural(result.verdicts, "verdict", "verdicts"), plural(result.snapshots, "snapshot", "snapshots"),
@@ -37,6 +61,10 @@ Result<int> run(const Shared& shared, const RemoteOptions& options) {
                 : fmt::format("\n  {} not rebuilt, since files of revoked entries are gone; the coordinator "
                               "vouches for them",
                               plural(result.attested, "snapshot", "snapshots")),
+            checked.recomputed == 0
+                ? ""
+                : fmt::format("\n  {} at random recomputed: all true",
+                              plural(checked.recomputed, "entry or verdict", "entries and verdicts")),
             result.model.hex(), result.root.hex()));
   return kDone;
 }
@@ -46,9 +74,11 @@ Result<int> run(const Shared& shared, const RemoteOptions& options) {
 void add_verify(Command app, const Shared& shared) {
   Command command =
       add_command(app, "verify", "Rebuild everything from the log and its files; name what does not follow",
-                  "cairn verify study\n  cairn verify https://example.org");
-  auto options = std::make_shared<RemoteOptions>();
-  add_remote_options(command, *options, "DIR|URL");
+                  "cairn verify study\n  cairn verify https://example.org --recompute 10");
+  auto options = std::make_shared<Options>();
+  add_remote_options(command, options->place, "DIR|URL");
+  command.add_option("--recompute", options->recompute,
+                     "Also recompute so many entries and verdicts, drawn at random");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -29,7 +29,57 @@ Status check_probable(const Project& project, trust::EntryId id) {
   return {};
 }
 
+// What the log says that computing a unit gives.
+struct Stated {
+  trust::Round round = 0;
+  trust::UnitId unit = 0;
+  Digest digest;
+  std::string who;  // says so
+};
+
+std::vector<Stated> everything_stated(const Project& project) {
+  const trust::State& state = project.state();
+  std::vector<Stated> all;
+  for (const trust::LiveEntry& entry : state.live_entries()) {
+    all.push_back({entry.round, entry.unit, entry.gradient,
+                   entry_text(entry.id) + " by " + project.user_name(entry.user)});
+  }
+  for (trust::ClaimId id = 1; state.has_claim(id); ++id) {
+    const auto& verdict = state.claim(id).verdict;
+    if (!verdict || verdict->voided) continue;
+    const Entry& entry = state.entry(state.claim(id).entry);
+    all.push_back({entry.round, entry.unit, verdict->gradient, "the verdict on claim " + std::to_string(id)});
+  }
+  return all;
+}
+
+// Moves `count` items, drawn at random, to the front.
+template <typename T>
+void draw_to_front(std::vector<T>& items, size_t count, Environment& environment) {
+  for (size_t i = 0; i < count; ++i) {
+    std::swap(items[i], items[i + environment.random_word() % (items.size() - i)]);
+  }
+}
+
 }  // namespace
+
+Result<uint32_t> recompute_some(const Project& project, Trainer& trainer, uint32_t count,
+                                const Progress& progress) {
+  std::vector<Stated> stated = everything_stated(project);
+  count = static_cast<uint32_t>(std::min<size_t>(count, stated.size()));
+  draw_to_front(stated, count, project.environment());
+  for (uint32_t i = 0; i < count; ++i) {
+    const Stated& one = stated[i];
+    if (!report(progress, i, count)) return Error{"interrupted"};
+    CAIRN_TRY(const work::GradientFile file, trainer.gradient(one.round, one.unit, {}));
+    const Digest recomputed = sha256(work::encode(file));
+    if (recomputed == one.digest) continue;
+    return Error{one.who + ": computing unit " + std::to_string(one.unit) + " of round " +
+                 std::to_string(one.round) + " gives " + recomputed.hex() + ", not " + one.digest.hex() +
+                 "; `cairn selftest` shows whether this machine is sound"};
+  }
+  return count;
+}
 
 Result<trust::EntryId> draw_entry(const Project& project, trust::UserId auditor, uint64_t random) {
   const auto entry = trust::pick_probe(project.state(), random, auditor);

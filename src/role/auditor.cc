@@ -25,16 +25,21 @@ Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, c
         ": recomputing gives a different digest each time; this machine is not sound, run `cairn selftest`"};
   }
   Audit audit{probe, {}, ""};
-  const project::Project& project = replica_.project();
-  const Digest seal = ledger::claim_seal(project.id(), key_.public_key(), entry, probe.recomputed);
-  const auto receipts = remote_.say({project.sign(key_, ledger::ClaimFiled{entry, seal})});
-  if (!receipts && receipts.error().status == 409) {
-    audit.refusal = receipts.error().sentence;
-    return audit;
+  const auto claimed = claim(entry, probe.recomputed);
+  if (!claimed && claimed.error().status != 409) return claimed.error();
+  if (claimed) {
+    audit.claim = *claimed;
+  } else {
+    audit.refusal = claimed.error().sentence;
   }
-  if (!receipts) return receipts.error();
-  CAIRN_TRY(audit.claim, open_claim(entry, probe.recomputed));
   return audit;
+}
+
+Outcome<trust::ClaimId> Auditor::claim(trust::EntryId entry, const Digest& recomputed) {
+  const project::Project& project = replica_.project();
+  const Digest seal = ledger::claim_seal(project.id(), key_.public_key(), entry, recomputed);
+  CAIRN_CHECK(remote_.say({project.sign(key_, ledger::ClaimFiled{entry, seal})}));
+  return open_claim(entry, recomputed);
 }
 
 // The claim has its number once it is in the log; then what was sealed can be signed for its opening.

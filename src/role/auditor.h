@@ -27,6 +27,10 @@ class Auditor {
   // the judges have decided.
   net::Outcome<Audit> audit(project::Trainer& trainer, trust::EntryId entry, const Progress& progress);
 
+  // Claims under seal that recomputing an entry gives that digest, and signs the opening for when the judges
+  // have decided. Status 409: refused by the rules.
+  net::Outcome<trust::ClaimId> claim(trust::EntryId entry, const Digest& recomputed);
+
  private:
   net::Outcome<trust::ClaimId> open_claim(trust::EntryId entry, const Digest& recomputed);
 
