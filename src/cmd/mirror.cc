@@ -20,7 +20,8 @@ Status fetch_files(project::Project& project, const Progress& progress) {
   std::ignore = verification;
   for (const data::Split split : data::kSplits) {
     for (uint32_t i = 0; i < project.data().count(split); ++i) {
-      if (auto pixels = project.data().pixels(split, i); !pixels) return pixels.error();
+      CAIRN_CHECK(project.data().pixels(split, i));
+      CAIRN_CHECK(project.data().label(split, i));
       if (!report(progress, i, project.data().count(split))) return Error{"interrupted"};
     }
   }

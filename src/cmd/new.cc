@@ -11,15 +11,23 @@ struct Options {
   std::string model = "lenet";
   std::string data = "fashion-mnist";
   std::filesystem::path recipe;
+  std::filesystem::path fork;
 };
+
+Result<project::Project> make(const Options& options, ledger::KeyRing& keys) {
+  if (options.fork.empty()) {
+    return project::create_project(options.directory, {options.model, options.data, options.recipe}, keys,
+                                   system_environment(), progress_line("importing the data"));
+  }
+  CAIRN_TRY(const auto parent, project::Project::open(options.fork, system_environment()));
+  return project::fork_project(options.directory, parent, keys, system_environment(),
+                               progress_line("copying the data"));
+}
 
 Result<int> run(const Shared& shared, const Options& options) {
   if (options.directory.empty()) return Error{"DIR: is empty; name a folder to make"};
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
-  const project::NewProject wanted{options.model, options.data, options.recipe};
-  CAIRN_TRY(const project::Project made,
-            project::create_project(options.directory, wanted, keys, system_environment(),
-                                    progress_line("importing the data")));
+  CAIRN_TRY(const project::Project made, make(options, keys));
   const auto& manifest = made.data().manifest();
   const Json json = {{"directory", options.directory.string()},
                      {"project", made.id().hex()},
@@ -28,29 +36,40 @@ Result<int> run(const Shared& shared, const Options& options) {
                      {"images", manifest.count(data::Split::train)},
                      {"classes", manifest.classes.size()},
                      {"unit_images", made.recipe().unit_images()}};
-  print(shared, json,
-        fmt::format("{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
-                    "round 0 is open; a unit is {}\n"
-                    "the keys of root, coordinator and judge are in {}\n"
-                    "next: cairn user {} NAME\n",
-                    printable(options.directory.string()), printable(options.model),
-                    model::parameter_count(made.graph()), printable(manifest.name),
-                    manifest.count(data::Split::train), manifest.classes.size(),
-                    plural(made.recipe().unit_images(), "image", "images"), keys.directory().string(),
-                    shell_word(options.directory)));
+  print(
+      shared, json,
+      fmt::format(
+          "{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
+          "round 0 is open; a unit is {}\n"
+          "the keys of root, coordinator and judge are in {}\n"
+          "next: cairn user {} NAME\n",
+          printable(options.directory.string()),
+          options.fork.empty() ? printable(options.model) : "the model of " + shell_word(options.fork),
+          model::parameter_count(made.graph()), printable(manifest.name), manifest.count(data::Split::train),
+          manifest.classes.size(), plural(made.recipe().unit_images(), "image", "images"),
+          keys.directory().string(), shell_word(options.directory)));
   return kDone;
 }
 
 }  // namespace
 
 void add_new(Command app, const Shared& shared) {
-  Command command = add_command(app, "new", "Make a project: model, data, recipe, an empty log",
-                                "cairn new study --model lenet --data fashion-mnist");
+  Command command = add_command(
+      app, "new", "Make a project: model, data, recipe, an empty log",
+      "cairn new study --model lenet --data fashion-mnist\n  cairn new study2 --fork study-mirror");
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->directory, "Folder to make").required();
-  command.add_option("--model", options->model, "mlp, lenet, resnet8, or an ONNX file").show_default();
-  command.add_option("--data", options->data, "fashion-mnist, or a folder of IDX files").show_default();
-  command.add_option("--recipe", options->recipe, "TOML file (default: a commented one is written into DIR)");
+  const Option model = command.add_option("--model", options->model, "mlp, lenet, resnet8, or an ONNX file");
+  const Option data = command.add_option("--data", options->data, "fashion-mnist, or a folder of IDX files");
+  const Option recipe = command.add_option("--recipe", options->recipe,
+                                           "TOML file (default: a commented one is written into DIR)");
+  command
+      .add_option(
+          "--fork", options->fork,
+          "A project's directory, such as a mirror: go on from its model, with keys and a log of your own")
+      .excludes(model.show_default())
+      .excludes(data.show_default())
+      .excludes(recipe);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

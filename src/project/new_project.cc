@@ -180,18 +180,55 @@ Status append_first_events(const fs::path& log, const ProjectKeys& keys, const l
   return transaction.commit();
 }
 
-}  // namespace
+Status copy_shards(const Project& parent, data::ShardStore& shards, const Progress& progress) {
+  const data::Manifest& manifest = parent.data().manifest();
+  uint64_t done = 0;
+  for (const auto& split : manifest.shards) {
+    for (const data::Shard& shard : split) {
+      for (const Digest& part : {shard.pixels, shard.index}) {
+        CAIRN_TRY(const Bytes bytes, parent.shards().get(part, data::kMaxShardSize));
+        CAIRN_CHECK(shards.put(bytes));
+      }
+      if (!report(progress, ++done, manifest.shards[0].size() + manifest.shards[1].size()))
+        return Error{"interrupted"};
+    }
+  }
+  return {};
+}
 
-Result<Project> create_project(const std::filesystem::path& place, const NewProject& wanted, KeyRing& ring,
-                               Environment& environment, const Progress& progress) {
-  const fs::path directory = without_trailing_slash(place);
-  CAIRN_CHECK(check_place(directory));
-  CAIRN_TRY(const Settings settings, read_settings(wanted.recipe));
-  Scaffold scaffold(directory);
-  CAIRN_CHECK(make_directory(scaffold.directory()));
-  CAIRN_TRY(Contents contents,
-            store_contents(scaffold.directory(), fs::absolute(directory).filename().string(), wanted,
-                           settings, progress));
+// The recipe as people read it, which a mirror does not have.
+Status copy_recipe(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  if (!fs::exists(from / "recipe.toml", error)) return {};
+  CAIRN_TRY(const Bytes text, read_file(from / "recipe.toml", work::kMaxSettingsSize));
+  return write_file(to / "recipe.toml", text);
+}
+
+// The same for a project that goes on from another: by digest all is as it was but for the parameters.
+Result<Contents> copy_contents(const fs::path& directory, const std::string& name, const Project& parent,
+                               const Progress& progress) {
+  BlobStore blobs(directory / "blobs");
+  data::ShardStore shards(directory / "shards");
+  CAIRN_CHECK(copy_shards(parent, shards, progress));
+  Contents contents;
+  ledger::Genesis& genesis = contents.genesis;
+  genesis = parent.genesis();
+  CAIRN_CHECK(blobs.put(model::encode(parent.graph())));
+  CAIRN_CHECK(blobs.put(data::encode(parent.data().manifest())));
+  CAIRN_CHECK(blobs.put(work::encode(parent.recipe())));
+  CAIRN_TRY(const std::vector<float> parameters, parent.parameters(parent.state().next_round() - 1));
+  CAIRN_TRY(contents.start, average::starting_snapshot(parameters));
+  genesis.policy = parent.state().policy();
+  genesis.fork_of = parent.head().root;
+  CAIRN_TRY(genesis.name, blobs.put(as_bytes(name)));
+  CAIRN_TRY(genesis.parameters, blobs.put(average::encode_parameters(contents.start)));
+  CAIRN_CHECK(copy_recipe(parent.directory(), directory));
+  return contents;
+}
+
+// Signs the genesis, opens the first round, and puts the directory in its place.
+Result<Project> found(Scaffold& scaffold, const fs::path& directory, Contents contents, KeyRing& ring,
+                      Environment& environment) {
   const ProjectKeys keys;
   contents.genesis.root = keys.root.public_key();
   contents.genesis.coordinator = keys.coordinator.public_key();
@@ -203,6 +240,35 @@ Result<Project> create_project(const std::filesystem::path& place, const NewProj
   CAIRN_CHECK(keys.save(ring, ledger::statement_digest(genesis).hex()));
   CAIRN_CHECK(scaffold.move());
   return Project::open(directory, environment);
+}
+
+std::string project_name(const fs::path& directory) {
+  return fs::absolute(directory).filename().string();
+}
+
+}  // namespace
+
+Result<Project> create_project(const std::filesystem::path& place, const NewProject& wanted, KeyRing& ring,
+                               Environment& environment, const Progress& progress) {
+  const fs::path directory = without_trailing_slash(place);
+  CAIRN_CHECK(check_place(directory));
+  CAIRN_TRY(const Settings settings, read_settings(wanted.recipe));
+  Scaffold scaffold(directory);
+  CAIRN_CHECK(make_directory(scaffold.directory()));
+  CAIRN_TRY(Contents contents,
+            store_contents(scaffold.directory(), project_name(directory), wanted, settings, progress));
+  return found(scaffold, directory, std::move(contents), ring, environment);
+}
+
+Result<Project> fork_project(const std::filesystem::path& place, const Project& parent, KeyRing& ring,
+                             Environment& environment, const Progress& progress) {
+  const fs::path directory = without_trailing_slash(place);
+  CAIRN_CHECK(check_place(directory));
+  Scaffold scaffold(directory);
+  CAIRN_CHECK(make_directory(scaffold.directory()));
+  CAIRN_TRY(Contents contents,
+            copy_contents(scaffold.directory(), project_name(directory), parent, progress));
+  return found(scaffold, directory, std::move(contents), ring, environment);
 }
 
 }  // namespace cairn::project

@@ -15,4 +15,10 @@ struct NewProject {
 Result<Project> create_project(const std::filesystem::path& directory, const NewProject& wanted,
                                KeyRing& keys, Environment& environment, const Progress& progress);
 
+// Goes on from where `parent` (a mirror, say) stands, by oneself: its model as the open round has it, its
+// data, recipe and policy, but with keys, users and a log of its own. The genesis names the parent's log;
+// nothing that was signed for one project counts in the other.
+Result<Project> fork_project(const std::filesystem::path& directory, const Project& parent, KeyRing& keys,
+                             Environment& environment, const Progress& progress);
+
 }  // namespace cairn::project

@@ -57,6 +57,7 @@ class Project {
   const work::Recipe& recipe() const { return recipe_; }
   const model::Graph& graph() const { return graph_; }
   const data::DataSet& data() const { return *data_; }
+  const data::ShardStore& shards() const { return *shards_; }
   Environment& environment() const { return *environment_; }
   ledger::Store& store() { return *store_; }
   const ledger::Store& store() const { return *store_; }
