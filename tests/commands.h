@@ -43,7 +43,7 @@ class Commands : public testing::Test {
     const std::string file = user + ".gradient";
     work_.must({"gradient", "study", "--unit", lease["unit"].dump(), "--user", user, "-o", file});
     if (!attack.empty()) {
-      EXPECT_EQ(work_.forge({"study", file, "-o", file, "--user", user, "--attack", attack}).code, 0);
+      EXPECT_EQ(work_.forge({"file", "study", file, "-o", file, "--user", user, "--attack", attack}).code, 0);
     }
     return ask({"submit", "study", file})["entry"];
   }

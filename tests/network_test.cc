@@ -102,6 +102,63 @@ TEST_F(Network, StrangersJoinAuditAndVerify) {
   EXPECT_EQ(ask({"verify", "study"})["log_root"], original["log_root"]);
 }
 
+TEST_F(Network, ALiarLeavesAndTheHostTellsTheStory) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--units", "2", "--upload-limit", "100M", "--memory", "1G"});
+  work_.must(words);
+  EXPECT_EQ(work_.forge({"join", url_, "--user", "mallory", "--rounds", "1"}).code, 0);
+  const json audit = ask({"audit", url_, "--name", "ada", "--entry", "3"});
+  EXPECT_EQ(audit["match"], false);
+  EXPECT_EQ(audit["claim"], 1);
+  work_.must({"judge", url_, "--once"});
+  EXPECT_EQ(ask({"verify", url_, "--recompute", "10"})["recomputed"], 3);  // two entries and a verdict
+  EXPECT_THAT(work_.must({"log", "study", "--format", "story"}), HasSubstr("mallory falls to the lowest"));
+  const Outcome told = stop("host", host);
+  EXPECT_EQ(told.code, 0);
+  EXPECT_THAT(told.out, HasSubstr("ada joins\n"));
+  EXPECT_THAT(told.out, HasSubstr("ada claims that entry 3 by mallory is false\n"));
+  EXPECT_THAT(told.out, HasSubstr("mallory falls to the lowest reputation, 2 entries are removed"));
+}
+
+TEST_F(Network, AFalseClaimOverTheNetworkIsRejected) {
+  const pid_t host = start_host();
+  for (const char* name : {"ada", "frank"}) {
+    std::vector<std::string> words = join(name);
+    words.insert(words.end(), {"--units", "2"});
+    work_.must(words);
+  }
+  const std::vector<std::string> claim = {"claim", url_, "--entry", "1", "--user", "frank"};
+  EXPECT_THAT(work_.cairn(claim).err, HasSubstr("gives the same digest"));
+  std::vector<std::string> invented = claim;
+  invented.insert(invented.end(), {"--digest", std::string(64, '7')});
+  EXPECT_THAT(work_.must(invented), HasSubstr("claim 1: frank says that entry 1 by ada is false"));
+  work_.must({"judge", url_, "--once"});
+  EXPECT_EQ(stop("host", host).code, 0);
+  EXPECT_EQ(ask({"status", "study"})["claims"]["rejected"], 1);
+}
+
+TEST_F(Network, AMirrorIsForkedAndNothingCountsInBoth) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--rounds", "1"});
+  work_.must(words);
+  work_.must({"mirror", url_, "copy", "--once"});
+  EXPECT_EQ(stop("host", host).code, 0);
+
+  const std::string elsewhere = work_.file("keys elsewhere").string();
+  EXPECT_THAT(work_.cairn({"host", "copy", "--keys", elsewhere}).err,
+              HasSubstr("cairn new FORK --fork copy"));
+  work_.must({"new", "fork", "--fork", "copy", "--keys", elsewhere});
+  const json original = ask({"status", "study"}), fork = ask({"status", "fork"});
+  EXPECT_NE(fork["project"], original["project"]);
+  EXPECT_EQ(fork["model_digest"], original["model_digest"]);  // goes on from there
+  EXPECT_EQ(fork["entries"]["live"], 0);
+  work_.must({"gradient", "study", "--unit", "5", "--user", "ada", "-o", "ada.gradient"});
+  EXPECT_THAT(work_.cairn({"submit", "fork", "ada.gradient"}).err, HasSubstr("project"));
+  EXPECT_EQ(ask({"verify", "fork"})["verify"], "ok");
+}
+
 TEST_F(Network, AHostThatIsNotThereIsOneSentence) {
   const Outcome outcome = work_.cairn({"verify", url_});
   EXPECT_EQ(outcome.code, 1);

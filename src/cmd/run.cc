@@ -29,6 +29,7 @@ void add_shared_options(Command app, Shared& shared) {
       .show_default();
   app.add_option("--threads", shared.threads, "Threads to compute with (0: one for each processor)")
       .range(0, 1024);
+  app.add_option("--memory", shared.memory, "Memory that a model may need, such as 2G (default: 8G)").size();
   app.add_option("--keys", shared.keys,
                  "Folder of private keys (default: cairn/keys in the XDG data directory)");
   app.add_flag("--json", shared.json, "Answer in JSON, for programs");
@@ -42,8 +43,7 @@ int list_isas() {
   return kDone;
 }
 
-void add_everything(Command app, Shared& shared) {
-  add_shared_options(app, shared);
+void add_everything(Command app, const Shared& shared) {
   for (const auto add :
        {add_new,    add_user,  add_key,    add_unit,  add_gradient, add_submit,  add_close,  add_probe,
         add_claim,  add_judge, add_appeal, add_root,  add_log,      add_status,  add_verify, add_eval,
@@ -52,10 +52,13 @@ void add_everything(Command app, Shared& shared) {
   }
 }
 
-int parse_and_run(int argc, char** argv) {
+int parse_and_run(const Program& program, int argc, char** argv) {
   Shared shared;
-  CommandLine line{"cairn", kAbout, kExample, CAIRN_VERSION, {}, {}, printable};
-  line.describe = [&shared](Command app) { add_everything(app, shared); };
+  CommandLine line{program.name, program.about, program.example, CAIRN_VERSION, {}, {}, printable};
+  line.describe = [&](Command app) {
+    add_shared_options(app, shared);
+    program.add_commands(app, shared);
+  };
   line.ready = [&shared] {
     return shared.isa == "list" ? std::pair(true, list_isas()) : std::pair(false, 0);
   };
@@ -64,12 +67,12 @@ int parse_and_run(int argc, char** argv) {
 
 }  // namespace
 
-int run(int argc, char** argv) {
+int run_program(const Program& program, int argc, char** argv) {
   stay_within_static_program();
   set_float_environment();
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error to report, not an end
   try {
-    const int code = parse_and_run(argc, argv);
+    const int code = parse_and_run(program, argc, argv);
     if (std::fflush(stdout) == 0) return code;
     std::fputs("cairn: standard output: cannot be written to\n", stderr);
   } catch (const std::bad_alloc&) {
@@ -78,6 +81,10 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "cairn: %s\n", error.what());
   }
   return kFailed;
+}
+
+int run(int argc, char** argv) {
+  return run_program({"cairn", kAbout, kExample, add_everything}, argc, argv);
 }
 
 }  // namespace cairn::cmd

@@ -1,29 +1,34 @@
-// cairn-forge: what a cheater would use. Takes a submission, makes its gradient false, signs it again.
+// cairn-forge: what a cheater would use. Makes gradients false and signs them like true ones.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "base/file.h"
+#include "cmd/console.h"
+#include "cmd/remote_project.h"
+#include "cmd/run.h"
 #include "project/contribution.h"
+#include "role/contributor.h"
 #include "sim/attack.h"
 
 namespace {
 
 using namespace cairn;
+using cmd::Command;
 
 struct Options {
-  std::filesystem::path directory, input, output, keys;
-  std::string user, attack = "sign-flip";
+  cmd::RemoteOptions remote;
+  std::filesystem::path directory, input, output;
+  std::string user = "mallory", attack = "sign-flip";
   uint64_t seed = 1;
+  uint32_t every = 1, rounds = 0;
 };
 
-Status forge(const Options& options) {
+// A submission on files: the same with a false gradient.
+Result<int> forge_file(const cmd::Shared& shared, const Options& options) {
   CAIRN_TRY(const sim::Attack attack, sim::attack_from_name(options.attack));
   CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
-  CAIRN_TRY(const std::filesystem::path home, ledger::KeyRing::default_directory());
-  CAIRN_TRY(const auto keys,
-            ledger::KeyRing::open(options.keys.empty() ? home : options.keys, options.directory));
+  CAIRN_TRY(const auto keys, shared.key_ring(options.directory));
   CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.user));
   const uint64_t limit = project::max_submission_size(model::parameter_count(project.graph()));
   CAIRN_TRY(const Bytes bytes, read_file(options.input, limit));
@@ -31,23 +36,71 @@ Status forge(const Options& options) {
   CAIRN_TRY(const work::GradientFile truth, work::decode_gradient_file(honest.gradient));
   const work::GradientFile lie = sim::falsify(truth, attack, options.seed);
   CAIRN_TRY(const project::Submission forged, project::make_submission(project, key, options.user, lie));
-  return write_file(options.output, project::encode(forged));
+  CAIRN_CHECK(write_file(options.output, project::encode(forged)));
+  return cmd::kDone;
+}
+
+// Takes part like anybody else, and makes every so-manieth gradient false.
+Result<int> cheat(const cmd::Shared& shared, const Options& options) {
+  CAIRN_TRY(const sim::Attack attack, sim::attack_from_name(options.attack));
+  CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_TRY(cmd::RemoteProject opened, cmd::open_remote(options.remote));
+  CAIRN_TRY(const SigningKey key, cmd::own_key(shared, opened.project(), options.user));
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened.project(), engine));
+  const role::Compute honest = role::compute_with(trainer);
+  uint64_t computed = 0;
+  const role::Compute compute = [&](trust::Round round, trust::UnitId unit,
+                                    const Progress& progress) -> Result<work::GradientFile> {
+    CAIRN_TRY(work::GradientFile truth, honest(round, unit, progress));
+    if (++computed % options.every != 0) return truth;
+    return sim::falsify(std::move(truth), attack, options.seed + computed);
+  };
+  role::Contributor contributor(*opened.remote, *opened.replica, key, compute,
+                                {.name = options.user, .rounds = options.rounds}, system_environment());
+  cmd::Console console;
+  contributor.progress = [&console](uint64_t, uint64_t) { return console.go_on(); };
+  contributor.pause = [&console](int64_t milliseconds) { return console.wait(milliseconds); };
+  CAIRN_CHECK(contributor.run());
+  return cmd::kDone;
+}
+
+void add_attack_options(Command command, Options& options) {
+  command.add_option("--user", options.user, "Who signs it").show_default();
+  command.add_option("--attack", options.attack, "sign-flip, noise, scale or zero").show_default();
+  command.add_option("--seed", options.seed, "Of the noise").show_default();
+}
+
+void add_file(Command app, const cmd::Shared& shared, Options& options) {
+  const Command command = app.add_command("file", "Make a submission false", "");
+  command.add_option("DIR", options.directory, "The project").required();
+  command.add_option("FILE", options.input, "An honest submission").required();
+  command.add_option("-o,--output", options.output, "File to write").required();
+  add_attack_options(command, options);
+  cmd::set_action(command, [&shared, &options] { return forge_file(shared, options); });
+}
+
+void add_join(Command app, const cmd::Shared& shared, Options& options) {
+  const Command command = app.add_command("join", "Take part in a hosted project and cheat", "");
+  cmd::add_remote_options(command, options.remote);
+  command.add_option("--every", options.every, "Make every so-manieth gradient false")
+      .range(1, 1'000'000)
+      .show_default();
+  command.add_option("--rounds", options.rounds, "Stop after so many rounds");
+  add_attack_options(command, options);
+  cmd::set_action(command, [&shared, &options] { return cheat(shared, options); });
+}
+
+void add_commands(Command app, const cmd::Shared& shared) {
+  static Options options;  // of the one command that runs
+  add_file(app, shared, options);
+  add_join(app, shared, options);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Makes a submission false, for tests and demonstrations", "cairn-forge");
-  Options options;
-  app.add_option("DIR", options.directory, "The project")->required();
-  app.add_option("FILE", options.input, "An honest submission")->required();
-  app.add_option("-o,--output", options.output, "File to write")->required();
-  app.add_option("--user", options.user, "Who signs it")->required();
-  app.add_option("--attack", options.attack, "sign-flip, noise, scale or zero")->capture_default_str();
-  app.add_option("--seed", options.seed, "Of the noise")->capture_default_str();
-  app.add_option("--keys", options.keys, "Folder of private keys");
-  CLI11_PARSE(app, argc, argv);
-  const Status status = forge(options);
-  if (!status) fmt::print(stderr, "cairn-forge: {}\n", status.error().message);
-  return status ? 0 : 1;
+  return cmd::run_program(
+      {"cairn-forge", "Makes gradients false, for tests and demonstrations",
+       "Example:\n  cairn-forge join http://127.0.0.1:8420 --user mallory --every 10", add_commands},
+      argc, argv);
 }
