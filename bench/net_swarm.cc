@@ -25,7 +25,7 @@ Facts facts_of(const project::Project& project) {
   return facts;
 }
 
-std::unique_ptr<role::Host> roomy_host(const role::Workshop& workshop, role::RoundRule rule,
+std::unique_ptr<role::Host> roomy_host(const role::Workshop& workshop, role::HostRule rule,
                                        net::ServerOptions options) {
   options.limits.connections_per_peer = options.limits.connections;
   options.limits.queued_work = options.limits.connections;

@@ -27,7 +27,7 @@ struct Facts {
 Facts facts_of(const project::Project& project);
 
 // A host with room for so many clients of one address.
-std::unique_ptr<role::Host> roomy_host(const role::Workshop& workshop, role::RoundRule rule,
+std::unique_ptr<role::Host> roomy_host(const role::Workshop& workshop, role::HostRule rule,
                                        net::ServerOptions options = {});
 
 // The snapshot of each round, asked for once by whoever needs it first. Safe from any thread.

@@ -67,6 +67,7 @@ void add_eval(Command app, const Shared& shared);
 void add_export(Command app, const Shared& shared);
 void add_host(Command app, const Shared& shared);
 void add_join(Command app, const Shared& shared);
+void add_invite(Command app, const Shared& shared);
 void add_audit(Command app, const Shared& shared);
 void add_mirror(Command app, const Shared& shared);
 void add_selftest(Command app, const Shared& shared);

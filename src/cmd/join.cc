@@ -17,6 +17,7 @@ struct Options {
   std::string name = default_user_name();
   uint32_t units = 0, rounds = 0;
   bool mains = false;
+  std::string invite;
   uint64_t upload_limit = 0;  // bytes a second
 };
 
@@ -119,6 +120,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_CHECK(check_machine(engine));
   CAIRN_TRY(RemoteProject opened, open_remote(options.remote));
   CAIRN_TRY(const SigningKey key, own_key(shared, opened.project(), options.name));
+  opened.remote->set_invite(options.invite);
   if (options.upload_limit > 0) {  // pieces of about a second
     opened.remote->set_pieces(std::clamp<uint64_t>(options.upload_limit, 16 << 10, 8 << 20),
                               options.upload_limit);
@@ -150,6 +152,7 @@ void add_join(Command app, const Shared& shared) {
       .add_option("--upload-limit", options->upload_limit,
                   "Bytes a second that gradients may take of the line, such as 500K (default: all)")
       .size();
+  command.add_option("--invite", options->invite, "The code that lets you into a project of invited people");
   command.add_flag("--mains", options->mains, "On a laptop: compute only while it is plugged in");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }

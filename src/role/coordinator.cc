@@ -5,6 +5,7 @@
 
 #include "ledger/checkpoint.h"
 #include "project/draft.h"
+#include "project/invites.h"
 #include "project/judgement.h"
 #include "project/rounds.h"
 
@@ -18,7 +19,7 @@ const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"}
 
 }  // namespace
 
-Coordinator::Coordinator(Project project, SigningKey key, Environment& environment, RoundRule rule,
+Coordinator::Coordinator(Project project, SigningKey key, Environment& environment, HostRule rule,
                          CoordinatorLimits limits)
     : project_(std::move(project)),
       key_(std::move(key)),
@@ -176,15 +177,29 @@ ledger::Receipt Coordinator::receipt(uint64_t index) const {
   return ledger::sign_receipt(key_, id_, ledger::leaf_hash(ledger::encode(event)), index, event.time);
 }
 
-void Coordinator::take_unit(const PublicKey& user, uint32_t slot, Answer<project::Lease> answer) {
+// What lets a newcomer in, where they need to be let in.
+Result<std::vector<ledger::Item>> Coordinator::admit(const PublicKey& user, std::string_view invite) const {
+  if (!rule_.invited_only) return std::vector<ledger::Item>{};
+  return project::admit(project_, user, invite);
+}
+
+void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string invite,
+                            Answer<project::Lease> answer) {
   auto lease = std::make_shared<project::Lease>();
+  auto forbidden = std::make_shared<bool>(false);
   const uint64_t random = environment_.random_word();
   Write write;
-  write.make = [this, user, slot, random, lease] {
-    return project::take_unit_change(project_, {user, slot, environment_.now(), random}, *lease);
+  write.make = [this, user, slot, invite, random, lease, forbidden]() -> Result<Project::Change> {
+    const auto admitted = admit(user, invite);
+    *forbidden = !admitted;
+    if (!admitted) return admitted.error();
+    CAIRN_TRY(Project::Change change,
+              project::take_unit_change(project_, {user, slot, environment_.now(), random}, *lease));
+    change.meta.insert(change.meta.end(), admitted->begin(), admitted->end());
+    return change;
   };
-  write.done = [lease, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
-    if (!done) return answer(Refusal{kind, done.error().message});
+  write.done = [lease, forbidden, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
+    if (!done) return answer(Refusal{*forbidden ? Refusal::Kind::forbidden : kind, done.error().message});
     answer(*lease);
   };
   if (!enqueue(std::move(write))) answer(kBusy);
@@ -226,6 +241,7 @@ void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<
   write.make = [this, entry]() -> Result<Project::Change> {
     entry->known = known(entry->checked.submission);
     if (entry->known) return Project::Change{};
+    CAIRN_CHECK(admit(entry->checked.submission.sealed.author, ""));
     CAIRN_TRY(Project::Change change, project::entry_change(project_, entry->checked, environment_.now()));
     entry->statements = change.statements.size();
     return change;

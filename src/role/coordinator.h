@@ -25,15 +25,16 @@ struct CoordinatorLimits {
   size_t batch = 512;     // changes committed together
 };
 
-// When a host closes rounds of a project whose policy leaves that to the maintainer.
-struct RoundRule {
+// What a host decides. When rounds close is up to it only where the policy leaves that to the maintainer.
+struct HostRule {
   uint32_t quorum = 8;               // sealed entries
   int64_t longest = 30 * 60 * 1000;  // milliseconds; then one entry is enough
+  bool invited_only = false;         // newcomers need a code (project/invites.h)
 };
 
 // Why an operation was not done: whose fault it is decides the status code of the answer.
 struct Refusal {
-  enum class Kind : uint8_t { refused, busy, broken };
+  enum class Kind : uint8_t { refused, forbidden, busy, broken };
   Kind kind = Kind::refused;
   std::string message;
 };
@@ -48,7 +49,7 @@ class Coordinator {
     std::optional<trust::Round> open_round;
   };
 
-  Coordinator(project::Project project, SigningKey key, Environment& environment, RoundRule rule = {},
+  Coordinator(project::Project project, SigningKey key, Environment& environment, HostRule rule = {},
               CoordinatorLimits limits = {});
   ~Coordinator();  // stops
   Coordinator(const Coordinator&) = delete;
@@ -60,7 +61,8 @@ class Coordinator {
   void stop();  // finishes the batch under way; what waits is refused
 
   // -- Operations
-  void take_unit(const PublicKey& user, uint32_t slot, Answer<project::Lease> answer);
+  // `invite` is a code, or empty.
+  void take_unit(const PublicKey& user, uint32_t slot, std::string invite, Answer<project::Lease> answer);
   void return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer);
   void submit(project::CheckedSubmission checked, Answer<std::vector<ledger::Receipt>> answer);
   // Statements of whatever kind their authors may make: a claim, a vote, a name. Openings of claims and votes
@@ -96,12 +98,13 @@ class Coordinator {
   Status state_verdicts();
   int64_t wait_for() const;
   ledger::Receipt receipt(uint64_t index) const;
+  Result<std::vector<ledger::Item>> admit(const PublicKey& user, std::string_view invite) const;
   std::optional<uint64_t> known(const project::Submission& submission) const;
 
   project::Project project_;
   SigningKey key_;
   Environment& environment_;
-  RoundRule rule_;
+  HostRule rule_;
   CoordinatorLimits limits_;
   std::function<void(const News&)> tell_;
 

@@ -3,7 +3,7 @@
 namespace cairn::role {
 
 Result<std::unique_ptr<Host>> Host::start(project::Project project, SigningKey key, Environment& environment,
-                                          RoundRule rule, net::ServerOptions options) {
+                                          HostRule rule, net::ServerOptions options) {
   if (project.state().coordinator() != key.public_key()) {
     return Error{"key: is not the coordinator's in this project"};
   }

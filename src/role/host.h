@@ -13,7 +13,7 @@ class Host {
  public:
   // The project's coordinator key must be `key`.
   static Result<std::unique_ptr<Host>> start(project::Project project, SigningKey key,
-                                             Environment& environment, RoundRule rule,
+                                             Environment& environment, HostRule rule,
                                              net::ServerOptions options);
   ~Host();
 

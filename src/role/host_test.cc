@@ -2,6 +2,7 @@
 #include "ledger/sqlite_store.h"
 #include "project/chronicle.h"
 #include "project/copy.h"
+#include "project/invites.h"
 #include "project/verification.h"
 #include "role/testing.h"
 
@@ -48,6 +49,28 @@ TEST(Host, ALiarIsClaimedJudgedAndGone) {
   const trust::State& state = trent.replica->project().state();
   EXPECT_EQ(state.claim(1).standing.status, trust::Claim::Status::upheld);
   EXPECT_EQ(state.entry(2).standing.status, trust::Entry::Status::revoked);
+}
+
+TEST(Host, APrivateProjectTakesInvitedPeopleAlone) {
+  const Workshop workshop;
+  auto project = workshop.open(workshop.directory());
+  const std::string code = must(project::add_invite(project, 1, system_environment()));
+  const auto host = workshop.host({.quorum = 9, .invited_only = true});
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  EXPECT_NE(ada.contribute(1).error().message.find("by invitation"), std::string::npos);
+  EXPECT_EQ(ada.lie_without_a_lease().error().status, 409);
+  ada.remote->set_invite("WRONG-CODE");
+  EXPECT_NE(ada.contribute(1).error().message.find("unknown or used up"), std::string::npos);
+  std::string typed = code;  // in capitals and without dashes
+  std::erase(typed, '-');
+  std::ranges::transform(typed, typed.begin(),
+                         [](char letter) { return static_cast<char>(std::toupper(letter)); });
+  ada.remote->set_invite(typed);
+  EXPECT_TRUE(ada.contribute(1).ok());
+  ada.remote->set_invite("");
+  EXPECT_TRUE(ada.contribute(1).ok());  // is a user by now
+  ben.remote->set_invite(code);
+  EXPECT_NE(ben.contribute(1).error().message.find("unknown or used up"), std::string::npos);
 }
 
 TEST(Host, AContributorLeavesWhenItsRoundsAreOver) {

@@ -150,11 +150,13 @@ Outcome<Bytes> Remote::tile(const ledger::TileId& tile) {
 }
 
 Outcome<RemoteLease> Remote::take_unit(const UnitRequest& request) {
+  net::Headers headers;
+  if (!invite_.empty()) CAIRN_CHECK(headers.set(kInviteHeader, invite_));
   std::string answer;
   {
     const std::lock_guard lock(mutex_);
     CAIRN_TRY(const net::ClientResponse response,
-              client_->request(net::Method::post, "/v1/leases", {}, encode(request)));
+              client_->request(net::Method::post, "/v1/leases", headers, encode(request)));
     answer.assign(response.body.begin(), response.body.end());
   }
   CAIRN_TRY(const Json json, parse(answer));

@@ -37,6 +37,8 @@ class Remote {
   net::Outcome<std::string> checkpoint();   // a signed note
   net::Outcome<Bytes> tile(const ledger::TileId& tile);
 
+  // Shown with every request for a unit: what lets a newcomer into a project of invited people.
+  void set_invite(std::string code) { invite_ = std::move(code); }
   net::Outcome<RemoteLease> take_unit(const UnitRequest& request);
   net::Outcome<void> return_unit(const UnitRequest& request);
   // Receipts of everything that the submission put in the log, in its order.
@@ -72,6 +74,7 @@ class Remote {
   net::Outcome<std::vector<ledger::Receipt>> post(const std::string& target, BytesView body);
 
   std::unique_ptr<net::Client> client_;
+  std::string invite_;
   uint64_t piece_size_ = uint64_t{8} << 20, bytes_per_second_ = 0;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file

@@ -28,6 +28,8 @@ Response refused(const Refusal& refusal) {
   switch (refusal.kind) {
     case Refusal::Kind::refused:
       return Response::error(409, refusal.message);
+    case Refusal::Kind::forbidden:
+      return Response::error(403, refusal.message);
     case Refusal::Kind::busy:
       return Response::try_later(503, refusal.message, 1);
     case Refusal::Kind::broken:
@@ -258,7 +260,8 @@ void Service::take_unit(const Request& request, const Reply& reply) {
   if (auto* refusal = std::get_if<Response>(&checked)) return reply(std::move(*refusal));
   const auto& wanted = std::get<UnitRequest>(checked);
   coordinator_.take_unit(
-      wanted.author, wanted.slot, [reply](const std::variant<project::Lease, Refusal>& answer) {
+      wanted.author, wanted.slot, std::string(request.header(kInviteHeader)),
+      [reply](const std::variant<project::Lease, Refusal>& answer) {
         if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));
         const auto& lease = std::get<project::Lease>(answer);
         reply(json({{"unit", lease.unit}, {"round", lease.round}, {"expires", lease.expires}}));

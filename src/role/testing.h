@@ -36,18 +36,23 @@ struct Person {
   // Hands in a false gradient of the next unit.
   net::Outcome<std::vector<ledger::Receipt>> lie() {
     must(replica->sync());
-    const project::Project& project = replica->project();
     const RemoteLease lease = must(remote->take_unit(sign_request(*key, request())));
-    work::GradientFile file = must(trainer().gradient(lease.round, lease.unit, {}));
-    for (int16_t& value : file.values) value = static_cast<int16_t>(-value);
-    return remote->submit(project::encode(must(project::make_submission(project, *key, name, file))));
+    return lie_about(lease.round, lease.unit);
   }
+  net::Outcome<std::vector<ledger::Receipt>> lie_without_a_lease() { return lie_about(0, 0); }
 
   UnitRequest request() const {
     UnitRequest request;
     request.project = replica->project().id();
     request.time = system_environment().now();
     return request;
+  }
+
+  net::Outcome<std::vector<ledger::Receipt>> lie_about(trust::Round round, trust::UnitId unit) {
+    work::GradientFile file = must(trainer().gradient(round, unit, {}));
+    for (int16_t& value : file.values) value = static_cast<int16_t>(-value);
+    return remote->submit(
+        project::encode(must(project::make_submission(replica->project(), *key, name, file))));
   }
 
   std::string name;

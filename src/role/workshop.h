@@ -46,13 +46,13 @@ class Workshop {
     return must(project::load_key(keys(), open(directory()), name));
   }
 
-  std::unique_ptr<Host> host(RoundRule rule, const std::filesystem::path& directory,
+  std::unique_ptr<Host> host(HostRule rule, const std::filesystem::path& directory,
                              net::ServerOptions options = {}) const {
     options.limits.stop_time = std::chrono::milliseconds(200);
     return must(
         Host::start(open(directory), key(project::kCoordinatorKey), system_environment(), rule, options));
   }
-  std::unique_ptr<Host> host(RoundRule rule = {.quorum = 2}) const { return host(rule, directory()); }
+  std::unique_ptr<Host> host(HostRule rule = {.quorum = 2}) const { return host(rule, directory()); }
 
  private:
   data::TemporaryDirectory folder_;
