@@ -39,9 +39,11 @@ class Network : public Commands {
     url_ = "http://127.0.0.1:" + std::to_string(port_);
   }
 
-  pid_t start_host() {
-    const pid_t host = work_.start(
-        "host", {"host", "study", "--listen", "127.0.0.1:" + std::to_string(port_), "--quorum", "4"});
+  pid_t start_host(const std::vector<std::string>& options = {"--no-compute"}) {
+    std::vector<std::string> words = {"host",     "study", "--listen", "127.0.0.1:" + std::to_string(port_),
+                                      "--quorum", "4"};
+    words.insert(words.end(), options.begin(), options.end());
+    const pid_t host = work_.start("host", words);
     for (int tries = 0; tries < 500 && !answers(); ++tries) ::usleep(20'000);
     EXPECT_TRUE(answers()) << "the host does not answer";
     return host;
@@ -157,6 +159,24 @@ TEST_F(Network, AMirrorIsForkedAndNothingCountsInBoth) {
   work_.must({"gradient", "study", "--unit", "5", "--user", "ada", "-o", "ada.gradient"});
   EXPECT_THAT(work_.cairn({"submit", "fork", "ada.gradient"}).err, HasSubstr("project"));
   EXPECT_EQ(ask({"verify", "fork"})["verify"], "ok");
+}
+
+TEST_F(Network, TheHostsOwnMachineComputesForAPrivateProject) {
+  const pid_t host =
+      start_host({"--private", "--name", "owner", "--threads", "1", "--check-reachable", url_});
+  const auto closed_rounds = [&] { return ask({"status", "study"})["round"].get<int>(); };
+  for (int tries = 0; tries < 300 && closed_rounds() < 1; ++tries) ::usleep(100'000);
+  EXPECT_GE(closed_rounds(), 1);
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--units", "1"});
+  EXPECT_THAT(work_.cairn(words).err, HasSubstr("by invitation"));
+  words.insert(words.end(), {"--invite", ask({"invite", "study"})["invite"].get<std::string>()});
+  work_.must(words);
+  const Outcome told = stop("host", host);
+  EXPECT_EQ(told.code, 0) << told.err;
+  EXPECT_THAT(told.out, HasSubstr("reached at " + url_));
+  EXPECT_THAT(told.out, HasSubstr("owner joins\n"));
+  EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
 }
 
 TEST_F(Network, AHostThatIsNotThereIsOneSentence) {

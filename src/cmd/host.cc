@@ -7,9 +7,10 @@
 #include <future>
 #include <mutex>
 
-#include "cmd/command.h"
 #include "cmd/console.h"
+#include "cmd/own_machine.h"
 #include "project/chronicle.h"
+#include "project/invites.h"
 #include "role/remote.h"
 
 namespace cairn::cmd {
@@ -20,9 +21,11 @@ struct Options {
   std::string listen = "127.0.0.1:8420";
   std::filesystem::path certificate, key;
   std::vector<std::string> trusted_proxies;
-  role::RoundRule rule;
+  role::HostRule rule;
   double minutes = 30;
   std::string reachable_at;
+  std::string name = default_user_name();
+  bool idle = false;
 };
 
 // "ADDRESS:PORT", the address of IPv6 in brackets.
@@ -112,13 +115,39 @@ class Watch {
   std::string status_;
 };
 
-void watch(role::Host& host, const Shared& shared, uint64_t events) {
+// The address under which this machine reaches its own server.
+std::string own_address(const std::string& address) {
+  if (address == "0.0.0.0") return "127.0.0.1";
+  if (address == "::") return "[::1]";
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
+std::string url_of(const net::ServerOptions& server, const std::string& address, uint16_t port) {
+  return fmt::format("{}://{}:{}", server.tls_certificate.empty() ? "http" : "https", address, port);
+}
+
+Result<net::ServerOptions> server_options(const Options& options) {
+  net::ServerOptions server;
+  CAIRN_CHECK(set_listen(options.listen, server));
+  server.tls_certificate = options.certificate;
+  server.tls_key = options.key;
+  for (const std::string& proxy : options.trusted_proxies) {
+    CAIRN_TRY(std::string address, plain_address(proxy));
+    server.trusted_proxies.push_back(std::move(address));
+  }
+  return server;
+}
+
+void watch(role::Host& host, OwnMachine& machine, const Shared& shared, uint64_t events) {
   Console console;
   const auto seen = std::make_shared<Watch>(events);  // a look may come after the last of these turns
   while (console.wait(500)) {
     host.coordinator().look([seen](const project::Project& project) { seen->look(project); });
     seen->show(console, shared);
+    if (const std::string why = machine.message(); !why.empty())
+      console.say("this machine computes no more: " + printable(why));
   }
+  machine.stop();
   std::promise<void> looked;  // once more, for what happened last
   const bool looks = host.coordinator().look([&](const project::Project& project) {
     seen->look(project);
@@ -128,33 +157,43 @@ void watch(role::Host& host, const Shared& shared, uint64_t events) {
   seen->show(console, shared);
 }
 
+// The host trusts itself: its own certificate may be for another name than the one by which it calls itself.
+Status start_own_machine(OwnMachine& machine, const Shared& shared, const Options& options,
+                         const std::string& url) {
+  if (options.idle) return {};
+  net::ClientOptions client;
+  client.verify_tls = false;
+  client.proxy = "";
+  CAIRN_TRY(auto remote, role::Remote::open(url, client));
+  if (options.rule.invited_only) {
+    CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
+    CAIRN_TRY(const std::string code, project::add_invite(project, 1, system_environment()));
+    remote->set_invite(code);
+  }
+  return machine.start(shared, options.directory, std::move(remote), options.name);
+}
+
+Result<SigningKey> coordinator_key(const Shared& shared, const project::Project& project) {
+  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(project.directory()));
+  auto key = project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator());
+  if (key) return key;
+  return Error{key.error().message +
+               "; to go on by yourself from where this project stands: cairn new FORK --fork " +
+               shell_word(project.directory())};
+}
+
 Result<int> run(const Shared& shared, Options options) {
-  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(options.directory));
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  const auto key =
-      project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator());
-  if (!key) {
-    return Error{key.error().message +
-                 "; to go on by yourself from where this project stands: cairn new FORK --fork " +
-                 shell_word(options.directory)};
-  }
-  net::ServerOptions server;
-  CAIRN_CHECK(set_listen(options.listen, server));
-  server.tls_certificate = options.certificate;
-  server.tls_key = options.key;
-  for (const std::string& proxy : options.trusted_proxies) {
-    CAIRN_TRY(std::string address, plain_address(proxy));
-    server.trusted_proxies.push_back(std::move(address));
-  }
+  CAIRN_TRY(const SigningKey key, coordinator_key(shared, project));
+  CAIRN_TRY(const net::ServerOptions server, server_options(options));
   options.rule.longest = static_cast<int64_t>(options.minutes * 60'000);
   const std::string name = project.name();
   const uint64_t events = project.head().size;
   CAIRN_TRY(const auto host,
-            role::Host::start(std::move(project), *key, system_environment(), options.rule, server));
-  const std::string url =
-      fmt::format("{}://{}:{}", options.certificate.empty() ? "http" : "https",
-                  server.address.find(':') == std::string::npos ? server.address : "[" + server.address + "]",
-                  host->port());
+            role::Host::start(std::move(project), key, system_environment(), options.rule, server));
+  const std::string address =
+      server.address.find(':') == std::string::npos ? server.address : "[" + server.address + "]";
+  const std::string url = url_of(server, address, host->port());
   print(shared, Json{{"url", url}, {"project", host->coordinator().project_id().hex()}},
         fmt::format("{} is hosted at {}\nvolunteers join with: cairn join {}\n", printable(name), url, url));
   std::fflush(stdout);
@@ -163,7 +202,10 @@ Result<int> run(const Shared& shared, Options options) {
     print(shared, Json{{"reachable", options.reachable_at}}, "reached at " + options.reachable_at + "\n");
     std::fflush(stdout);
   }
-  watch(*host, shared, events);
+  OwnMachine machine;
+  CAIRN_CHECK(
+      start_own_machine(machine, shared, options, url_of(server, own_address(server.address), host->port())));
+  watch(*host, machine, shared, events);
   host->stop();
   return kDone;
 }
@@ -185,8 +227,13 @@ void add_host(Command app, const Shared& shared) {
   command.add_option(
       "--trusted-proxy", options->trusted_proxies,
       "Address of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated");
+  command.add_option("--name", options->name, "Who this machine computes as").show_default();
+  command.add_flag("--no-compute", options->idle,
+                   "Host only; else this machine computes, too, when it has time");
   command.add_option("--check-reachable", options->reachable_at,
                      "The URL that volunteers use: ask there once, and stop if this project does not answer");
+  command.add_flag("--private", options->rule.invited_only,
+                   "Take newcomers with a code of `cairn invite` alone; everybody may still read");
   command
       .add_option("--quorum", options->rule.quorum,
                   "Entries that close a round, where the policy leaves that to the maintainer")
