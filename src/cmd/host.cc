@@ -10,7 +10,6 @@
 #include "cmd/console.h"
 #include "cmd/own_machine.h"
 #include "project/chronicle.h"
-#include "project/invites.h"
 #include "role/remote.h"
 
 namespace cairn::cmd {
@@ -97,14 +96,17 @@ class Watch {
     status_ = summary(project);
   }
 
-  void show(Console& console, const Shared& shared) {
+  // `own`: units that the host's own machine has computed.
+  void show(Console& console, const Shared& shared, uint64_t own) {
     const std::lock_guard lock(mutex_);
     for (const std::string& sentence : news_) {
       console.clear();
       print(shared, Json{{"news", sentence}}, printable(sentence) + "\n");
       std::fflush(stdout);
     }
-    if (!status_.empty()) console.status(status_ + "   (q: stop)");
+    if (!status_.empty())
+      console.status(
+          fmt::format("{}; {} by this machine   (q: stop)", status_, plural(own, "unit", "units")));
     news_.clear();
   }
 
@@ -143,7 +145,7 @@ void watch(role::Host& host, OwnMachine& machine, const Shared& shared, uint64_t
   const auto seen = std::make_shared<Watch>(events);  // a look may come after the last of these turns
   while (console.wait(500)) {
     host.coordinator().look([seen](const project::Project& project) { seen->look(project); });
-    seen->show(console, shared);
+    seen->show(console, shared, machine.accepted());
     if (const std::string why = machine.message(); !why.empty())
       console.say("this machine computes no more: " + printable(why));
   }
@@ -154,7 +156,7 @@ void watch(role::Host& host, OwnMachine& machine, const Shared& shared, uint64_t
     looked.set_value();
   });
   if (looks) looked.get_future().wait();
-  seen->show(console, shared);
+  seen->show(console, shared, machine.accepted());
 }
 
 // The host trusts itself: its own certificate may be for another name than the one by which it calls itself.
@@ -165,11 +167,6 @@ Status start_own_machine(OwnMachine& machine, const Shared& shared, const Option
   client.verify_tls = false;
   client.proxy = "";
   CAIRN_TRY(auto remote, role::Remote::open(url, client));
-  if (options.rule.invited_only) {
-    CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-    CAIRN_TRY(const std::string code, project::add_invite(project, 1, system_environment()));
-    remote->set_invite(code);
-  }
   return machine.start(shared, options.directory, std::move(remote), options.name);
 }
 

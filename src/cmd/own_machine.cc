@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "project/contribution.h"
+#include "project/invites.h"
 
 namespace cairn::cmd {
 namespace {
@@ -48,6 +49,7 @@ Status OwnMachine::work(const Shared& shared, const std::filesystem::path& direc
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(const auto replica, role::Replica::open_at(*remote_, directory, system_environment()));
   CAIRN_TRY(const SigningKey key, own_key(shared, replica->project(), name));
+  CAIRN_CHECK(project::let_in(replica->project(), key.public_key()));
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(replica->project(), engine));
   role::Contributor contributor(*remote_, *replica, key, role::compute_with(trainer), {.name = name},
                                 system_environment());

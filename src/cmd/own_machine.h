@@ -20,11 +20,12 @@ class OwnMachine {
 
   // For the project in `directory` that `remote` hosts, as the user of that name, whose key is made where
   // there is none. Shares the directory with the host: nothing is copied.
+  // Needs no invite.
   Status start(const Shared& shared, const std::filesystem::path& directory,
                std::unique_ptr<role::Remote> remote, const std::string& name);
   void stop();  // gives the unit back
 
-  uint64_t accepted() const { return accepted_; }
+  uint64_t accepted() const { return accepted_; }  // units so far
   // Why it ended by itself, once; empty as long as it goes on.
   std::string message();
 

@@ -43,6 +43,16 @@ Digest code_digest(std::string_view code) {
   return sha256(as_bytes("cairn invite v1 " + plain));
 }
 
+// Who has joined the log meanwhile needs no mention any more.
+Status add(Invites& invites, const Project& project, const PublicKey& user) {
+  std::erase_if(invites.admitted,
+                [&](const PublicKey& key) { return project.state().user_of(key).has_value(); });
+  if (invites.admitted.size() >= kMaxAdmitted)
+    return Error{"too many were let in and have not handed in anything yet; try again later"};
+  invites.admitted.insert(user);
+  return {};
+}
+
 }  // namespace
 
 Bytes encode_invites(const Invites& invites) {
@@ -64,7 +74,7 @@ Result<Invites> decode_invites(BytesView bytes) {
     const Digest digest{reader.array<32>("digest")};
     invites.uses[digest] = reader.u32("uses");
   }
-  for (uint32_t i = reader.count("admitted", 32, kMaxInvites * kMaxInviteUses); i > 0; --i)
+  for (uint32_t i = reader.count("admitted", 32, kMaxAdmitted); i > 0; --i)
     invites.admitted.insert(PublicKey{reader.array<32>("key")});
   CAIRN_CHECK(reader.finish());
   return invites;
@@ -82,6 +92,16 @@ Result<std::string> add_invite(Project& project, uint32_t uses, Environment& env
   return code;
 }
 
+Status let_in(Project& project, const PublicKey& user) {
+  const auto done = project.commit([&]() -> Result<Project::Change> {
+    CAIRN_TRY(Invites invites, stored_invites(project));
+    if (project.state().user_of(user) || invites.admitted.contains(user)) return Project::Change{};
+    CAIRN_CHECK(add(invites, project, user));
+    return Project::Change{.meta = {item(invites)}};
+  });
+  return done ? Status() : Status(done.error());
+}
+
 Result<std::vector<ledger::Item>> admit(const Project& project, const PublicKey& user,
                                         std::string_view code) {
   if (project.state().user_of(user)) return std::vector<ledger::Item>{};
@@ -96,10 +116,7 @@ Result<std::vector<ledger::Item>> admit(const Project& project, const PublicKey&
             : "this invite is unknown or used up; ask the project's maintainer for another"};
   }
   if (--found->second == 0) invites.uses.erase(found);
-  // Who has joined the log meanwhile needs no mention any more.
-  std::erase_if(invites.admitted,
-                [&](const PublicKey& key) { return project.state().user_of(key).has_value(); });
-  invites.admitted.insert(user);
+  CAIRN_CHECK(add(invites, project, user));
   return std::vector<ledger::Item>{item(invites)};
 }
 
