@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <future>
@@ -124,6 +125,14 @@ std::string own_address(const std::string& address) {
   return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
+// And the one for others: a server that listens everywhere is reached by this machine's name.
+std::string public_address(const std::string& address) {
+  char name[256] = "";
+  const bool everywhere = address == "0.0.0.0" || address == "::";
+  if (everywhere && ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0') return name;
+  return own_address(address);
+}
+
 std::string url_of(const net::ServerOptions& server, const std::string& address, uint16_t port) {
   return fmt::format("{}://{}:{}", server.tls_certificate.empty() ? "http" : "https", address, port);
 }
@@ -188,9 +197,7 @@ Result<int> run(const Shared& shared, Options options) {
   const uint64_t events = project.head().size;
   CAIRN_TRY(const auto host,
             role::Host::start(std::move(project), key, system_environment(), options.rule, server));
-  const std::string address =
-      server.address.find(':') == std::string::npos ? server.address : "[" + server.address + "]";
-  const std::string url = url_of(server, address, host->port());
+  const std::string url = url_of(server, public_address(server.address), host->port());
   print(shared, Json{{"url", url}, {"project", host->coordinator().project_id().hex()}},
         fmt::format("{} is hosted at {}\nvolunteers join with: cairn join {}\n", printable(name), url, url));
   std::fflush(stdout);
