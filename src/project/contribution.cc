@@ -131,10 +131,12 @@ Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& en
   return taken;
 }
 
-bool holds_lease(const Project& project, const PublicKey& user, int64_t now) {
+bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId unit, int64_t now) {
   if (!project.state().open_round()) return false;
   const auto leases = stored_leases(project, now);
-  return leases && std::ranges::find(*leases, user, &Lease::holder) != leases->end();
+  return leases && std::ranges::any_of(*leases, [&](const Lease& lease) {
+           return lease.holder == user && lease.unit == unit;
+         });
 }
 
 Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,

@@ -41,8 +41,8 @@ Result<CheckedSubmission> check_submission(const Digest& project, Submission sub
 // open round and its leases at `now` (Unix milliseconds).
 Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now);
 
-// Whether a unit of the open round is put aside for the user at `now`.
-bool holds_lease(const Project& project, const PublicKey& user, int64_t now);
+// Whether that unit of the open round is put aside for the user at `now`.
+bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId unit, int64_t now);
 
 struct Accepted {
   trust::EntryId entry = 0;

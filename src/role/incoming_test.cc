@@ -26,7 +26,7 @@ TEST(ContentRange, IsReadStrictly) {
 class Uploads : public testing::Test {
  protected:
   Uploads() {
-    const RemoteLease lease = must(ada.remote->take_unit(sign_request(*ada.key, ada.request())));
+    lease = must(ada.remote->take_unit(sign_request(*ada.key, ada.request())));
     const auto file = must(ada.trainer().gradient(lease.round, lease.unit, {}));
     submission =
         project::encode(must(project::make_submission(ada.replica->project(), *ada.key, "ada", file)));
@@ -43,6 +43,7 @@ class Uploads : public testing::Test {
   UnitRequest ticket(const Person& person) const {
     UnitRequest request = person.request();
     request.kind = UnitRequest::Kind::upload;
+    request.unit = lease.unit;
     return sign_request(*person.key, request);
   }
 
@@ -62,6 +63,7 @@ class Uploads : public testing::Test {
   Workshop workshop;
   std::unique_ptr<Host> host = workshop.host({.quorum = 9});
   Person ada{workshop, *host, "ada"};
+  RemoteLease lease;
   Bytes submission;
   std::string target;
   std::unique_ptr<net::Client> client;
@@ -92,6 +94,10 @@ TEST_F(Uploads, NeedALease) {
   const auto refused = put(range(0, 1000), piece(0, 1000), ticket(mallory));
   EXPECT_EQ(refused.error().status, 403);
   EXPECT_THAT(refused.error().message, HasSubstr("holds no lease"));
+  UnitRequest other = ada.request();
+  other.kind = UnitRequest::Kind::upload;
+  other.unit = lease.unit + 1;
+  EXPECT_EQ(put(range(0, 1000), piece(0, 1000), sign_request(*ada.key, other)).error().status, 403);
   UnitRequest forged = ticket(ada);
   forged.time += 1;
   EXPECT_EQ(put(range(0, 1000), piece(0, 1000), forged).error().status, 403);
@@ -115,6 +121,24 @@ TEST_F(Uploads, WhatIsDamagedComesAgain) {
   EXPECT_THAT(refused.error().message, HasSubstr("send it again"));
   ada.remote->set_pieces(1000);
   EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, ticket(ada))).size(), 3u);
+}
+
+TEST_F(Uploads, BugWhoIsToldToComeLaterHadToSendAllAgain) {
+  ASSERT_TRUE(put(range(0, submission.size()), submission, ticket(ada)).ok());
+  host->stop();
+  Coordinator busy(workshop.open(workshop.directory()), workshop.key(project::kCoordinatorKey),
+                   system_environment(), {}, {.waiting = 0});
+  Service service(busy, system_environment());
+  net::Request request;
+  request.method = net::Method::post;
+  request.path = "/v1/entries";
+  request.query = {{"upload", sha256(submission).hex()}};
+  int status = 0;
+  const auto deliver = [&](const net::Response& response) { status = response.status; };
+  std::get<net::WholeBody>(service.route(request)).handler(request, net::Reply(deliver));
+  EXPECT_EQ(status, 503);
+  EXPECT_EQ(std::filesystem::file_size(workshop.directory() / "incoming" / sha256(submission).hex()),
+            submission.size());
 }
 
 TEST_F(Uploads, ThatNobodyGoesOnWithAreForgotten) {

@@ -226,7 +226,9 @@ Outcome<std::vector<ledger::Receipt>> Remote::submit_in_pieces(BytesView submiss
   const std::string digest = sha256(submission).hex(), upload = "/v1/uploads/" + digest;
   CAIRN_TRY(uint64_t sent, received(upload));
   while (sent < submission.size()) {
-    CAIRN_TRY(sent, send_piece(upload, submission, sent, ticket));
+    CAIRN_TRY(const uint64_t now, send_piece(upload, submission, sent, ticket));
+    if (now <= sent) return invalid("received: does not grow with what is sent");
+    sent = now;
   }
   return post("/v1/entries?upload=" + digest, {});
 }

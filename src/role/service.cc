@@ -217,18 +217,18 @@ Status Service::may_upload(std::string_view ticket) const {
   const auto checked = checked_request(bytes, UnitRequest::Kind::upload);
   if (!std::holds_alternative<UnitRequest>(checked))
     return Error{std::string(kTicketHeader) + ": is no signed request to upload"};
-  const PublicKey author = std::get<UnitRequest>(checked).author;
+  const auto& wanted = std::get<UnitRequest>(checked);
   auto holds = std::make_shared<std::promise<bool>>();
   std::future<bool> answer = holds->get_future();
-  const bool asked = coordinator_.look([holds, author, now = environment_.now()](const Project& project) {
-    holds->set_value(project::holds_lease(project, author, now));
+  const bool asked = coordinator_.look([holds, wanted, now = environment_.now()](const Project& project) {
+    holds->set_value(project::holds_lease(project, wanted.author, wanted.unit, now));
   });
   holds.reset();  // if nobody looks, nobody is left to answer
   try {
     if (asked && answer.get()) return {};
   } catch (const std::future_error&) {  // the coordinator stops
   }
-  return Error{std::string(kTicketHeader) + ": its author holds no lease; take a unit first"};
+  return Error{std::string(kTicketHeader) + ": its author holds no lease of that unit; take it first"};
 }
 
 Route Service::post(const Request& head) {
@@ -288,9 +288,15 @@ void Service::submit(const Request& request, const Reply& reply) {
     return reply(
         Response::error(400, "upload: goes without a body, and is a digest of 64 hexadecimal digits"));
   const auto bytes = incoming_.read(*digest);
-  incoming_.remove(*digest);  // if it is refused it is not needed, and if it is damaged it has to come again
-  if (!bytes) return reply(Response::try_later(503, bytes.error().message + "; send it again", 1));
-  submit_bytes(*bytes, reply);
+  if (!bytes) {
+    incoming_.remove(*digest);  // damaged: it has to come again
+    return reply(Response::try_later(503, bytes.error().message + "; send it again", 1));
+  }
+  // Kept until it is in the log or refused for good: who is told to come later need not send it again.
+  submit_bytes(*bytes, Reply([this, digest = *digest, reply](Response response) {
+    if (response.status < 500) incoming_.remove(digest);
+    reply(std::move(response));
+  }));
 }
 
 void Service::submit_bytes(BytesView bytes, const Reply& reply) {

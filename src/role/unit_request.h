@@ -14,7 +14,6 @@
 
 namespace cairn::role {
 
-inline constexpr uint32_t kMaxSlots = 16;                           // leases of one user at once
 inline constexpr int64_t kMaxClockDifference = 10 * 60 * 1000;      // milliseconds
 inline constexpr std::string_view kTicketHeader = "Cairn-Request";  // in hexadecimal, with each piece
 inline constexpr std::string_view kInviteHeader = "Cairn-Invite";   // with a newcomer's request for a unit
