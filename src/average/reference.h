@@ -26,7 +26,8 @@ class Reference {
   __extension__ typedef __int128 Signed;
 
   bool counts(trust::EntryId id) const {
-    const trust::RoundRecord& round = state_.rounds()[state_.entry(id).round];
+    if (!state_.entry(id).opened_in) return false;
+    const trust::RoundRecord& round = state_.rounds()[counted_in(id)];
     if (!round.closed || round.rolled_back || place(id) == 0) return false;
     for (trust::EntryId other = 1; other <= state_.entries().size(); ++other) {
       const bool same_unit = state_.entry(other).round == state_.entry(id).round &&
@@ -36,6 +37,8 @@ class Reference {
     }
     return true;
   }
+
+  trust::Round counted_in(trust::EntryId id) const { return *state_.entry(id).opened_in; }
 
   // 1: of somebody who needed no exam, 2: of a newcomer, but confirmed, 0: out of the question.
   int place(trust::EntryId id) const {
@@ -49,7 +52,7 @@ class Reference {
   std::vector<trust::EntryId> entries_of(trust::Round round) const {
     std::vector<trust::EntryId> ids;
     for (trust::EntryId id = 1; id <= state_.entries().size(); ++id) {
-      if (state_.entry(id).round == round && counts(id)) ids.push_back(id);
+      if (counts(id) && counted_in(id) == round) ids.push_back(id);
     }
     return ids;
   }
@@ -119,10 +122,10 @@ class Reference {
   }
 
   uint64_t clip(trust::EntryId id) const {
-    const ledger::Policy& policy = state_.policy_for(state_.entry(id).round);
+    const ledger::Policy& policy = state_.policy_for(counted_in(id));
     if (policy.clip == ledger::Clip::none) return uint64_t{1} << 30;
     const Wide square = policy.clip == ledger::Clip::fixed ? Wide{policy.clip_norm} * policy.clip_norm
-                                                           : squared_limit(state_.entry(id).round);
+                                                           : squared_limit(counted_in(id));
     const auto [limit, limit_exponent] = norm(square);
     const auto [own, own_exponent] = norm(squared_norm(id));
     if (limit_exponent > own_exponent || (limit_exponent == own_exponent && limit >= own)) return 1 << 30;
@@ -138,11 +141,10 @@ class Reference {
   }
 
   void subtract(trust::EntryId id, std::vector<Signed>& sum) const {
-    const trust::Entry& entry = state_.entry(id);
-    const Wide product =
-        Wide{rate_at(state_.policy_for(entry.round).rate, entry.round)} * clip(id) * state_.weight(id);
+    const trust::Round round = counted_in(id);
+    const Wide product = Wide{rate_at(state_.policy_for(round).rate, round)} * clip(id) * state_.weight(id);
     if (product == 0) return;
-    const Wide total = divisor(entry.round);
+    const Wide total = divisor(round);
     const int shift = 46 - bits(product) + bits(total);
     const Wide factor = shift > 0 ? (product << shift) / total : product / (total << -shift);
     const work::GradientFile file = gradient(id);

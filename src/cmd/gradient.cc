@@ -10,6 +10,7 @@ namespace {
 struct Options {
   std::filesystem::path directory, file, dump;
   trust::UnitId unit = 0;
+  std::optional<trust::Round> round;
   std::string user;
   bool all = false;
 };
@@ -18,8 +19,11 @@ Result<work::GradientFile> compute(const Shared& shared, const project::Project&
                                    const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine, options.all));
-  const auto round = project.state().open_round();
+  const auto round = options.round ? options.round : project.state().open_round();
   if (!round) return Error{options.directory.string() + ": no round is open"};
+  if (!project.state().current(*round))
+    return Error{"--round " + std::to_string(*round) +
+                 ": entries of that round are not taken any more, or not yet"};
   if (options.dump.empty()) return trainer.gradient(*round, options.unit, progress_line("computing"));
   return project::dump_gradient(project, trainer, *round, options.unit, options.all, options.dump,
                                 progress_line("computing"));
@@ -58,6 +62,7 @@ void add_gradient(Command app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->directory, "The project").required();
   command.add_option("--unit", options->unit, "Which unit; `cairn unit` gives one").required();
+  command.add_option("--round", options->round, "Whose model to start from (default: the open round's)");
   command.add_option("--user", options->user, "Who computes").required();
   command.add_option("-o,--output", options->file, "File to write, for `cairn submit` (-: standard output)")
       .required();

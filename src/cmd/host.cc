@@ -78,7 +78,7 @@ std::string summary(const project::Project& project) {
   const trust::State& state = project.state();
   const auto& round = state.rounds().back();
   return fmt::format("round {}: {} in; {} in the log, {} users, {} claims", state.rounds().size() - 1,
-                     plural(round.entries.size(), "entry", "entries"),
+                     plural(round.sealed.size(), "entry", "entries"),
                      plural(project.events().size(), "event", "events"), state.users().size(),
                      state.claims().size());
 }

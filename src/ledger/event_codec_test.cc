@@ -87,7 +87,7 @@ TEST(EventCodec, LayoutOfEveryKindIsFixed) {
   std::mt19937_64 random(3);
   Hasher hasher;
   for (Body& body : one_of_each_kind(random)) hasher.update(encode(event_of(std::move(body))));
-  EXPECT_EQ(hasher.finish().hex(), "61a424ba821916a76251775d269c5ec038b2e420f32a2d733eb69185eeccd6ec");
+  EXPECT_EQ(hasher.finish().hex(), "68364f1b631ce14b0218b8342c8f0ad59b2c24d044e7723b4a8f5f99673e9a23");
 }
 
 TEST(EventCodec, KindNumbersAreFixed) {

@@ -47,6 +47,7 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive("join_work", policy.join_work);
   archive("quorum", policy.quorum);
   archive("round_time", policy.round_time);
+  archive("staleness", policy.staleness);
   archive.choice("averaging", policy.averaging, Averaging::at_acceptance);
   archive.list("rate", policy.rate, kMaxRateKnots);
   archive("round_size", policy.round_size);

@@ -55,7 +55,8 @@ void check_rate(const Policy& policy, RangeCheck& check) {
 
 void check_rounds(const Policy& policy, RangeCheck& check) {
   check.within("quorum", policy.quorum, 0, kMillion)
-      .within("round_time", policy.round_time, 0, kMaxRoundTime);
+      .within("round_time", policy.round_time, 0, kMaxRoundTime)
+      .within("staleness", policy.staleness, 0, kMaxStaleness);
 }
 
 void check_averaging(const Policy& policy, RangeCheck& check) {

@@ -36,6 +36,7 @@ struct Policy {
   uint32_t judge_votes = 1;   // equal votes that make a verdict
   uint32_t quorum = 0;        // units with an entry that close a round; 0: no number of them does
   uint64_t round_time = 0;    // milliseconds after which a round with an entry closes; 0: no time does
+  uint32_t staleness = 4;     // rounds after its own in which an entry is still taken
   uint32_t join_work = 0;     // leading zero bits that a proof of work has at registration: join_work.h
 
   // Averaging
@@ -52,6 +53,7 @@ struct Policy {
 };
 
 inline constexpr uint32_t kMaxJoinWork = 40;
+inline constexpr uint32_t kMaxStaleness = 256;
 inline constexpr uint64_t kMaxRoundTime = uint64_t{1000} * 3600 * 24 * 366;  // milliseconds
 inline constexpr uint32_t kMaxRateKnots = 4096;
 inline constexpr uint64_t kMaxRate = uint64_t{1} << 52;  // an outer rate of 4096

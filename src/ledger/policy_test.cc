@@ -64,6 +64,7 @@ TEST(Policy, EachFieldHasItsRange) {
       {"floor_rounds", [](Policy& p) { p.floor_rounds = 0; }},
       {"quorum", [](Policy& p) { p.quorum = 1'000'001; }},
       {"round_time", [](Policy& p) { p.round_time = kMaxRoundTime + 1; }},
+      {"staleness", [](Policy& p) { p.staleness = kMaxStaleness + 1; }},
   };
   for (const Change& change : changes) {
     Policy policy;

@@ -33,13 +33,11 @@ Result<SigningKey> some_key(const Project& project, KeyRing& keys, const std::st
   return made ? keys.create(project.id().hex(), name) : load_key(keys, project, name);
 }
 
-// The entries of the open round that a key has sealed.
+// The entries that a key has sealed and that wait to be opened.
 std::vector<const Entry*> sealed_by(const trust::State& state, const PublicKey& key) {
   std::vector<const Entry*> sealed;
-  if (!state.open_round()) return sealed;
-  for (const trust::EntryId id : state.rounds()[*state.open_round()].entries) {
-    const Entry& entry = state.entry(id);
-    if (entry.key == key && entry.standing.status == Entry::Status::sealed) sealed.push_back(&entry);
+  for (const trust::EntryId id : state.waiting()) {
+    if (state.entry(id).key == key) sealed.push_back(&state.entry(id));
   }
   return sealed;
 }

@@ -20,7 +20,7 @@ class Teller {
   std::string operator()(const ledger::RoundClosed& closed) const {
     const trust::RoundRecord& round = state_.rounds()[closed.round];
     return fmt::format("round {} is closed: {} sealed, {} opened", closed.round,
-                       count(round.entries.size(), "entry", "entries"), round.openings);
+                       count(round.sealed.size(), "entry", "entries"), round.entries.size());
   }
 
   std::string operator()(const ledger::RoundOpened& opened) const {

@@ -12,13 +12,6 @@ using ledger::Statement;
 using trust::Entry;
 
 constexpr std::string_view kLeases = "leases";
-Result<Leases> stored_leases(const Project& project, int64_t now) {
-  CAIRN_TRY(const auto stored, project.store().meta(std::string(kLeases)));
-  if (!stored) return Leases{};
-  auto leases = decode_leases(*stored);
-  if (!leases) return leases.error().within(project.directory().string() + ": leases");
-  return current_leases(project.state(), *std::move(leases), now);
-}
 
 Project::Change leases_change(const Leases& leases) {
   return {.meta = {{std::string(kLeases), encode_leases(leases)}}};
@@ -30,16 +23,22 @@ Result<trust::Round> the_open_round(const Project& project) {
   return *round;
 }
 
-// What a gradient file has to say to be an entry of the open round, besides its numbers being true.
-Status check_gradient(const Project& project, const work::GradientFile& file, trust::Round round) {
+// What a gradient file has to say to be an entry, besides its numbers being true.
+Status check_gradient(const Project& project, const work::GradientFile& file) {
   const work::Recipe& recipe = project.recipe();
   const auto wrong = [](const char* field, auto got, auto expected) {
     return Error{std::string("gradient: ") + field + ": is " + std::to_string(got) + " where " +
                  std::to_string(expected) + " is expected"};
   };
-  if (file.round != round) return wrong("round", file.round, round);
-  if (file.snapshot != project.state().rounds()[round].snapshot) {
-    return Error{"gradient: snapshot: is not the one that round " + std::to_string(round) + " opened with"};
+  const trust::State& state = project.state();
+  if (!state.current(file.round)) {
+    return Error{"gradient: round: is " + std::to_string(file.round) + " where round " +
+                 std::to_string(*state.open_round()) + " is open and takes nothing older than " +
+                 std::to_string(state.policy().staleness) + " rounds"};
+  }
+  if (file.snapshot != state.rounds()[file.round].snapshot) {
+    return Error{"gradient: snapshot: is not the one that round " + std::to_string(file.round) +
+                 " opened with"};
   }
   if (file.samples != recipe.unit_images()) return wrong("samples", file.samples, recipe.unit_images());
   if (file.bits != recipe.bits) return wrong("bits", file.bits, recipe.bits);
@@ -106,6 +105,14 @@ Project::Change statements_of(const Project& project, const Submission& submissi
 
 }  // namespace
 
+Result<Leases> leases_of(const Project& project, int64_t now) {
+  CAIRN_TRY(const auto stored, project.store().meta(std::string(kLeases)));
+  if (!stored) return Leases{};
+  auto leases = decode_leases(*stored);
+  if (!leases) return leases.error().within(project.directory().string() + ": leases");
+  return current_leases(project.state(), *std::move(leases), now);
+}
+
 Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::string& name) {
   CAIRN_CHECK(check_user_name(name));
   if (project.state().name_taken(sha256(as_bytes(name)))) {
@@ -117,7 +124,7 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 
 Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken) {
   CAIRN_CHECK(the_open_round(project));
-  CAIRN_TRY(Leases leases, stored_leases(project, request.now));
+  CAIRN_TRY(Leases leases, leases_of(project, request.now));
   CAIRN_TRY(taken, choose_lease(project.state(), project.done_units(), leases, request));
   if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
   leases.push_back(taken);
@@ -133,7 +140,7 @@ Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& en
 
 bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId unit, int64_t now) {
   if (!project.state().open_round()) return false;
-  const auto leases = stored_leases(project, now);
+  const auto leases = leases_of(project, now);
   return leases && std::ranges::any_of(*leases, [&](const Lease& lease) {
            return lease.holder == user && lease.unit == unit;
          });
@@ -142,7 +149,7 @@ bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId un
 Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,
                                            int64_t now) {
   CAIRN_CHECK(the_open_round(project));
-  CAIRN_TRY(Leases leases, stored_leases(project, now));
+  CAIRN_TRY(Leases leases, leases_of(project, now));
   const auto given =
       std::erase_if(leases, [&](const Lease& lease) { return lease.unit == unit && lease.holder == user; });
   if (given == 0) return Error{"unit " + std::to_string(unit) + ": is not leased to this user"};
@@ -183,10 +190,11 @@ Result<CheckedSubmission> check_submission(const Digest& project, Submission sub
 }
 
 Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now) {
-  CAIRN_TRY(const trust::Round round, the_open_round(project));
-  CAIRN_CHECK(check_gradient(project, checked.gradient, round));
-  CAIRN_TRY(const Leases leases, stored_leases(project, now));
-  CAIRN_CHECK(check_lease(project.state(), leases, checked.gradient.unit, checked.submission.sealed.author));
+  CAIRN_CHECK(the_open_round(project));
+  CAIRN_CHECK(check_gradient(project, checked.gradient));
+  CAIRN_TRY(const Leases leases, leases_of(project, now));
+  CAIRN_CHECK(check_lease(project.state(), project.done_units(), leases, checked.gradient.round,
+                          checked.gradient.unit, checked.submission.sealed.author));
   CAIRN_CHECK(project.check_place(checked.submission.opened));  // enters the log when the round closes
   return statements_of(project, checked.submission);
 }

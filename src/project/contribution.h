@@ -18,13 +18,16 @@ Result<Lease> take_unit(Project& project, const PublicKey& user, Environment& en
 // The same as a change that is still to be committed; `taken` gets the lease.
 Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken);
 
+// The leases that count at `now` (Unix milliseconds).
+Result<Leases> leases_of(const Project& project, int64_t now);
+
 // Gives a unit back that the user will not compute. Refuses one that is not leased to them.
 Status return_unit(Project& project, const PublicKey& user, trust::UnitId unit, Environment& environment);
 
 Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,
                                            int64_t now);
 
-// Signs a gradient as the user's entry for the open round. A user who has not joined yet joins with it: the
+// Signs a gradient as the user's entry. A user who has not joined yet joins with it: the
 // progress is that of the proof of work that the policy may ask for.
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
                                    const work::GradientFile& gradient, const Progress& progress = {});
@@ -37,11 +40,11 @@ struct CheckedSubmission {
 };
 Result<CheckedSubmission> check_submission(const Digest& project, Submission submission);
 
-// What puts the entry in the log now, and its opening when the round closes. Refuses what does not fit the
-// open round and its leases at `now` (Unix milliseconds).
+// What puts the entry in the log now, and its opening when a round closes. Refuses what does not fit the
+// rounds whose entries are taken at present, and the leases at `now` (Unix milliseconds).
 Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now);
 
-// Whether that unit of the open round is put aside for the user at `now`.
+// Whether that unit is put aside for the user at `now`.
 bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId unit, int64_t now);
 
 struct Accepted {

@@ -60,8 +60,10 @@ void Draft::forget(trust::ClaimId claim) {
   forget_if([&](const std::string& key) { return key == claim_opening(claim) || key.starts_with(votes); });
 }
 
-void Draft::forget_entries() {
-  forget_if([](const std::string& key) { return !key.starts_with(kClaims) && !key.starts_with(kVotes); });
+void Draft::forget_entries(const std::set<std::string>& waiting) {
+  forget_if([&](const std::string& key) {
+    return !key.starts_with(kClaims) && !key.starts_with(kVotes) && !waiting.contains(key);
+  });
 }
 
 Project::Change Draft::take() {

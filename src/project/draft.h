@@ -32,8 +32,8 @@ class Draft {
   bool add_opening(const std::string& key);
   // Forgets what waits to be opened about a claim that is settled.
   void forget(trust::ClaimId claim);
-  // Forgets the openings of entries, whose round closes.
-  void forget_entries();
+  // Forgets the openings of entries, since a round closes, but those that wait for a later one.
+  void forget_entries(const std::set<std::string>& waiting);
 
   void add_blob(Bytes bytes) { change_.blobs.push_back(std::move(bytes)); }
   Project::Change take();

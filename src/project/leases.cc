@@ -26,13 +26,18 @@ bool gone(const Entry& entry) {
   return entry.standing.status == Entry::Status::revoked || entry.standing.status == Entry::Status::suspended;
 }
 
+// Whether what is computed from that round's snapshot will also be taken in the round after the open one.
+bool lasts(const State& state, trust::Round round) {
+  return *state.open_round() - round < state.policy().staleness;
+}
+
 bool has_entry(const State& state, trust::Round round, UnitId unit, const PublicKey& who) {
   const auto entries = state.entries_of(round, unit);
   return std::ranges::any_of(entries,
                              [&](trust::EntryId id) { return state.user(state.entry(id).user).key == who; });
 }
 
-// Who is at a unit of the open round, with a lease or with an entry.
+// Who is at a unit, from the same snapshot, with a lease or with an entry that is still sealed.
 struct UnitView {
   std::vector<PublicKey> people;
   size_t places = 0;  // of the entries that a unit takes
@@ -67,7 +72,7 @@ class Choice {
 
  private:
   bool open(const Lease& lease) const {
-    return !has_entry(state_, round_, lease.unit, person(state_, lease.holder));
+    return !has_entry(state_, lease.round, lease.unit, person(state_, lease.holder));
   }
 
   // Of a thousand leases few are of the user's, so keys are looked up only where they may be of one person.
@@ -83,26 +88,33 @@ class Choice {
     return held == leases_.end() ? nullptr : &*held;
   }
 
+  // A unit of somebody who is gone keeps its place, but nobody is at it.
   void look_around() {
-    for (const auto& [unit, ids] : state_.rounds()[round_].units) {
-      for (const trust::EntryId id : ids) {
-        ++units_[unit].places;
-        if (!gone(state_.entry(id))) add(unit, state_.user(state_.entry(id).user).key);
-      }
-    }
+    const std::vector<trust::EntryId> waiting = state_.waiting();
+    std::set<trust::EntryId> entries(waiting.begin(), waiting.end());
+    entries.insert(state_.rounds()[round_].sealed.begin(), state_.rounds()[round_].sealed.end());
+    for (const trust::EntryId id : entries) look_at(id);
     for (const Lease& lease : leases_) {
-      units_[lease.unit].doubled |= lease.doubled;
+      UnitView& view = units_[{lease.unit, lease.round}];
+      view.doubled |= lease.doubled;
       if (!open(lease)) continue;
-      ++units_[lease.unit].places;
-      add(lease.unit, person(state_, lease.holder));
+      ++view.places;
+      add(view, person(state_, lease.holder));
     }
   }
 
-  void add(UnitId unit, const PublicKey& who) {
-    units_[unit].people.push_back(who);
+  void look_at(trust::EntryId id) {
+    const Entry& entry = state_.entry(id);
+    UnitView& view = units_[{entry.unit, entry.round}];
+    ++view.places;
+    if (!gone(entry)) add(view, state_.user(entry.user).key);
+  }
+
+  void add(UnitView& view, const PublicKey& who) {
+    view.people.push_back(who);
     const auto user = state_.user_of(who);
     const bool established = user && state_.established(*user);
-    units_[unit].established |= established;
+    view.established |= established;
     ++shares_;
     if (!established) ++shares_of_others_;
   }
@@ -134,22 +146,27 @@ class Choice {
   }
 
   Lease new_lease() const {
-    if (!duplicates()) return lease(free_unit(), false);
+    if (!duplicates()) return lease({free_unit(), round_}, false);
     if (newcomer()) {
-      const auto unit = unit_to_accompany();
-      return unit ? lease(*unit, false) : lease(free_unit(), true);
+      const auto place = place_to_accompany();
+      return place ? lease(*place, false) : lease({free_unit(), round_}, true);
     }
-    const auto unit = unit_to_double();
-    return unit ? lease(*unit, false) : lease(free_unit(), draws_double());
+    const auto place = place_to_double();
+    return place ? lease(*place, false) : lease({free_unit(), round_}, draws_double());
   }
 
-  Lease lease(UnitId unit, bool doubled) const {
-    return {unit, round_, request_.user, request_.slot, request_.now + kLeaseTime, doubled};
+  using Place = std::pair<UnitId, trust::Round>;  // a unit, computed from the snapshot of a round
+
+  Lease lease(const Place& place, bool doubled) const {
+    return {place.first, place.second, request_.user, request_.slot, request_.now + kLeaseTime, doubled};
   }
 
-  bool takes_me(const UnitView& unit) const {
-    return unit.places < trust::kMaxEntriesPerUnit &&
-           std::ranges::find(unit.people, who_) == unit.people.end();
+  // A duplicate has to come in before the other is shown, so it is handed out while there is a round to
+  // spare.
+  bool takes_me(const Place& place, const UnitView& view) const {
+    const auto& [unit, round] = place;
+    return view.places < trust::kMaxEntriesPerUnit && (round == round_ || lasts(state_, round)) &&
+           std::ranges::find(view.people, who_) == view.people.end() && !has_entry(state_, round, unit, who_);
   }
 
   // Units leave in the order of the permutation; so what lapsed or was returned goes next.
@@ -159,28 +176,30 @@ class Choice {
     return unit;
   }
 
+  // Nobody is at it, from whatever snapshot.
   bool is_free(UnitId unit) const {
-    const auto found = units_.find(unit);
-    if (found == units_.end()) return true;
-    return found->second.people.empty() && takes_me(found->second) && !has_entry(state_, round_, unit, who_);
+    for (auto it = units_.lower_bound({unit, 0}); it != units_.end() && it->first.first == unit; ++it) {
+      if (!it->second.people.empty()) return false;
+      if (it->first.second == round_ && !takes_me(it->first, it->second)) return false;
+    }
+    return true;
   }
 
   // One of somebody established, before others; where few are, before many; the lowest.
-  std::optional<UnitId> unit_to_accompany() const {
-    std::optional<std::tuple<bool, size_t, UnitId>> best;
-    for (const auto& [unit, view] : units_) {
-      if (view.people.empty() || !takes_me(view) || has_entry(state_, round_, unit, who_)) continue;
-      const std::tuple candidate(!view.established, view.people.size(), unit);
+  std::optional<Place> place_to_accompany() const {
+    std::optional<std::tuple<bool, size_t, Place>> best;
+    for (const auto& [place, view] : units_) {
+      if (view.people.empty() || !takes_me(place, view)) continue;
+      const std::tuple candidate(!view.established, view.people.size(), place);
       if (!best || candidate < *best) best = candidate;
     }
     if (!best) return std::nullopt;
-    return std::get<UnitId>(*best);
+    return std::get<Place>(*best);
   }
 
-  std::optional<UnitId> unit_to_double() const {
-    for (const auto& [unit, view] : units_) {
-      const bool waits = view.doubled && view.people.size() == 1;
-      if (waits && takes_me(view) && !has_entry(state_, round_, unit, who_)) return unit;
+  std::optional<Place> place_to_double() const {
+    for (const auto& [place, view] : units_) {
+      if (view.doubled && view.people.size() == 1 && takes_me(place, view)) return place;
     }
     return std::nullopt;
   }
@@ -200,7 +219,7 @@ class Choice {
   trust::Round round_;
   std::optional<trust::UserId> user_;
   PublicKey who_;
-  std::map<UnitId, UnitView> units_;
+  std::map<std::pair<UnitId, trust::Round>, UnitView> units_;
   size_t shares_ = 0;  // of people in units
   size_t shares_of_others_ = 0;
 };
@@ -237,11 +256,10 @@ Result<Leases> decode_leases(BytesView bytes) {
 }
 
 Leases current_leases(const State& state, Leases leases, int64_t now) {
-  const auto round = state.open_round();
   std::erase_if(leases, [&](const Lease& lease) {
-    if (lease.round != round) return true;
+    if (!state.current(lease.round) || state.shown(lease.round, lease.unit)) return true;
     // A unit that waits for its duplicate is remembered after its first entry came in.
-    if (has_entry(state, *round, lease.unit, person(state, lease.holder))) return !lease.doubled;
+    if (has_entry(state, lease.round, lease.unit, person(state, lease.holder))) return !lease.doubled;
     return lease.expires <= now;
   });
   return leases;
@@ -249,11 +267,9 @@ Leases current_leases(const State& state, Leases leases, int64_t now) {
 
 DoneUnits done_units(const State& state) {
   DoneUnits done;
-  for (trust::Round round = 0; round < state.next_round(); ++round) {
-    const trust::RoundRecord& record = state.rounds()[round];
-    if (!record.closed || record.rolled_back) continue;
-    for (const auto& [unit, entries] : record.units) {
-      if (state.chosen(round, unit)) done.units.insert(unit);
+  for (const trust::RoundRecord& record : state.rounds()) {
+    for (const trust::EntryId id : record.entries) {
+      if (state.averaged(id)) done.units.insert(state.entry(id).unit);
     }
   }
   while (done.units.contains(done.first_left)) ++done.first_left;
@@ -271,23 +287,37 @@ Result<Lease> choose_lease(const State& state, const DoneUnits& done, const Leas
   return Choice(state, done, leases, request).run();
 }
 
-Status check_lease(const State& state, const Leases& leases, UnitId unit, const PublicKey& user) {
+Status check_lease(const State& state, const DoneUnits& done, const Leases& leases, trust::Round round,
+                   UnitId unit, const PublicKey& user) {
   const PublicKey who = person(state, user);
   bool taken = false;
   for (const Lease& lease : leases) {
     if (lease.unit != unit) continue;
-    if (person(state, lease.holder) == who) return {};
+    if (lease.round == round && person(state, lease.holder) == who) return {};
     taken = true;
   }
   const std::string place = "unit " + std::to_string(unit);
   if (taken) return Error{place + ": is leased to somebody else; `cairn unit` gives a free one"};
-  const trust::Round round = *state.open_round();
-  for (const trust::EntryId id : state.entries_of(round, unit)) {
+  const Error is_done{place + ": is done already; `cairn unit` gives a free one"};
+  if (done.contains(unit)) return is_done;
+  for (const trust::EntryId id : state.waiting()) {
     const Entry& entry = state.entry(id);
-    if (gone(entry) || state.user(entry.user).key == who) continue;
-    return Error{place + ": is done by somebody else already; `cairn unit` gives a free one"};
+    if (entry.unit == unit && state.user(entry.user).key != who) return is_done;
   }
   return {};
+}
+
+bool awaits_duplicate(const State& state, const Leases& leases, trust::EntryId id) {
+  const Entry& entry = state.entry(id);
+  if (!lasts(state, entry.round)) return false;
+  const PublicKey& author = state.user(entry.user).key;
+  const bool alone = state.entries_of(entry.round, entry.unit).size() == 1;
+  return std::ranges::any_of(leases, [&](const Lease& lease) {
+    if (lease.round != entry.round || lease.unit != entry.unit) return false;
+    const PublicKey holder = person(state, lease.holder);
+    if (holder != author) return !has_entry(state, entry.round, entry.unit, holder);
+    return lease.doubled && alone && !entry.standing.trusted;  // worth nothing until somebody confirms it
+  });
 }
 
 }  // namespace cairn::project

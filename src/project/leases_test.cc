@@ -50,9 +50,27 @@ struct LeaseTest : testing::Test {
     const auto lease = ask(name, slot);
     return lease ? "got unit " + std::to_string(lease->unit) : lease.error().message;
   }
+  Status check(trust::Round round, UnitId unit, const std::string& name) const {
+    return check_lease(log.state, done_units(log.state), leases, round, unit, key(name));
+  }
+  trust::Round round_of(const std::string& name, UnitId unit) const {
+    const auto found = std::ranges::find_if(
+        leases, [&](const Lease& held) { return held.unit == unit && held.holder == key(name); });
+    return found == leases.end() ? *log.state.open_round() : found->round;
+  }
+  // As a coordinator does, which keeps sealed what waits for a duplicate.
+  void close_round() {
+    leases = current_leases(log.state, leases, now);
+    for (const trust::EntryId id : log.state.waiting()) {
+      if (!awaits_duplicate(log.state, leases, id)) log.open_entry(id);
+    }
+    log.close_opened_round();
+    log.open_round();
+  }
   void send(const std::string& name, UnitId unit) {
-    ASSERT_TRUE(check_lease(log.state, leases, unit, key(name)));
-    log.send_truth(*log.state.user_of(key(name)), unit);
+    const trust::Round round = round_of(name, unit);
+    ASSERT_TRUE(check(round, unit, name));
+    log.send(*log.state.user_of(key(name)), round, unit, Chronicle::truth(round, unit));
   }
 
   Chronicle log;
@@ -101,7 +119,8 @@ TEST_F(LeaseTest, AUnitIsDoneWhenAnEntryOfItIsAveraged) {
   EXPECT_EQ(done_units(log.state).units, (std::set<UnitId>{0}));
   EXPECT_EQ(done_units(log.state).first_left, 1u);
   log.open_round();
-  EXPECT_EQ(unit("ben"), 1u) << "handed out again";
+  EXPECT_EQ(unit("ben"), 2u) << "still";
+  EXPECT_EQ(unit("cleo"), 1u) << "handed out again";
 }
 
 // What a project relies on when it keeps them from one lease to the next.
@@ -142,12 +161,45 @@ TEST_F(LeaseTest, AnEntryNeedsALeaseWhereSomebodyElseIs) {
   for (const char* name : {"ada", "ben"}) log.join(name);
   log.open_round();
   unit("ada");
-  EXPECT_THAT(check_lease(log.state, leases, 0, key("ben")).error().message, HasSubstr("leased to somebody"));
-  EXPECT_TRUE(check_lease(log.state, leases, 0, key("ada")));
-  EXPECT_TRUE(check_lease(log.state, leases, 7, key("ben")));
+  EXPECT_THAT(check(0, 0, "ben").error().message, HasSubstr("leased to somebody"));
+  EXPECT_TRUE(check(0, 0, "ada"));
+  EXPECT_TRUE(check(0, 7, "ben"));
   send("ada", 0);
   leases = current_leases(log.state, leases, now);
-  EXPECT_THAT(check_lease(log.state, leases, 0, key("ben")).error().message, HasSubstr("done by somebody"));
+  EXPECT_THAT(check(0, 0, "ben").error().message, HasSubstr("is done already"));
+}
+
+TEST_F(LeaseTest, AUnitStaysWithASlowMachinePastTheEndOfItsRound) {
+  for (const char* name : {"ada", "ben"}) log.join(name);
+  log.open_round();
+  EXPECT_EQ(unit("ada"), 0u);
+  for (int i = 0; i < 4; ++i) {
+    send("ben", unit("ben"));
+    close_round();
+    EXPECT_EQ(ask("ada")->round, 0u) << "the same as before";
+    EXPECT_EQ(unit("ada"), 0u);
+  }
+  EXPECT_TRUE(check(0, 0, "ada"));
+  EXPECT_THAT(check(4, 0, "ben").error().message, HasSubstr("leased to somebody"));
+  send("ada", 0);
+  leases = current_leases(log.state, leases, now);
+  EXPECT_THAT(check(4, 0, "ben").error().message, HasSubstr("is done already"));
+  close_round();
+  EXPECT_TRUE(done_units(log.state).contains(0));
+}
+
+TEST_F(LeaseTest, WhatIsTooLateGoesToTheNextWithTheNewestSnapshot) {
+  for (const char* name : {"ada", "ben"}) log.join(name);
+  log.open_round();
+  EXPECT_EQ(unit("ada"), 0u);
+  for (int i = 0; i < 5; ++i) {
+    send("ben", unit("ben"));
+    close_round();
+  }
+  const auto lease = ask("ben");
+  ASSERT_TRUE(lease);
+  EXPECT_EQ(lease->unit, 0u);
+  EXPECT_EQ(lease->round, 5u);
 }
 
 TEST_F(LeaseTest, SurvivesItsBytes) {
@@ -205,6 +257,57 @@ TEST_F(BlindLeases, NewcomersAccompanyTheEstablishedBeforeOthers) {
   EXPECT_EQ(unit("pete"), 1u);
   EXPECT_EQ(unit("quin"), 2u) << "a unit takes three";
   EXPECT_EQ(unit("rosa"), 2u) << "of another newcomer, where there is nobody else";
+}
+
+TEST_F(BlindLeases, AnEntryStaysSealedWhileSomebodyComputesItsDuplicate) {
+  endow("ada", 20);
+  endow("ben", 20);
+  log.open_round();
+  EXPECT_EQ(unit("ada"), 0u);
+  EXPECT_EQ(unit("nina"), 0u) << "a newcomer with a slow machine";
+  send("ada", 0);
+  EXPECT_EQ(unit("ben"), 1u);
+  send("ben", 1);
+  close_round();
+  EXPECT_FALSE(log.state.shown(0, 0));
+  EXPECT_TRUE(log.state.shown(0, 1));
+  log.join("nina");
+  send("nina", 0);
+  close_round();
+  EXPECT_TRUE(log.state.live(*log.state.sealed_by(3, log.state.entries().back().seal)));
+  EXPECT_EQ(log.state.user(3).standing.accepted, 1u);
+}
+
+TEST_F(BlindLeases, AnEntryIsOpenedOnceItsDuplicateCanNoLongerCome) {
+  endow("ada", 20);
+  log.open_round();
+  EXPECT_EQ(unit("ada"), 0u);
+  EXPECT_EQ(unit("nina"), 0u);
+  send("ada", 0);
+  for (int i = 0; i < 4; ++i) close_round();
+  EXPECT_FALSE(log.state.shown(0, 0));
+  close_round();
+  EXPECT_TRUE(log.state.shown(0, 0));
+  leases = current_leases(log.state, leases, now);
+  EXPECT_TRUE(leases.empty());
+  EXPECT_EQ(ask("nina")->round, 5u);
+}
+
+TEST_F(BlindLeases, ANewcomersEntryWaitsForSomebodyToConfirmIt) {
+  endow("ada", 20);
+  log.join("nina");
+  log.open_round();
+  EXPECT_EQ(unit("nina"), 0u);
+  send("nina", 0);
+  close_round();
+  EXPECT_FALSE(log.state.shown(0, 0));
+  const auto lease = ask("ada");
+  ASSERT_TRUE(lease);
+  EXPECT_EQ(lease->unit, 0u);
+  EXPECT_EQ(lease->round, 0u) << "from the same snapshot, or they could not agree";
+  send("ada", 0);
+  close_round();
+  EXPECT_EQ(log.state.user(2).standing.accepted, 1u);
 }
 
 TEST_F(BlindLeases, NobodyMeetsThemselves) {

@@ -70,6 +70,7 @@ Status read_trust(SettingsReader reader, Policy& policy) {
   count(reader, "quorum", 0, 1'000'000, policy.quorum);
   scaled(reader, "round_minutes", static_cast<double>(ledger::kMaxRoundTime) / kMinute, kMinute,
          policy.round_time);
+  count(reader, "staleness", 0, ledger::kMaxStaleness, policy.staleness);
   count(reader, "join_work", 0, ledger::kMaxJoinWork, policy.join_work);
   choose(reader, "convicted", kFate, policy.fate);
   return reader.finish();
@@ -158,6 +159,8 @@ std::vector<PolicySetting> policy_settings(const Policy& policy) {
        "units with an entry that close a round; 0: no number does, the maintainer closes"},
       {kTrust, "round_minutes", fmt::format("{}", static_cast<double>(policy.round_time) / kMinute),
        "after which a round with an entry closes; 0: no time does"},
+      {kTrust, "staleness", std::to_string(policy.staleness),
+       "rounds after its own in which an entry of a slow machine is still taken"},
       {kTrust, "join_work", std::to_string(policy.join_work),
        "leading zero bits of a hash that joining takes: 24 are a few seconds"},
       {kTrust, "convicted", quoted(name_of(policy.fate, kFate)),

@@ -1,6 +1,9 @@
 #include "project/rounds.h"
 
+#include <algorithm>
+
 #include "average/average.h"
+#include "project/contribution.h"
 #include "project/draft.h"
 
 namespace cairn::project {
@@ -12,12 +15,20 @@ class Closing {
   Closing(const SigningKey& coordinator, Draft draft) : coordinator_(coordinator), draft_(std::move(draft)) {}
 
   // An opening that the rules no longer take (its author's key was retired, say) lapses and holds nobody up.
-  void add_openings() {
-    const std::vector<trust::EntryId> entries = state().rounds().back().entries;
-    for (const trust::EntryId id : entries) {
-      ++(draft_.add_opening(entry_opening(state().entry(id).seal)) ? closed_.openings : closed_.lapsed);
+  void add_openings(const Leases& leases) {
+    std::vector<trust::EntryId> now = state().waiting(), later;
+    const auto carried = std::ranges::stable_partition(
+        now, [&](trust::EntryId id) { return !awaits_duplicate(state(), leases, id); });
+    if (carried.begin() != now.begin()) {  // a round that opens nothing helps nobody
+      later.assign(carried.begin(), carried.end());
+      now.erase(carried.begin(), carried.end());
     }
-    draft_.forget_entries();
+    for (const trust::EntryId id : now)
+      ++(draft_.add_opening(opening_of(id)) ? closed_.openings : closed_.lapsed);
+    std::set<std::string> waiting;
+    for (const trust::EntryId id : later) waiting.insert(opening_of(id));
+    draft_.forget_entries(waiting);
+    closed_.carried = static_cast<uint32_t>(later.size());
   }
 
   // Duplicates that differ: one of them is false, and the judges say which.
@@ -53,6 +64,8 @@ class Closing {
   Project::Change take() { return draft_.take(); }
 
  private:
+  std::string opening_of(trust::EntryId id) const { return entry_opening(state().entry(id).seal); }
+
   const SigningKey& coordinator_;
   Draft draft_;
   ClosedRound closed_;
@@ -73,7 +86,8 @@ Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator)
     if (!project.state().open_round()) return Error{project.directory().string() + ": no round is open"};
     CAIRN_TRY(Draft draft, Draft::begin(project));
     Closing closing(coordinator, std::move(draft));
-    closing.add_openings();
+    CAIRN_TRY(const Leases leases, leases_of(project, project.environment().now()));
+    closing.add_openings(leases);
     CAIRN_CHECK(closing.add_mismatches());
     CAIRN_CHECK(closing.close(project.environment().now()));
     CAIRN_TRY(const average::Snapshot start, starting_snapshot(project));

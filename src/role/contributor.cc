@@ -77,7 +77,7 @@ Result<Contributor::Step> Contributor::one_unit() {
     return wait_out(lease.error());
   }
   failures_ = 0;
-  if (open_round != lease->round) return Step::again;
+  if (!open_round || *open_round < lease->round) return Step::again;  // opened since the log was read
   tell({.kind = ContributorNews::Kind::computing, .round = lease->round, .unit = lease->unit});
   auto gradient = compute_(lease->round, lease->unit, progress);
   if (!gradient) {
@@ -131,7 +131,7 @@ Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradien
             .loss = gradient.loss});
       return Step::done;
     }
-    if (receipts.error().status == 409) {  // the round closed meanwhile, say: the work is lost, nothing else
+    if (receipts.error().status == 409) {  // it came too late, say: the work is lost, nothing else
       tell({.kind = ContributorNews::Kind::refused,
             .round = gradient.round,
             .unit = gradient.unit,

@@ -149,8 +149,8 @@ bool Coordinator::policy_closes_rounds() const {
 bool Coordinator::round_is_due(int64_t now) const {
   if (policy_closes_rounds()) return project_.state().close_reason(now).has_value();
   const trust::RoundRecord& round = project_.state().rounds().back();
-  const bool late = !round.entries.empty() && now >= round.opened + rule_.longest;
-  return late || round.entries.size() >= rule_.quorum;
+  if (round.sealed.size() >= rule_.quorum) return true;
+  return now >= round.opened + rule_.longest && !project_.state().waiting().empty();
 }
 
 Status Coordinator::close_round_if_due() {
@@ -163,7 +163,7 @@ Status Coordinator::close_round_if_due() {
 int64_t Coordinator::wait_for() const {
   constexpr int64_t kShort = 50, kLong = 60'000;
   const trust::State& state = project_.state();
-  if (!state.open_round() || state.rounds().back().entries.empty()) return kLong;
+  if (state.waiting().empty()) return kLong;
   const auto time = static_cast<int64_t>(state.policy().round_time);
   if (policy_closes_rounds() && time == 0) return kLong;
   const int64_t longest = policy_closes_rounds() ? time : rule_.longest;

@@ -83,6 +83,36 @@ TEST(Host, AContributorLeavesWhenItsRoundsAreOver) {
   EXPECT_EQ(state.entries().size(), 6u);
 }
 
+// Ben's machine is so slow that a round closes while it computes.
+TEST(Host, TheWorkOfASlowMachineCountsInALaterRound) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 2});
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  project::Trainer trainer = ben.trainer();
+  const Compute slow = [&](trust::Round round, trust::UnitId unit, const Progress& progress) {
+    if (round == 0) {
+      EXPECT_TRUE(ada.contribute(2).ok());
+    }
+    return trainer.gradient(round, unit, progress);
+  };
+  Contributor contributor(*ben.remote, *ben.replica, *ben.key, slow, {"ben", 2}, system_environment());
+  std::vector<trust::Round> accepted;
+  contributor.on_news = [&](const ContributorNews& news) {
+    if (news.kind == ContributorNews::Kind::accepted) accepted.push_back(news.round);
+  };
+  ASSERT_TRUE(contributor.run().ok());
+  EXPECT_EQ(accepted, (std::vector<trust::Round>{0, 1}));
+  must(ben.replica->sync());
+  const trust::State& state = ben.replica->project().state();
+  ASSERT_EQ(state.rounds().size(), 3u);
+  EXPECT_EQ(state.rounds()[1].entries.size(), 2u);
+  EXPECT_EQ(state.entry(3).round, 0u);
+  EXPECT_EQ(state.entry(3).opened_in, 1u);
+  const auto verified = project::verify(ben.replica->project(), {});
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+  EXPECT_EQ(verified->snapshots, 3u);
+}
+
 TEST(Host, AFalseClaimCostsTheClaimant) {
   const Workshop workshop("[trust]\nexam_entries = 1\n");
   const auto host = workshop.host({.quorum = 2});

@@ -76,16 +76,21 @@ class Chronicle {
   }
 
   ledger::EntrySealed seal(const PublicKey& author, UnitId unit, const Digest& gradient) const {
-    const Round round = *state.open_round();
+    return seal(author, *state.open_round(), unit, gradient);
+  }
+  // Of what was computed from the snapshot of that round.
+  ledger::EntrySealed seal(const PublicKey& author, Round round, UnitId unit, const Digest& gradient) const {
     return {round, unit, ledger::entry_seal(state.project(), author, round, unit, gradient)};
   }
 
-  EntryId send(UserId user, UnitId unit, const Digest& gradient) {
+  EntryId send(UserId user, Round round, UnitId unit, const Digest& gradient) {
     const PublicKey author = state.user(user).key;
-    const ledger::EntrySealed sealed = seal(author, unit, gradient);
-    must(author, sealed);
+    must(author, seal(author, round, unit, gradient));
     gradients[static_cast<EntryId>(state.entries().size())] = gradient;
     return static_cast<EntryId>(state.entries().size());
+  }
+  EntryId send(UserId user, UnitId unit, const Digest& gradient) {
+    return send(user, *state.open_round(), unit, gradient);
   }
   EntryId send_truth(UserId user, UnitId unit) { return send(user, unit, truth(*state.open_round(), unit)); }
   EntryId send_lie(UserId user, UnitId unit) { return send(user, unit, lie(*state.open_round(), unit)); }
@@ -94,16 +99,17 @@ class Chronicle {
 
   ledger::RoundClosed closing() const {
     const Round round = *state.open_round();
-    return {round, ledger::CloseReason::maintainer, state.rounds()[round].openings, state.floor_at_close()};
+    return {round, ledger::CloseReason::maintainer,
+            static_cast<uint32_t>(state.rounds()[round].entries.size()), state.floor_at_close()};
   }
 
-  // Opens what was sealed, states what differs, then closes.
+  // Opens what waits, states what differs, then closes.
   void close_round() {
-    const std::vector<EntryId> entries = state.rounds().back().entries;
-    for (EntryId id : entries) {
-      if (state.entry(id).standing.status != Entry::Status::sealed) continue;
-      must(state.user(state.entry(id).user).key, opening(id));
-    }
+    for (EntryId id : state.waiting()) open_entry(id);
+    close_opened_round();
+  }
+  void open_entry(EntryId id) { must(state.user(state.entry(id).user).key, opening(id)); }
+  void close_opened_round() {
     state_mismatches();
     must(key("coordinator"), closing());
   }

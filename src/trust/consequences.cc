@@ -52,7 +52,7 @@ void Consequences::endowed(UserId id, Reputation reputation) {
 void Consequences::sealed(EntryId id) {
   reach_.entries = id;
   const Entry& facts = state_.entry(id);
-  const Policy& policy = state_.policy_for(facts.round);
+  const Policy& policy = state_.policy_for(reach_.round);
   entry(id).trusted = policy.exam == ledger::Exam::entries || user(facts.user).passed_exam(policy);
 }
 

@@ -35,7 +35,7 @@ TEST(History, TheRandomLedgersReachEverything) {
   std::vector<size_t> kinds(std::variant_size_v<ledger::Body>);
   std::map<Claim::Status, size_t> claims;
   std::map<Entry::Status, size_t> entries;
-  size_t paid = 0, duplicates = 0, confirmed = 0, unaccepted = 0, refuted = 0, mismatches = 0;
+  size_t paid = 0, duplicates = 0, confirmed = 0, unaccepted = 0, refuted = 0, mismatches = 0, late = 0;
   for (uint64_t seed = 0; seed < 1000; ++seed) {
     const RandomHistory random = history(seed);
     for (const Event& event : random.events()) ++kinds[event.statement.body.index()];
@@ -48,6 +48,7 @@ TEST(History, TheRandomLedgersReachEverything) {
       const Entry& entry = random.state().entry(id);
       ++entries[entry.standing.status];
       confirmed += entry.standing.confirmed ? 1 : 0;
+      late += entry.opened_in && *entry.opened_in != entry.round ? 1 : 0;
       unaccepted += entry.standing.status == Entry::Status::opened && !entry.standing.accepted ? 1 : 0;
       refuted += random.state().live(id) && random.state().refuted(id) ? 1 : 0;
       const auto chosen = random.state().chosen(entry.round, entry.unit);
@@ -60,6 +61,7 @@ TEST(History, TheRandomLedgersReachEverything) {
   EXPECT_GT(paid, 20u);
   EXPECT_GT(duplicates, 20u);
   EXPECT_GT(confirmed, 20u);
+  EXPECT_GT(late, 20u);
   EXPECT_GT(unaccepted, 20u);
   EXPECT_GT(mismatches, 20u);
   EXPECT_GT(refuted, 0u);

@@ -82,9 +82,9 @@ class RandomHistory {
     if (state().users().size() < 3) return joining_event();
     if (!state().open_round()) return opening_of_round();
     const RoundRecord& round = state().rounds().back();
-    const bool opening = round.openings > 0 || (round.entries.size() > 3 && draw(5) == 0);
-    if (!opening && !round.entries.empty() && draw(60) == 0) return by_coordinator(log_.closing());
-    return opening ? opening_event(round) : sealing_event();
+    const bool opening = !round.entries.empty() || (round.sealed.size() > 3 && draw(5) == 0);
+    if (!opening && !round.sealed.empty() && draw(60) == 0) return by_coordinator(log_.closing());
+    return opening ? opening_event() : sealing_event();
   }
 
   ledger::Event opening_of_round() {
@@ -97,20 +97,18 @@ class RandomHistory {
 
   ledger::Event sealing_event() {
     const UserId user = some_user();
-    const Round round = *state().open_round();
+    Round round = *state().open_round();
+    if (draw(4) == 0) round -= std::min(round, static_cast<Round>(draw(4)));
     const auto unit = static_cast<UnitId>(draw(10));
     sealed_gradient_ = lies(user, random_()) ? Chronicle::lie(round, unit) : Chronicle::truth(round, unit);
     const PublicKey author = state().user(user).key;
-    return by(author, log_.seal(author, unit, sealed_gradient_));
+    return by(author, log_.seal(author, round, unit, sealed_gradient_));
   }
 
-  ledger::Event opening_event(const RoundRecord& round) {
+  ledger::Event opening_event() {
     if (draw(20) == 0) return by_coordinator(log_.closing());
-    for (EntryId id : round.entries) {
-      const Entry& entry = state().entry(id);
-      if (!entry.gradient && entry.standing.status == Entry::Status::sealed && draw(3) != 0) {
-        return by_user(entry.user, log_.opening(id));
-      }
+    for (EntryId id : state().waiting()) {
+      if (draw(3) != 0) return by_user(state().entry(id).user, log_.opening(id));
     }
     return by_coordinator(log_.closing());
   }
@@ -300,6 +298,7 @@ inline Policy policy_variant(uint64_t number) {
   policy.refresh_rounds = 2;
   policy.floor_rounds = 3;
   policy.round_size = 5;
+  policy.staleness = static_cast<uint32_t>(number % 4);
   return policy;
 }
 

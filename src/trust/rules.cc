@@ -228,9 +228,23 @@ struct Rules {
     return key_is_free(rotated.successor);
   }
 
+  // Whether what was computed from that round's snapshot is still taken.
+  Status current_round(Round round) const {
+    if (state.current(round)) return {};
+    const std::string name = numbered("round", round);
+    const auto open = state.open_round();
+    if (!open) return Error{"no round is open"};
+    if (round > *open) return Error{name + " is not open"};
+    if (*open - round <= state.policy().staleness) return Error{name + " was rolled back"};
+    return Error{name + " closed more than " + std::to_string(state.policy().staleness) + " rounds ago"};
+  }
+
+  // What somebody has shown could be copied.
   Status unit_is_free(const ledger::EntrySealed& sealed, UserId user) const {
     const auto entries = state.entries_of(sealed.round, sealed.unit);
     const std::string unit = numbered("unit", sealed.unit) + " of " + numbered("round", sealed.round);
+    if (state.shown(sealed.round, sealed.unit))
+      return Error{unit + " has been opened and takes no more entries"};
     for (EntryId id : entries) {
       if (state.entry(id).user != user) continue;
       return Error{unit + " is done already by " + numbered("user", user) + ", as " + numbered("entry", id)};
@@ -243,17 +257,12 @@ struct Rules {
 
   Status operator()(const ledger::EntrySealed& sealed) const {
     CAIRN_TRY(const UserId user, by_working_user());
-    if (state.open_round() != sealed.round) {
-      return Error{numbered("round", sealed.round) + " is not open"};
-    }
-    const RoundRecord& round = state.rounds()[sealed.round];
-    if (round.openings > 0) {
-      return Error{numbered("round", sealed.round) + " is being opened and takes no more entries"};
-    }
+    CAIRN_CHECK(current_round(sealed.round));
+    const RoundRecord& open = state.rounds().back();
+    const std::string name = numbered("round", *state.open_round());
+    if (!open.entries.empty()) return Error{name + " is being opened and takes no more entries"};
     CAIRN_CHECK(unit_is_free(sealed, user));
-    if (round.entries.size() >= kMaxEntriesPerRound) {
-      return Error{numbered("round", sealed.round) + " is full"};
-    }
+    if (open.sealed.size() >= kMaxEntriesPerRound) return Error{name + " is full"};
     if (const auto same = state.sealed_by(user, sealed.seal)) {
       return Error{"seal: used already, by " + numbered("entry", *same)};
     }
@@ -267,9 +276,8 @@ struct Rules {
     const Entry& entry = state.entry(*id);
     if (entry.gradient) return Error{numbered("entry", *id) + " is open already"};
     if (entry.standing.status == Entry::Status::revoked) return Error{numbered("entry", *id) + " is revoked"};
-    if (state.open_round() != entry.round) {
-      return Error{numbered("entry", *id) + " lapsed when " + numbered("round", entry.round) + " closed"};
-    }
+    if (Status current = current_round(entry.round); !current)
+      return current.error().within(numbered("entry", *id) + " waits no more");
     if (entry.seal !=
         ledger::entry_seal(state.project(), entry.key, entry.round, entry.unit, opened.gradient)) {
       return Error{"gradient: not the one that " + numbered("entry", *id) + " sealed"};
@@ -420,9 +428,9 @@ struct Rules {
     CAIRN_CHECK(by_coordinator());
     if (state.open_round() != closed.round) return Error{numbered("round", closed.round) + " is not open"};
     const RoundRecord& round = state.rounds()[closed.round];
-    if (closed.openings != round.openings) {
+    if (closed.openings != round.entries.size()) {
       return Error{"openings: " + std::to_string(closed.openings) + " where " +
-                   numbered("round", closed.round) + " has " + std::to_string(round.openings)};
+                   numbered("round", closed.round) + " has " + std::to_string(round.entries.size())};
     }
     if (state.close_reason(event.time) != closed.reason) {
       return Error{"reason: " + numbered("round", closed.round) +

@@ -203,8 +203,6 @@ TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
   ledger::EntrySealed sealed = log.seal(bob, 2, digest("g"));
   refuses(bob, sealed, "unit 2 of round 3 is done already by user 2, as entry 11");
   sealed.unit = 8;
-  sealed.round = 2;
-  refuses(bob, sealed, "round 2 is not open");
   sealed.round = 4;
   refuses(bob, sealed, "round 4 is not open");
   sealed.round = 3;
@@ -213,6 +211,94 @@ TEST_F(Rules, EntriesAreSealedInAnOpenRoundOnceForEachUnit) {
   refuses(bob, sealed, "seal: used already, by entry 12");
   log.must(bob, log.opening(11));
   refuses(bob, log.seal(bob, 10, digest("h")), "round 3 is being opened and takes no more entries");
+}
+
+// Round 3 is open and has entries of units 1 and 2.
+struct LateEntries : Rules {
+  void advance(uint32_t rounds) {
+    for (uint32_t i = 0; i < rounds; ++i) {
+      log.close_round();
+      log.open_round();
+    }
+  }
+  EntryId late(UserId user, Round round, UnitId unit) {
+    return log.send(user, round, unit, log.truth(round, unit));
+  }
+};
+
+TEST_F(LateEntries, CountInTheRoundInWhichTheyAreOpened) {
+  const Reputation before = log.reputation(2);
+  advance(2);
+  const EntryId id = late(2, 3, 8);
+  EXPECT_EQ(log.state.waiting(), (std::vector<EntryId>{id}));
+  log.close_round();
+  EXPECT_EQ(log.state.entry(id).round, 3u);
+  EXPECT_EQ(log.state.entry(id).opened_in, 5u);
+  EXPECT_EQ(log.state.rounds()[5].entries, (std::vector<EntryId>{id}));
+  EXPECT_EQ(log.state.rounds()[5].standing.weight, log.state.user(2).standing.averaging);
+  EXPECT_TRUE(log.state.averaged(id));
+  EXPECT_EQ(log.reputation(2), before + 2 * log.state.policy().step) << "entry 11 of round 3, and this one";
+}
+
+TEST_F(LateEntries, AreTakenForAsManyRoundsAsThePolicySays) {
+  advance(4);
+  late(2, 3, 8);
+  advance(1);
+  refuses(bob, log.seal(bob, 3, 9, digest("g")), "round 3 closed more than 4 rounds ago");
+}
+
+TEST_F(LateEntries, MayBeOpenedInARoundAfterTheirSeal) {
+  const EntryId held = log.send_truth(3, 8);
+  for (EntryId id : {10u, 11u}) log.open_entry(id);
+  log.close_opened_round();
+  log.open_round();
+  const EntryId twin = late(2, 3, 8);
+  EXPECT_EQ(log.state.waiting(), (std::vector<EntryId>{held, twin}));
+  log.close_round();
+  EXPECT_TRUE(log.state.entry(held).standing.confirmed);
+  EXPECT_EQ(log.state.entry(held).opened_in, 4u);
+}
+
+TEST_F(LateEntries, LapseWithTheirRound) {
+  const EntryId held = log.send_truth(3, 8);
+  for (EntryId id : {10u, 11u}) log.open_entry(id);
+  log.close_opened_round();
+  for (int i = 0; i < 4; ++i) {
+    log.open_round();
+    EXPECT_EQ(log.state.waiting(), (std::vector<EntryId>{held}));
+    log.close_opened_round();
+  }
+  log.open_round();
+  EXPECT_EQ(log.state.waiting(), (std::vector<EntryId>{}));
+  refuses(carol, log.opening(held), "entry 12 waits no more: round 3 closed more than 4 rounds ago");
+}
+
+TEST_F(LateEntries, CannotCopyWhatIsOpened) {
+  advance(1);
+  refuses(carol, log.seal(carol, 3, 1, log.truth(3, 1)), "unit 1 of round 3 has been opened");
+  late(3, 4, 1);
+}
+
+TEST_F(LateEntries, OfARoundThatWasRolledBackAreRefused) {
+  const EntryId held = log.send_truth(3, 8);
+  for (EntryId id : {10u, 11u}) log.open_entry(id);
+  log.close_opened_round();
+  log.must(root, ledger::RolledBack{3});
+  log.open_round();
+  refuses(bob, log.seal(bob, 3, 9, digest("g")), "round 3 was rolled back");
+  refuses(carol, log.opening(held), "round 3 was rolled back");
+  EXPECT_TRUE(log.state.waiting().empty());
+}
+
+TEST_F(LateEntries, ThatDifferFromTheirTwinOfAnEarlierRoundAreAMismatch) {
+  const EntryId first = log.send_truth(3, 8);
+  const EntryId second = log.send(2, 8, digest("wrong"));
+  for (EntryId id : {10u, 11u, first}) log.open_entry(id);
+  log.close_opened_round();
+  log.open_round();
+  log.open_entry(second);
+  EXPECT_EQ(log.state.mismatches(4),
+            (std::vector<ledger::MismatchFound>{{first, digest("wrong")}, {second, log.truth_of(first)}}));
 }
 
 TEST_F(Rules, AUnitTakesThreeEntriesByDifferentUsers) {
@@ -259,7 +345,7 @@ TEST_F(Rules, AnOpeningShowsWhatWasSealed) {
   log.must(alice, log.opening(10));
   refuses(alice, log.opening(10), "entry 10 is open already");
   log.must(coordinator, log.closing());
-  refuses(bob, log.opening(11), "entry 11 lapsed when round 3 closed");
+  refuses(bob, log.opening(11), "no round is open");
 }
 
 TEST_F(Rules, ASealIsBoundToItsAuthor) {

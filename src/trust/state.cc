@@ -95,7 +95,7 @@ struct Recorder {
     state.entries_.push_back(entry);
     const auto id = static_cast<EntryId>(state.entries_.size());
     state.users_[entry.user - 1].entries.push_back(id);
-    state.rounds_[entry.round].entries.push_back(id);
+    state.rounds_.back().sealed.push_back(id);
     state.rounds_[entry.round].units[entry.unit].push_back(id);
     state.seals_[{entry.user, entry.seal}] = id;
     state.happened({State::Moment::Kind::sealed, id});
@@ -104,7 +104,9 @@ struct Recorder {
   void operator()(const ledger::EntryOpened& opened) {
     const EntryId id = *state.sealed_by(user(), opened.seal);
     state.entries_[id - 1].gradient = opened.gradient;
-    state.rounds_.back().openings += 1;
+    state.entries_[id - 1].opened_in = state.next_round() - 1;
+    std::vector<EntryId>& entries = state.rounds_.back().entries;
+    entries.insert(std::ranges::upper_bound(entries, id), id);
     state.happened({State::Moment::Kind::opened, id});
   }
 
@@ -267,6 +269,11 @@ std::span<const EntryId> State::entries_of(Round round, UnitId unit) const {
   return found->second;
 }
 
+bool State::shown(Round round, UnitId unit) const {
+  return std::ranges::any_of(entries_of(round, unit),
+                             [this](EntryId id) { return entry(id).gradient.has_value(); });
+}
+
 bool State::live(EntryId id) const {
   const Entry::Standing& standing = entry(id).standing;
   return standing.status == Entry::Status::opened && standing.accepted;
@@ -290,13 +297,14 @@ std::optional<EntryId> State::chosen(Round round, UnitId unit) const {
 }
 
 std::vector<ledger::MismatchFound> State::mismatches(Round round) const {
-  std::vector<ledger::MismatchFound> found;
-  for (const auto& [unit, ids] : rounds_[round].units) {
-    for (EntryId id : ids) {
-      if (const auto other = contradiction(id)) found.push_back({id, *other});
+  std::map<EntryId, Digest> contradicted;
+  for (EntryId opened : rounds_[round].entries) {
+    for (EntryId id : entries_of(entry(opened).round, entry(opened).unit)) {
+      if (const auto other = contradiction(id)) contradicted[id] = *other;
     }
   }
-  std::ranges::sort(found, {}, &ledger::MismatchFound::entry);
+  std::vector<ledger::MismatchFound> found;
+  for (const auto& [id, other] : contradicted) found.push_back({id, other});
   return found;
 }
 
@@ -325,12 +333,11 @@ uint32_t State::units_toward_quorum() const {
   constexpr size_t kEnough = 3;
   size_t some = 0;
   for (UserId id = 1; has_user(id) && some < kEnough; ++id) some += established(id) ? 1 : 0;
-  uint32_t count = 0;
-  for (const auto& [unit, entries] : rounds_.back().units) {
-    count += some < kEnough ||
-             std::ranges::any_of(entries, [this](EntryId id) { return established(entry(id).user); });
+  std::set<std::pair<Round, UnitId>> units;
+  for (EntryId id : rounds_.back().sealed) {
+    if (some < kEnough || established(entry(id).user)) units.emplace(entry(id).round, entry(id).unit);
   }
-  return count;
+  return static_cast<uint32_t>(units.size());
 }
 
 std::optional<ledger::CloseReason> State::close_reason(int64_t time) const {
@@ -339,13 +346,32 @@ std::optional<ledger::CloseReason> State::close_reason(int64_t time) const {
   if (policy.quorum == 0 && policy.round_time == 0) return ledger::CloseReason::maintainer;
   if (policy.quorum > 0 && units_toward_quorum() >= policy.quorum) return ledger::CloseReason::quorum;
   const bool late = policy.round_time > 0 && time - round.opened >= static_cast<int64_t>(policy.round_time);
-  if (late && !round.entries.empty()) return ledger::CloseReason::deadline;
+  if (late && !(round.entries.empty() && waiting().empty())) return ledger::CloseReason::deadline;
   return std::nullopt;
 }
 
 std::optional<Round> State::open_round() const {
   if (rounds_.empty() || rounds_.back().closed) return std::nullopt;
   return next_round() - 1;
+}
+
+bool State::current(Round round) const {
+  const auto open = open_round();
+  if (!open || round > *open) return false;
+  return round == *open || (*open - round <= policy().staleness && !rounds_[round].rolled_back);
+}
+
+std::vector<EntryId> State::waiting() const {
+  std::vector<EntryId> waiting;
+  if (!open_round()) return waiting;
+  for (Round round = *open_round() - std::min(*open_round(), policy().staleness); round <= *open_round();
+       ++round) {
+    for (EntryId id : rounds_[round].sealed) {
+      if (entry(id).standing.status == Entry::Status::sealed && current(entry(id).round))
+        waiting.push_back(id);
+    }
+  }
+  return waiting;
 }
 
 uint64_t State::floor_at_close() const {
@@ -391,7 +417,8 @@ std::optional<Digest> State::decided(ClaimId id) const {
 
 bool State::averaged(EntryId id) const {
   const Entry& entry = this->entry(id);
-  const RoundRecord& round = rounds_[entry.round];
+  if (!entry.opened_in) return false;
+  const RoundRecord& round = rounds_[*entry.opened_in];
   return round.closed && !round.rolled_back && chosen(entry.round, entry.unit) == id;
 }
 
@@ -402,7 +429,8 @@ Reputation State::averaging_reputation(UserId id) const {
 
 Reputation State::weight(EntryId id) const {
   const Entry& entry = this->entry(id);
-  if (policy_for(entry.round).averaging == ledger::Averaging::at_acceptance) return entry.standing.frozen;
+  if (policy_for(*entry.opened_in).averaging == ledger::Averaging::at_acceptance)
+    return entry.standing.frozen;
   return averaging_reputation(entry.user);
 }
 

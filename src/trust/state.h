@@ -26,7 +26,7 @@ using ledger::UnitId;
 using ledger::UserId;
 
 inline constexpr size_t kMaxEntriesPerRound = size_t{1} << 20;
-inline constexpr size_t kMaxEntriesPerUnit = 3;                  // in a round, each by another user
+inline constexpr size_t kMaxEntriesPerUnit = 3;                  // of a round, each by another user
 inline constexpr size_t kMaxDeviceKeys = 64;                     // of one user
 inline constexpr int64_t kSuspensionDelay = 24 * 3600 * 1000;    // milliseconds
 inline constexpr int64_t kVoteDelay = kSuspensionDelay;          // after which a sealed vote lapses
@@ -57,17 +57,18 @@ struct User {
 
 struct Entry {
   enum class Status : uint8_t {
-    sealed,     // committed; lapsed if its round closed without an opening
+    sealed,     // committed; lapses if it is not opened while its round is current
     opened,     // shown; in the training log once accepted
     revoked,    // gone with its author's reputation
     suspended,  // not averaged, nobody punished
   };
   UserId user = 0;
-  Round round = 0;
+  Round round = 0;  // whose snapshot it was computed from
   UnitId unit = 0;
   PublicKey key;  // that signed the seal
   Digest seal;
   std::optional<Digest> gradient;            // once opened
+  std::optional<Round> opened_in;            // the round in which it counts: its own, or a later one
   std::optional<int64_t> unavailable_since;  // milliseconds, as all times here
   std::optional<int64_t> suspended_since;
   bool dropped = false;  // its blobs are gone
@@ -138,11 +139,11 @@ struct RoundRecord {
   Digest snapshot, state;
   int64_t opened = 0;  // when: milliseconds
   bool closed = false;
-  bool rolled_back = false;                      // its entries are averaged no more
-  uint32_t openings = 0;                         // so far; from the first on, the round takes no more seals
-  uint64_t floor = 0;                            // F, fixed at the close
-  std::vector<EntryId> entries;                  // ascending
-  std::map<UnitId, std::vector<EntryId>> units;  // ascending
+  bool rolled_back = false;      // its entries are averaged no more
+  uint64_t floor = 0;            // F, fixed at the close
+  std::vector<EntryId> sealed;   // while it was open, ascending
+  std::vector<EntryId> entries;  // opened while it was open: those that count in it, ascending
+  std::map<UnitId, std::vector<EntryId>> units;  // computed from its snapshot, ascending
   std::map<UserId, Evaluation> evaluations;      // of the snapshot; attested, not checked by the fold
 
   struct Standing {
@@ -214,20 +215,26 @@ class State {
   bool passed_exam(UserId user) const { return this->user(user).standing.passed_exam(policy()); }
   bool established(UserId user) const;  // exam passed, ten steps above the minimum, not banned
 
-  // -- Units: up to kMaxEntriesPerUnit users compute the same one in a round, one of whose entries is
-  // averaged
+  // -- Units: up to kMaxEntriesPerUnit users compute the same one from the snapshot of a round, and one of
+  // their entries is averaged
   std::span<const EntryId> entries_of(Round round, UnitId unit) const;  // ascending
-  bool live(EntryId entry) const;                                       // in the training log
-  bool refuted(EntryId entry) const;  // the judges got another gradient for its unit
+  bool shown(Round round, UnitId unit) const;  // one of them is opened, so that it could be copied
+  bool live(EntryId entry) const;              // in the training log
+  bool refuted(EntryId entry) const;           // the judges got another gradient for its unit
   // The entry of a unit that is averaged: the earliest that was trusted when sealed, else the earliest
   // confirmed one; of those opened and neither gone nor refuted.
   std::optional<EntryId> chosen(Round round, UnitId unit) const;
-  // What the coordinator has yet to state about entries of a round that differ. Ascending by entry.
+  // What the coordinator has yet to state about entries opened in a round, or their duplicates, that differ.
+  // Ascending by entry.
   std::vector<ledger::MismatchFound> mismatches(Round round) const;
 
   // -- Rounds
   std::optional<Round> open_round() const;
   Round next_round() const { return static_cast<Round>(rounds_.size()); }
+  // Whether the open round takes entries that were computed from the snapshot of that round: itself, or one
+  // that closed few enough rounds ago.
+  bool current(Round round) const;
+  std::vector<EntryId> waiting() const;  // sealed, and may be opened in the open round; ascending
   // What closes the open round at that time, by its policy, or nothing yet. Where the policy names neither a
   // number nor a time it is the maintainer. Once three users are established only units of theirs are
   // counted, so that a crowd of newcomers cannot cut rounds short. Precondition: a round is open.
