@@ -102,6 +102,30 @@ TEST(Average, NoUnitHasTwoCoefficients) {
   EXPECT_GT(duplicates, 100u);
 }
 
+// What a host relies on that averages while the log goes on.
+TEST(Average, EventsThatLeaveTheWeightsChangeNoCoefficient) {
+  size_t left = 0, changed = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    RandomHistory random(seed, policy_variant(seed));
+    random.grow(kSteps);
+    trust::State state;
+    std::map<EntryId, Coefficient> before;
+    for (const ledger::Event& event : random.events()) {
+      ASSERT_TRUE(state.apply(event));
+      const auto after = weigh(state, [](EntryId id) { return Norm{0, (uint64_t{1} << 63) + id}; });
+      ASSERT_TRUE(after);
+      if (leaves_weights(event.statement.body)) {
+        ++left;
+        ASSERT_EQ(*after, before) << seed << " " << ledger::kind_name(event.statement.body);
+      }
+      changed += *after == before ? 0 : 1;
+      before = *after;
+    }
+  }
+  EXPECT_GT(left, 1000u);
+  EXPECT_GT(changed, 50u);
+}
+
 // -- Order
 
 // The same deeds, with the seals and openings of each round in another order.

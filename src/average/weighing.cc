@@ -114,6 +114,19 @@ class Weighing {
 
 }  // namespace
 
+bool leaves_weights(const ledger::Body& body) {
+  return std::visit(
+      []<class Kind>(const Kind&) {
+        using namespace ledger;
+        constexpr auto one_of = []<class... Kinds>() { return (std::is_same_v<Kind, Kinds> || ...); };
+        return one_of.template
+        operator()<CoordinatorMoved, JudgeAdded, JudgeRemoved, Paused, Joined, NameChosen, DeviceKeyAdded,
+                   DeviceKeyRemoved, KeyRotated, EntrySealed, ClaimFiled, ClaimOpened, AppealFiled, Evaluated,
+                   VoteSealed, VoteOpened, MismatchFound, EntryUnavailable, BlobsDropped>();
+      },
+      body);
+}
+
 Result<std::map<EntryId, Coefficient>> weigh(const trust::State& state, const NormOf& norm_of) {
   return Weighing(state, norm_of).run();
 }

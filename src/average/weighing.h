@@ -16,4 +16,7 @@ using NormOf = std::function<Result<Norm>(trust::EntryId)>;
 // for only where the policy clips.
 Result<std::map<trust::EntryId, Coefficient>> weigh(const trust::State& state, const NormOf& norm_of);
 
+// Whether weigh() says the same after such an event as before it.
+bool leaves_weights(const ledger::Body& body);
+
 }  // namespace cairn::average

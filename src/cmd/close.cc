@@ -15,16 +15,21 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
   CAIRN_TRY(const SigningKey coordinator,
             project::load_role_key(keys, project, project::kCoordinatorKey, project.state().coordinator()));
-  CAIRN_TRY(const project::ClosedRound closed, project::close_round(project, coordinator));
+  project::ClosedRound closed{.round = project.state().next_round() - 1};  // if it is closed already
+  if (project.state().open_round()) {
+    CAIRN_TRY(closed, project::close_round(project, coordinator));
+  }
+  CAIRN_TRY(const project::OpenedRound next,
+            project::open_round(project, coordinator, project::average_of(project)));
   print(shared,
         Json{{"round", closed.round},
              {"entries", closed.openings},
              {"lapsed", closed.lapsed},
              {"mismatches", closed.mismatches},
-             {"next_round", closed.next},
-             {"model_digest", closed.snapshot.hex()}},
+             {"next_round", next.round},
+             {"model_digest", next.snapshot.hex()}},
         fmt::format("round {} is closed with {}; round {} opens with model {}\n{}", closed.round,
-                    plural(closed.openings, "entry", "entries"), closed.next, closed.snapshot.hex(),
+                    plural(closed.openings, "entry", "entries"), next.round, next.snapshot.hex(),
                     closed.mismatches == 0 ? ""
                                            : fmt::format("duplicates differ: {} for the judges\n",
                                                          plural(closed.mismatches, "claim", "claims"))));

@@ -1,6 +1,7 @@
 #include "project/rounds.h"
 
 #include <algorithm>
+#include <set>
 
 #include "average/average.h"
 #include "project/contribution.h"
@@ -9,95 +10,104 @@
 namespace cairn::project {
 namespace {
 
-// What an open round turns into: the statements that close it and open the next.
-class Closing {
- public:
-  Closing(const SigningKey& coordinator, Draft draft) : coordinator_(coordinator), draft_(std::move(draft)) {}
+std::string opening_of(const trust::State& state, trust::EntryId id) {
+  return entry_opening(state.entry(id).seal);
+}
 
-  // An opening that the rules no longer take (its author's key was retired, say) lapses and holds nobody up.
-  void add_openings(const Leases& leases) {
-    std::vector<trust::EntryId> now = state().waiting(), later;
-    const auto carried = std::ranges::stable_partition(
-        now, [&](trust::EntryId id) { return !awaits_duplicate(state(), leases, id); });
-    if (carried.begin() != now.begin()) {  // a round that opens nothing helps nobody
-      later.assign(carried.begin(), carried.end());
-      now.erase(carried.begin(), carried.end());
-    }
-    for (const trust::EntryId id : now)
-      ++(draft_.add_opening(opening_of(id)) ? closed_.openings : closed_.lapsed);
-    std::set<std::string> waiting;
-    for (const trust::EntryId id : later) waiting.insert(opening_of(id));
-    draft_.forget_entries(waiting);
-    closed_.carried = static_cast<uint32_t>(later.size());
+// The entries to open now. What awaits a duplicate comes later, unless nothing else is there to open: a round
+// without entries helps nobody.
+std::vector<trust::EntryId> entries_to_open(const trust::State& state, const Leases& leases) {
+  const std::vector<trust::EntryId> waiting = state.waiting();
+  std::vector<trust::EntryId> now;
+  std::ranges::copy_if(waiting, std::back_inserter(now),
+                       [&](trust::EntryId id) { return !awaits_duplicate(state, leases, id); });
+  return now.empty() ? waiting : now;
+}
+
+// An opening that the rules no longer take (its author's key was retired, say) lapses and holds nobody up.
+void add_openings(Draft& draft, const Leases& leases, ClosedRound& closed) {
+  const std::vector<trust::EntryId> now = entries_to_open(draft.state(), leases);
+  std::set<std::string> later;
+  for (const trust::EntryId id : draft.state().waiting()) {
+    if (!std::ranges::binary_search(now, id)) later.insert(opening_of(draft.state(), id));
   }
+  closed.carried = static_cast<uint32_t>(later.size());
+  for (const trust::EntryId id : now)
+    ++(draft.add_opening(opening_of(draft.state(), id)) ? closed.openings : closed.lapsed);
+  draft.forget_entries(later);
+}
 
-  // Duplicates that differ: one of them is false, and the judges say which.
-  Status add_mismatches() {
-    for (const ledger::MismatchFound& found : state().mismatches(*state().open_round())) {
-      CAIRN_CHECK(draft_.say(coordinator_, found));
-      ++closed_.mismatches;
-    }
-    return {};
+// Duplicates that differ: one of them is false, and the judges say which.
+Result<uint32_t> add_mismatches(Draft& draft, const SigningKey& coordinator) {
+  const auto found = draft.state().mismatches(draft.state().next_round() - 1);
+  for (const ledger::MismatchFound& mismatch : found) CAIRN_CHECK(draft.say(coordinator, mismatch));
+  return static_cast<uint32_t>(found.size());
+}
+
+Status add_close(Draft& draft, const SigningKey& coordinator, int64_t now, const ClosedRound& closed) {
+  const trust::State& state = draft.state();
+  const auto reason = state.close_reason(std::max(now, state.time()));
+  if (!reason) {
+    return Error{"round " + std::to_string(closed.round) +
+                 ": the policy's number of units or its time has to be reached before it closes"};
   }
-
-  Status close(int64_t now) {
-    const auto reason = state().close_reason(std::max(now, state().time()));
-    if (!reason) {
-      return Error{"round " + std::to_string(*state().open_round()) +
-                   ": the policy's number of units or its time has to be reached before it closes"};
-    }
-    closed_.round = *state().open_round();
-    closed_.next = closed_.round + 1;
-    return draft_.say(coordinator_, ledger::RoundClosed{closed_.round, *reason, closed_.openings,
-                                                        state().floor_at_close()});
-  }
-
-  Status open_next(const average::Snapshot& snapshot) {
-    closed_.snapshot = average::parameters_digest(snapshot);
-    draft_.add_blob(average::encode_parameters(snapshot));
-    return draft_.say(coordinator_,
-                      ledger::RoundOpened{closed_.next, closed_.snapshot, average::grid_digest(snapshot)});
-  }
-
-  const trust::State& state() const { return draft_.state(); }
-  const ClosedRound& result() const { return closed_; }
-  Project::Change take() { return draft_.take(); }
-
- private:
-  std::string opening_of(trust::EntryId id) const { return entry_opening(state().entry(id).seal); }
-
-  const SigningKey& coordinator_;
-  Draft draft_;
-  ClosedRound closed_;
-};
+  return draft.say(coordinator,
+                   ledger::RoundClosed{closed.round, *reason, closed.openings, state.floor_at_close()});
+}
 
 }  // namespace
 
 Result<average::Snapshot> starting_snapshot(const Project& project) {
-  const uint64_t size = average::parameters_size(model::parameter_count(project.graph()));
-  CAIRN_TRY(const Bytes bytes, project.blobs().get(project.genesis().parameters, size));
-  CAIRN_TRY(const std::vector<float> parameters, average::decode_parameters(bytes));
-  return average::starting_snapshot(parameters);
+  return starting_snapshot(project.blobs(), project.genesis().parameters,
+                           model::parameter_count(project.graph()));
+}
+
+Result<average::Snapshot> starting_snapshot(const BlobSource& blobs, const Digest& parameters,
+                                            uint64_t parameter_count) {
+  CAIRN_TRY(const Bytes bytes, blobs.get(parameters, average::parameters_size(parameter_count)));
+  CAIRN_TRY(const std::vector<float> values, average::decode_parameters(bytes));
+  return average::starting_snapshot(values);
+}
+
+Average average_of(const Project& project) {
+  return [&project](const trust::State& state) -> Result<average::Snapshot> {
+    CAIRN_TRY(const average::Snapshot start, starting_snapshot(project));
+    return average::average(state, start, average::BlobGradients(project.blobs()));
+  };
 }
 
 Result<ClosedRound> close_round(Project& project, const SigningKey& coordinator) {
   ClosedRound closed;
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-    if (!project.state().open_round()) return Error{project.directory().string() + ": no round is open"};
+    const auto round = project.state().open_round();
+    if (!round) return Error{project.directory().string() + ": no round is open"};
+    closed = {.round = *round};
+    const int64_t now = project.environment().now();
+    CAIRN_TRY(const Leases leases, leases_of(project, now));
     CAIRN_TRY(Draft draft, Draft::begin(project));
-    Closing closing(coordinator, std::move(draft));
-    CAIRN_TRY(const Leases leases, leases_of(project, project.environment().now()));
-    closing.add_openings(leases);
-    CAIRN_CHECK(closing.add_mismatches());
-    CAIRN_CHECK(closing.close(project.environment().now()));
-    CAIRN_TRY(const average::Snapshot start, starting_snapshot(project));
-    CAIRN_TRY(const average::Snapshot snapshot,
-              average::average(closing.state(), start, average::BlobGradients(project.blobs())));
-    CAIRN_CHECK(closing.open_next(snapshot));
-    closed = closing.result();
-    return closing.take();
+    add_openings(draft, leases, closed);
+    CAIRN_TRY(closed.mismatches, add_mismatches(draft, coordinator));
+    CAIRN_CHECK(add_close(draft, coordinator, now, closed));
+    return draft.take();
   }));
   return closed;
+}
+
+Result<OpenedRound> open_round(Project& project, const SigningKey& coordinator, const Average& average) {
+  OpenedRound opened;
+  CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
+    if (const auto open = project.state().open_round())
+      return Error{project.directory().string() + ": round " + std::to_string(*open) + " is open"};
+    CAIRN_TRY(Draft draft, Draft::begin(project));
+    CAIRN_CHECK(add_mismatches(draft, coordinator));  // of before a verdict that was voided since
+    CAIRN_TRY(const average::Snapshot snapshot, average(draft.state()));
+    opened = {draft.state().next_round(), average::parameters_digest(snapshot)};
+    draft.add_blob(average::encode_parameters(snapshot));
+    CAIRN_CHECK(draft.say(
+        coordinator, ledger::RoundOpened{opened.round, opened.snapshot, average::grid_digest(snapshot)}));
+    return draft.take();
+  }));
+  return opened;
 }
 
 }  // namespace cairn::project

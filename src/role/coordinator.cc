@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "average/weighing.h"
 #include "ledger/checkpoint.h"
 #include "project/draft.h"
 #include "project/invites.h"
@@ -16,6 +17,8 @@ using project::Project;
 namespace {
 
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
+
+constexpr int64_t kLongestHold = 10'000;  // milliseconds
 
 }  // namespace
 
@@ -36,6 +39,13 @@ Coordinator::~Coordinator() {
 }
 
 void Coordinator::start() {
+  averager_ = std::make_unique<Averager>(project_, [this] {
+    {
+      const std::lock_guard lock(mutex_);
+      averaged_ = true;
+    }
+    changed_.notify_one();
+  });
   thread_ = std::thread([this] { run(); });
 }
 
@@ -46,6 +56,7 @@ void Coordinator::stop() {
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  averager_.reset();
 }
 
 std::string Coordinator::sign_checkpoint(const ledger::LogHead& head) const {
@@ -65,22 +76,26 @@ bool Coordinator::enqueue(Operation operation) {
 // -- The sequencer
 
 void Coordinator::run() {
+  average_from_here();  // so that the first round that closes need not read the whole history
   duties();
   for (;;) {
     std::deque<Operation> operations;
     {
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, std::chrono::milliseconds(wait_for()),
-                        [this] { return stopping_ || !waiting_.empty(); });
+                        [this] { return stopping_ || averaged_ || !waiting_.empty(); });
       if (stopping_) break;
+      averaged_ = false;
       const size_t count = std::min(waiting_.size(), limits_.batch);
       const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
       operations.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
       waiting_.erase(waiting_.begin(), end);
     }
-    process(std::move(operations));
+    if (!operations.empty()) process(std::move(operations));
     duties();
+    if (release_held()) duties();
   }
+  for (const Held& held : held_) refuse(held.write);
   for (Operation& operation : waiting_) {
     if (auto* write = std::get_if<Write>(&operation))
       write->done(Error{"the coordinator is stopping; try again in a minute"}, Refusal::Kind::busy);
@@ -93,7 +108,11 @@ void Coordinator::process(std::deque<Operation> operations) {
   std::vector<Look> looks;
   for (Operation& operation : operations) {
     if (auto* write = std::get_if<Write>(&operation)) {
-      writes.push_back(std::move(*write));
+      if (write->needs_round && between_rounds()) {
+        hold(std::move(*write));
+      } else {
+        writes.push_back(std::move(*write));
+      }
     } else {
       looks.push_back(std::move(std::get<Look>(operation)));
     }
@@ -102,21 +121,53 @@ void Coordinator::process(std::deque<Operation> operations) {
   for (const Look& look : looks) look(project_);
 }
 
+bool Coordinator::between_rounds() const {
+  return !project_.state().open_round() && !project_.state().paused();
+}
+
+// What needs a round waits for the next one, but not longer than clients do.
+void Coordinator::hold(Write write) {
+  if (held_.size() >= limits_.waiting) return refuse(write);
+  held_.push_back({std::move(write), environment_.now() + kLongestHold});
+}
+
+void Coordinator::refuse(const Write& write) {
+  write.done(Error{"the next model is being averaged; try again in a moment"}, Refusal::Kind::busy);
+}
+
+bool Coordinator::release_held() {
+  std::vector<Held> still;
+  std::vector<Write> writes;
+  for (Held& held : held_) {
+    if (!between_rounds()) {
+      writes.push_back(std::move(held.write));
+    } else if (held.until <= environment_.now()) {
+      refuse(held.write);
+    } else {
+      still.push_back(std::move(held));
+    }
+  }
+  held_ = std::move(still);
+  if (!writes.empty()) write_all(writes);
+  return !writes.empty();
+}
+
 // Refused changes are answered with the others: an answer never tells more than what is on disk.
 void Coordinator::write_all(std::vector<Write>& writes) {
   std::vector<Result<uint64_t>> results;
+  std::vector<Refusal::Kind> kinds(writes.size(), Refusal::Kind::refused);
   const auto all_failed = [&](const Error& error) {
     for (Write& write : writes) write.done(error, Refusal::Kind::broken);
   };
   auto batch = project_.begin();
   if (!batch) return all_failed(batch.error());
   for (Write& write : writes) {
-    Result<Project::Change> change = write.make();
+    Result<Project::Change> change = write.make(kinds[results.size()]);
     results.push_back(change ? batch->add(*change) : Result<uint64_t>(change.error()));
     if (batch->broken()) return all_failed(results.back().error());
   }
   if (Status status = batch->commit(); !status) return all_failed(status.error());
-  for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], Refusal::Kind::refused);
+  for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], kinds[i]);
   if (tell_) tell_({project_.head(), project_.state().open_round()});
 }
 
@@ -128,6 +179,7 @@ void Coordinator::duties() {
   // acknowledged.
   std::ignore = state_verdicts().ok();
   std::ignore = close_round_if_due().ok();
+  std::ignore = open_round_if_averaged().ok();
   if (tell_ && project_.head().size != before) tell_({project_.head(), project_.state().open_round()});
 }
 
@@ -159,10 +211,39 @@ Status Coordinator::close_round_if_due() {
   return closed ? Status() : Status(closed.error());
 }
 
+// From a copy, since the log goes on meanwhile.
+void Coordinator::average_from_here() {
+  if (!averager_->busy()) averager_->start(project_.state(), project_.events().size());
+}
+
+// Whether the weights are still those of the log's first so many events.
+bool Coordinator::weights_are_of(uint64_t events) const {
+  const auto since = std::span(project_.events()).subspan(events);
+  return std::ranges::all_of(
+      since, [](const ledger::Event& event) { return average::leaves_weights(event.statement.body); });
+}
+
+// What fails (a gradient is missing, the project is paused) is tried again in a moment.
+Status Coordinator::open_round_if_averaged() {
+  auto made = averager_->take();
+  if (project_.state().open_round()) return {};
+  if (!made || !weights_are_of(made->events)) {
+    average_from_here();
+    return {};
+  }
+  const auto opened =
+      project::open_round(project_, key_, [&](const trust::State&) -> Result<average::Snapshot> {
+        if (!weights_are_of(made->events)) return Error{"the log went on meanwhile"};  // by another process
+        return std::move(made->snapshot);
+      });
+  return opened ? Status() : Status(opened.error());
+}
+
 // Until a round may be over by its time; entries that come in wake the sequencer by themselves.
 int64_t Coordinator::wait_for() const {
-  constexpr int64_t kShort = 50, kLong = 60'000;
+  constexpr int64_t kShort = 50, kRetry = 1000, kLong = 60'000;
   const trust::State& state = project_.state();
+  if (!state.open_round()) return kRetry;
   if (state.waiting().empty()) return kLong;
   const auto time = static_cast<int64_t>(state.policy().round_time);
   if (policy_closes_rounds() && time == 0) return kLong;
@@ -186,20 +267,22 @@ Result<std::vector<ledger::Item>> Coordinator::admit(const PublicKey& user, std:
 void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string invite,
                             Answer<project::Lease> answer) {
   auto lease = std::make_shared<project::Lease>();
-  auto forbidden = std::make_shared<bool>(false);
   const uint64_t random = environment_.random_word();
   Write write;
-  write.make = [this, user, slot, invite, random, lease, forbidden]() -> Result<Project::Change> {
+  write.needs_round = true;
+  write.make = [this, user, slot, invite, random, lease](Refusal::Kind& kind) -> Result<Project::Change> {
     const auto admitted = admit(user, invite);
-    *forbidden = !admitted;
-    if (!admitted) return admitted.error();
+    if (!admitted) {
+      kind = Refusal::Kind::forbidden;
+      return admitted.error();
+    }
     CAIRN_TRY(Project::Change change,
               project::take_unit_change(project_, {user, slot, environment_.now(), random}, *lease));
     change.meta.insert(change.meta.end(), admitted->begin(), admitted->end());
     return change;
   };
-  write.done = [lease, forbidden, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
-    if (!done) return answer(Refusal{*forbidden ? Refusal::Kind::forbidden : kind, done.error().message});
+  write.done = [lease, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
+    if (!done) return answer(Refusal{kind, done.error().message});
     answer(*lease);
   };
   if (!enqueue(std::move(write))) answer(kBusy);
@@ -207,7 +290,8 @@ void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string in
 
 void Coordinator::return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer) {
   Write write;
-  write.make = [this, user, unit] {
+  write.needs_round = true;
+  write.make = [this, user, unit](Refusal::Kind&) {
     return project::return_unit_change(project_, user, unit, environment_.now());
   };
   write.done = [unit, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
@@ -238,7 +322,8 @@ void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<
   };
   auto entry = std::make_shared<Entry>(Entry{std::move(checked), 0, {}});
   Write write;
-  write.make = [this, entry]() -> Result<Project::Change> {
+  write.needs_round = true;
+  write.make = [this, entry](Refusal::Kind&) -> Result<Project::Change> {
     entry->known = known(entry->checked.submission);
     if (entry->known) return Project::Change{};
     CAIRN_CHECK(admit(entry->checked.submission.sealed.author, ""));
@@ -261,7 +346,7 @@ void Coordinator::say(std::vector<ledger::Statement> statements,
   auto said = std::make_shared<std::vector<ledger::Statement>>(std::move(statements));
   auto count = std::make_shared<size_t>(0);
   Write write;
-  write.make = [this, said, count]() -> Result<Project::Change> {
+  write.make = [this, said, count](Refusal::Kind&) -> Result<Project::Change> {
     CAIRN_TRY(Project::Change change, project::statements_change(project_, *said));
     *count = change.statements.size();
     return change;

@@ -17,6 +17,7 @@
 #include "ledger/receipt.h"
 #include "project/contribution.h"
 #include "project/project.h"
+#include "role/averager.h"
 
 namespace cairn::role {
 
@@ -81,8 +82,14 @@ class Coordinator {
 
  private:
   struct Write {
-    std::function<Result<project::Project::Change>()> make;
+    // Says through `kind` what kind of refusal its error is, if it is not simply refused.
+    std::function<Result<project::Project::Change>(Refusal::Kind& kind)> make;
     std::function<void(Result<uint64_t> first, Refusal::Kind kind)> done;
+    bool needs_round = false;  // waits while the next model is averaged
+  };
+  struct Held {
+    Write write;
+    int64_t until = 0;  // milliseconds; refused then
   };
   using Look = std::function<void(const project::Project&)>;
   using Operation = std::variant<Write, Look>;
@@ -95,9 +102,16 @@ class Coordinator {
   bool policy_closes_rounds() const;
   bool round_is_due(int64_t now) const;
   Status close_round_if_due();
+  Status open_round_if_averaged();
+  void average_from_here();
+  bool weights_are_of(uint64_t events) const;
   Status state_verdicts();
   int64_t wait_for() const;
   ledger::Receipt receipt(uint64_t index) const;
+  bool between_rounds() const;
+  void hold(Write write);
+  static void refuse(const Write& write);
+  bool release_held();
   Result<std::vector<ledger::Item>> admit(const PublicKey& user, std::string_view invite) const;
   std::optional<uint64_t> known(const project::Submission& submission) const;
 
@@ -116,8 +130,11 @@ class Coordinator {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Operation> waiting_;
+  bool averaged_ = false;  // the averager has something
   bool stopping_ = false;
   std::thread thread_;
+  std::vector<Held> held_;              // the sequencer's
+  std::unique_ptr<Averager> averager_;  // the sequencer's; ends before what it looks at
 };
 
 }  // namespace cairn::role

@@ -3,6 +3,7 @@
 #include "project/chronicle.h"
 #include "project/copy.h"
 #include "project/invites.h"
+#include "project/rounds.h"
 #include "project/verification.h"
 #include "role/testing.h"
 
@@ -15,7 +16,7 @@ TEST(Host, EntriesOfSeveralContributorsBecomeTheNextModel) {
   Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
   ASSERT_TRUE(ada.contribute(2).ok());
   ASSERT_TRUE(ben.contribute(2).ok());
-  must(ada.replica->sync());
+  ada.follow_to(1);
   const trust::State& state = ada.replica->project().state();
   EXPECT_EQ(state.rounds().size(), 2u);  // the fourth entry closed the first round
   EXPECT_EQ(state.live_entries().size(), 4u);
@@ -102,7 +103,7 @@ TEST(Host, TheWorkOfASlowMachineCountsInALaterRound) {
   };
   ASSERT_TRUE(contributor.run().ok());
   EXPECT_EQ(accepted, (std::vector<trust::Round>{0, 1}));
-  must(ben.replica->sync());
+  ben.follow_to(2);
   const trust::State& state = ben.replica->project().state();
   ASSERT_EQ(state.rounds().size(), 3u);
   EXPECT_EQ(state.rounds()[1].entries.size(), 2u);
@@ -239,8 +240,54 @@ TEST(Host, GoesOnAfterARestart) {
   host = workshop.host({.quorum = 2});
   Person ada(workshop, *host, "ada");
   ASSERT_TRUE(ada.contribute(1).ok());
-  must(ada.replica->sync());
+  ada.follow_to(1);
   EXPECT_EQ(ada.replica->project().state().rounds().size(), 2u);
+}
+
+// As after a kill between the two transactions of a close.
+TEST(Host, OpensTheRoundThatItsPredecessorDidNotComeTo) {
+  const Workshop workshop;
+  {
+    const auto host = workshop.host({.quorum = 9});
+    Person ada(workshop, *host, "ada");
+    ASSERT_TRUE(ada.contribute(1).ok());
+  }
+  {
+    project::Project project = workshop.open(workshop.directory());
+    must(project::close_round(project, workshop.key(project::kCoordinatorKey)));
+    EXPECT_FALSE(project.state().open_round());
+  }
+  const auto host = workshop.host({.quorum = 9});
+  Person ada(workshop, *host, "ada");
+  ASSERT_TRUE(ada.contribute(1).ok());
+  must(ada.replica->sync());
+  const trust::State& state = ada.replica->project().state();
+  EXPECT_EQ(state.open_round(), trust::Round{1});
+  EXPECT_TRUE(project::verify(ada.replica->project(), {}).ok());
+}
+
+// Averaging takes as long as a gradient cannot be read.
+TEST(Host, AnswersWhileTheNextModelIsAveraged) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 2});
+  Person ada(workshop, *host, "ada");
+  const auto receipts = must(ada.lie());
+  must(ada.replica->sync());
+  const project::Project project = workshop.open(workshop.directory());
+  const auto staged = must(project.store().staged());
+  const auto opening = must(ledger::decode_statement(staged.at(0).bytes));
+  const auto blob = project.blobs().path(std::get<ledger::EntryOpened>(opening.body).gradient);
+  std::filesystem::rename(blob, workshop.path("hidden"));
+  ASSERT_TRUE(ada.contribute(1).ok());
+  EXPECT_TRUE(ada.remote->checkpoint().ok());
+  std::thread repair([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::filesystem::rename(workshop.path("hidden"), blob);
+  });
+  const auto lease = ada.remote->take_unit(sign_request(*ada.key, ada.request()));
+  repair.join();
+  ASSERT_TRUE(lease.ok()) << lease.error().message;
+  EXPECT_EQ(lease->round, 1u) << "it was held until the next round opened";
 }
 
 TEST(Host, ThePolicyClosesRoundsWhereItSaysWhen) {
@@ -251,7 +298,7 @@ TEST(Host, ThePolicyClosesRoundsWhereItSaysWhen) {
   must(ada.replica->sync());
   EXPECT_EQ(ada.replica->project().state().rounds().size(), 1u);
   ASSERT_TRUE(ada.contribute(1).ok());
-  must(ada.replica->sync());
+  ada.follow_to(1);
   EXPECT_EQ(ada.replica->project().state().rounds().size(), 2u);
 }
 

@@ -49,11 +49,7 @@ class Incoming::Piece : public net::BodySink {
  public:
   Piece(Incoming& incoming, const Digest& digest, uint64_t end, int fd)
       : incoming_(incoming), digest_(digest), end_(end), file_(fd) {}
-  ~Piece() override {
-    file_.close();
-    const std::lock_guard lock(incoming_.mutex_);
-    incoming_.busy_.erase(digest_);
-  }
+  ~Piece() override { release(); }
 
   std::optional<Response> write(BytesView piece) override {
     while (!piece.empty()) {
@@ -65,13 +61,25 @@ class Incoming::Piece : public net::BodySink {
     return std::nullopt;
   }
 
-  void finish(Reply reply) override { reply(received_response(end_)); }
+  // Whoever has the answer may send the next piece at once.
+  void finish(Reply reply) override {
+    release();
+    reply(received_response(end_));
+  }
 
  private:
+  void release() {
+    if (std::exchange(released_, true)) return;
+    file_.close();
+    const std::lock_guard lock(incoming_.mutex_);
+    incoming_.busy_.erase(digest_);
+  }
+
   Incoming& incoming_;
   Digest digest_;
   uint64_t end_;
   Descriptor file_;
+  bool released_ = false;
 };
 
 Incoming::Incoming(std::filesystem::path folder, IncomingLimits limits, Environment& environment)

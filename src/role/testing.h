@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "project/contribution.h"
 #include "role/auditor.h"
@@ -29,6 +31,16 @@ struct Person {
     Contributor contributor(*remote, *replica, *key, compute_with(own), {name, units, rounds},
                             system_environment());
     return contributor.run();
+  }
+
+  // Follows the log until that round is open: the host averages before, and takes its time.
+  void follow_to(trust::Round round) {
+    for (int tries = 0; tries < 1000; ++tries) {
+      must(replica->sync());
+      if (replica->project().state().open_round() >= std::optional(round)) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    throw std::runtime_error("round " + std::to_string(round) + " does not open");
   }
 
   project::Trainer trainer() { return must(project::Trainer::create(replica->project(), engine)); }
