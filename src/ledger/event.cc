@@ -9,6 +9,8 @@ constexpr std::string_view kStatementDomain = "cairn statement v1";
 constexpr std::string_view kSealDomain = "cairn entry seal v1";
 constexpr std::string_view kClaimSealDomain = "cairn claim seal v1";
 constexpr std::string_view kVoteSealDomain = "cairn vote seal v1";
+constexpr std::string_view kLotSealDomain = "cairn lot seal v1";
+constexpr std::string_view kPanelDomain = "cairn panel v1";
 
 // The domain, a zero byte, and the statement's bytes without the signature.
 Bytes signed_message(const Statement& statement) {
@@ -64,6 +66,18 @@ Digest claim_seal(const Digest& project, const PublicKey& claimant, EntryId entr
 
 Digest vote_seal(const Digest& project, const PublicKey& judge, ClaimId claim, const Digest& gradient) {
   return numbered_seal(kVoteSealDomain, project, judge, claim, gradient);
+}
+
+Digest lot_seal(const Digest& project, const Digest& lot) {
+  return Hasher(kLotSealDomain).update(project.bytes).update(lot.bytes).finish();
+}
+
+Digest panel_rank(const Digest& lot, const Digest& claim_seal, UserId user) {
+  ByteWriter content;
+  content.raw(lot.bytes);
+  content.raw(claim_seal.bytes);
+  content.u32(user);
+  return Hasher(kPanelDomain).update(content.bytes()).finish();
 }
 
 }  // namespace cairn::ledger

@@ -181,12 +181,23 @@ struct BlobsDropped {
   bool operator==(const BlobsDropped&) const = default;
 };
 
+struct LotSealed {  // under which the panels of claims to come are drawn
+  Digest seal;      // lot_seal() below
+  bool operator==(const LotSealed&) const = default;
+};
+struct PanelDrawn {  // by the lot that was sealed when the claim was signed
+  ClaimId claim = 0;
+  Digest lot;
+  bool operator==(const PanelDrawn&) const = default;
+};
+
 // The order of the alternatives is no format; the type numbers of docs/formats/ledger.md are.
-using Body = std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed,
-                          Paused, RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded,
-                          DeviceKeyRemoved, KeyRotated, EntrySealed, EntryOpened, ClaimFiled, AppealFiled,
-                          Evaluated, ClaimOpened, VoteSealed, VoteOpened, RoundOpened, RoundClosed,
-                          MismatchFound, VerdictReached, EntryUnavailable, EntrySuspended, BlobsDropped>;
+using Body =
+    std::variant<Genesis, SettingsChanged, CoordinatorMoved, JudgeAdded, JudgeRemoved, Endowed, Paused,
+                 RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded, DeviceKeyRemoved, KeyRotated,
+                 EntrySealed, EntryOpened, ClaimFiled, AppealFiled, Evaluated, ClaimOpened, VoteSealed,
+                 VoteOpened, RoundOpened, RoundClosed, MismatchFound, VerdictReached, EntryUnavailable,
+                 EntrySuspended, BlobsDropped, PanelDrawn, LotSealed>;
 
 // The log as an author last verified it: nothing signed for one history counts in another.
 struct LogHead {
@@ -238,5 +249,10 @@ Digest entry_seal(const Digest& project, const PublicKey& user, Round round, Uni
 // The same of what a claimant or a judge got, bound to the entry or the claim.
 Digest claim_seal(const Digest& project, const PublicKey& claimant, EntryId entry, const Digest& gradient);
 Digest vote_seal(const Digest& project, const PublicKey& judge, ClaimId claim, const Digest& gradient);
+// Commits the coordinator to a lot before anybody knows the claims whose panels it draws.
+Digest lot_seal(const Digest& project, const Digest& lot);
+
+// The users with the lowest ranks are the panel about the claim with that seal.
+Digest panel_rank(const Digest& lot, const Digest& claim_seal, UserId user);
 
 }  // namespace cairn::ledger

@@ -44,6 +44,11 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive.choice("exam", policy.exam, Exam::duplicates);
   archive("exam_entries", policy.exam_entries);
   archive("judge_votes", policy.judge_votes);
+  archive.choice("judges", policy.judges, Judges::panel);
+  archive("panel_size", policy.panel_size);
+  archive("panel_votes", policy.panel_votes);
+  archive("panel_reputation", policy.panel_reputation);
+  archive("panel_hours", policy.panel_hours);
   archive("join_work", policy.join_work);
   archive("quorum", policy.quorum);
   archive("round_time", policy.round_time);
@@ -269,6 +274,19 @@ template <>
 inline constexpr Kind kKind<BlobsDropped> = {0x0407, "blobs dropped"};
 void fields(auto& archive, Is<BlobsDropped> auto& body) {
   archive("entry", body.entry);
+}
+
+template <>
+inline constexpr Kind kKind<PanelDrawn> = {0x0408, "panel drawn"};
+void fields(auto& archive, Is<PanelDrawn> auto& body) {
+  archive("claim", body.claim);
+  archive("lot", body.lot);
+}
+
+template <>
+inline constexpr Kind kKind<LotSealed> = {0x0409, "lot sealed"};
+void fields(auto& archive, Is<LotSealed> auto& body) {
+  archive("seal", body.seal);
 }
 
 // -- Around the bodies

@@ -39,6 +39,11 @@ void check_reputation(const Policy& policy, RangeCheck& check) {
       .within("exam", policy.exam, 0, static_cast<uint64_t>(Exam::duplicates))
       .within("exam_entries", policy.exam_entries, 0, kMillion)
       .within("judge_votes", policy.judge_votes, 1, 256)
+      .within("judges", policy.judges, 0, static_cast<uint64_t>(Judges::panel))
+      .within("panel_size", policy.panel_size, 1, kMaxPanel)
+      .within("panel_votes", policy.panel_votes, 1, policy.panel_size)
+      .within("panel_reputation", policy.panel_reputation, 0, kReputationOne)
+      .within("panel_hours", policy.panel_hours, 1, kMaxPanelHours)
       .within("join_work", policy.join_work, 0, kMaxJoinWork);
 }
 

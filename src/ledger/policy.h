@@ -17,6 +17,7 @@ inline constexpr Reputation kReputationOne = 1'000'000'000'000;
 enum class Growth : uint8_t { linear = 0, exponential = 1 };
 enum class Fate : uint8_t { newcomer = 0, banned = 1 };     // of a convicted user
 enum class Exam : uint8_t { entries = 0, duplicates = 1 };  // what a newcomer has to show
+enum class Judges : uint8_t { named = 0, panel = 1 };       // who decides claims
 enum class Averaging : uint8_t { normalized = 0, plain = 1, at_acceptance = 2 };
 enum class Clip : uint8_t { none = 0, fixed = 1, median = 2 };
 
@@ -33,11 +34,16 @@ struct Policy {
   Fate fate = Fate::newcomer;
   Exam exam = Exam::entries;
   uint32_t exam_entries = 3;  // accepted entries that pass it
-  uint32_t judge_votes = 1;   // equal votes that make a verdict
-  uint32_t quorum = 0;        // units with an entry that close a round; 0: no number of them does
-  uint64_t round_time = 0;    // milliseconds after which a round with an entry closes; 0: no time does
-  uint32_t staleness = 4;     // rounds after its own in which an entry is still taken
-  uint32_t join_work = 0;     // leading zero bits that a proof of work has at registration: join_work.h
+  uint32_t judge_votes = 1;   // equal votes of named judges that make a verdict
+  Judges judges = Judges::named;
+  uint32_t panel_size = 5;                            // users drawn to judge a claim
+  uint32_t panel_votes = 3;                           // equal votes of theirs that make a verdict
+  Reputation panel_reputation = kReputationOne / 10;  // that they have at least
+  uint32_t panel_hours = 12;                          // after a claim; then the named judges may vote too
+  uint32_t quorum = 0;      // units with an entry that close a round; 0: no number of them does
+  uint64_t round_time = 0;  // milliseconds after which a round with an entry closes; 0: no time does
+  uint32_t staleness = 4;   // rounds after its own in which an entry is still taken
+  uint32_t join_work = 0;   // leading zero bits that a proof of work has at registration: join_work.h
 
   // Averaging
   Averaging averaging = Averaging::normalized;
@@ -52,6 +58,8 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
+inline constexpr uint32_t kMaxPanel = 256;
+inline constexpr uint32_t kMaxPanelHours = 23;  // the named judges have an hour before a suspension at least
 inline constexpr uint32_t kMaxJoinWork = 40;
 inline constexpr uint32_t kMaxStaleness = 256;
 inline constexpr uint64_t kMaxRoundTime = uint64_t{1000} * 3600 * 24 * 366;  // milliseconds

@@ -65,6 +65,11 @@ class RandomArchive {
     policy.growth_ppm = 1 + static_cast<uint32_t>(draw(1'000'000));
     choice("", policy.fate, Fate::banned);
     choice("", policy.exam, Exam::duplicates);
+    choice("", policy.judges, Judges::panel);
+    policy.panel_size = 1 + static_cast<uint32_t>(draw(kMaxPanel));
+    policy.panel_votes = 1 + static_cast<uint32_t>(draw(policy.panel_size));
+    policy.panel_reputation = draw(kReputationOne);
+    policy.panel_hours = 1 + static_cast<uint32_t>(draw(kMaxPanelHours));
     policy.join_work = static_cast<uint32_t>(draw(kMaxJoinWork + 1));
     choice("", policy.averaging, Averaging::at_acceptance);
     choice("", policy.clip, Clip::median);

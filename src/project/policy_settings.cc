@@ -28,6 +28,7 @@ constexpr auto kOne = static_cast<double>(ledger::kReputationOne);
 constexpr std::array<std::string_view, 2> kGrowth = {"linear", "exponential"};
 constexpr std::array<std::string_view, 2> kExam = {"entries", "duplicates"};
 constexpr std::array<std::string_view, 2> kFate = {"newcomer", "banned"};
+constexpr std::array<std::string_view, 2> kJudges = {"named", "panel"};
 constexpr std::array<std::string_view, 3> kAveraging = {"normalized", "plain", "at_acceptance"};
 constexpr std::array<std::string_view, 3> kClip = {"none", "fixed", "median"};
 
@@ -67,6 +68,11 @@ Status read_trust(SettingsReader reader, Policy& policy) {
   choose(reader, "exam", kExam, policy.exam);
   count(reader, "exam_entries", 0, 1'000'000, policy.exam_entries);
   count(reader, "judge_votes", 1, ledger::kMaxJudges, policy.judge_votes);
+  choose(reader, "judges", kJudges, policy.judges);
+  count(reader, "panel_size", 1, ledger::kMaxPanel, policy.panel_size);
+  count(reader, "panel_votes", 1, ledger::kMaxPanel, policy.panel_votes);
+  scaled(reader, "panel_reputation", 0.999, kOne, policy.panel_reputation);
+  count(reader, "panel_hours", 1, ledger::kMaxPanelHours, policy.panel_hours);
   count(reader, "quorum", 0, 1'000'000, policy.quorum);
   scaled(reader, "round_minutes", static_cast<double>(ledger::kMaxRoundTime) / kMinute, kMinute,
          policy.round_time);
@@ -154,7 +160,15 @@ std::vector<PolicySetting> policy_settings(const Policy& policy) {
       {kTrust, "exam_entries", std::to_string(policy.exam_entries),
        "how many, before a user may file claims"},
       {kTrust, "judge_votes", std::to_string(policy.judge_votes),
-       "equal votes of judges that make a verdict"},
+       "equal votes of named judges that make a verdict"},
+      {kTrust, "judges", quoted(name_of(policy.judges, kJudges)),
+       "who decides claims: the \"named\" judges, or a \"panel\" of users drawn by lot before them"},
+      {kTrust, "panel_size", std::to_string(policy.panel_size), "users drawn to judge a claim"},
+      {kTrust, "panel_votes", std::to_string(policy.panel_votes),
+       "equal votes of theirs that make a verdict"},
+      {kTrust, "panel_reputation", to_decimal(policy.panel_reputation), "that they have at least"},
+      {kTrust, "panel_hours", std::to_string(policy.panel_hours),
+       "after a claim; then the named judges may vote too"},
       {kTrust, "quorum", std::to_string(policy.quorum),
        "units with an entry that close a round; 0: no number does, the maintainer closes"},
       {kTrust, "round_minutes", fmt::format("{}", static_cast<double>(policy.round_time) / kMinute),

@@ -38,6 +38,15 @@ TEST(PolicySettings, ExponentialGrowthStartsFarBelow) {
   EXPECT_EQ(policy.growth_ppm, 19'000u);
 }
 
+TEST(PolicySettings, PanelsOfUsers) {
+  const auto policy = parsed("[trust]\njudges = \"panel\"\npanel_size = 7\npanel_reputation = 0.25\n");
+  EXPECT_EQ(policy.judges, ledger::Judges::panel);
+  EXPECT_EQ(policy.panel_size, 7u);
+  EXPECT_EQ(policy.panel_votes, 3u);
+  EXPECT_EQ(policy.panel_reputation, ledger::kReputationOne / 4);
+  EXPECT_EQ(parsed("").judges, ledger::Judges::named);
+}
+
 TEST(PolicySettings, RulesOfAveraging) {
   EXPECT_EQ(parsed("[averaging]\nrule = \"plain\"\nround_size = 10\n").round_size, 10u);
   EXPECT_EQ(parsed("[averaging]\nrule = \"at_acceptance\"\n").averaging, ledger::Averaging::at_acceptance);
@@ -50,6 +59,9 @@ TEST(PolicySettings, WhatIsWrittenReadsBackTheSame) {
        {"",
         "[trust]\ngrowth = \"exponential\"\ngrowth_rate = 0.000001\nconvicted = \"banned\"\njudge_votes = "
         "3\nquorum = 12\nround_minutes = 0.05\n",
+        "[trust]\njudges = \"panel\"\npanel_size = 9\npanel_votes = 9\npanel_reputation = 0.05\npanel_hours "
+        "= "
+        "1\n",
         "[averaging]\nrate = [[0, 0.1], [7, 0.000000000001]]\nclip = \"fixed\"\nclip_norm = 0.1\n",
         "[averaging]\nrule = \"plain\"\nrate = 0.3\nclip = \"none\"\nround_size = 10\nmax_rise = 0.5\n",
         "[trust]\nminimum = 0.000000000001\nexam_entries = 0\n[averaging]\nrule = \"at_acceptance\"\n"}) {
@@ -77,6 +89,8 @@ TEST(PolicySettings, WhatIsWrongIsNamed) {
   EXPECT_THAT(refusal("[trust]\nmimimum = 0.1\n"), HasSubstr("trust.mimimum: unknown key"));
   EXPECT_THAT(refusal("[trust]\nminimum = \"low\"\n"), HasSubstr("trust.minimum"));
   EXPECT_THAT(refusal("[trust]\nminimum = 0.5\nmaximum = 0.4\n"), HasSubstr("recipe.toml"));
+  EXPECT_THAT(refusal("[trust]\njudges = \"crowd\"\n"), HasSubstr("trust.judges"));
+  EXPECT_THAT(refusal("[trust]\npanel_size = 2\n"), HasSubstr("panel_votes: 3 is not between 1 and 2"));
   EXPECT_THAT(refusal("[averaging]\nrule = \"median\"\n"), HasSubstr("averaging.rule"));
   EXPECT_THAT(refusal("[averaging]\nrate = -1.0\n"), HasSubstr("averaging.rate"));
   EXPECT_THAT(refusal("[trust\n"), HasSubstr("recipe.toml"));

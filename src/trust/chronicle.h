@@ -38,6 +38,7 @@ class Chronicle {
     event.time = now;
     event.statement.author = author;
     if (!std::holds_alternative<ledger::Genesis>(body)) event.statement.project = state.project();
+    event.statement.seen.size = state.size();  // its author has seen everything
     event.statement.body = std::move(body);
     return event;
   }
@@ -149,10 +150,30 @@ class Chronicle {
     }
   }
 
-  // Every judge votes for the truth, the claimants show what they got, and the coordinator says what follows.
+  static Digest lot(size_t number) { return digest("lot " + std::to_string(number)); }
+  ledger::LotSealed sealed_lot() const {
+    return {ledger::lot_seal(state.project(), lot(state.lots().size()))};
+  }
+  ledger::PanelDrawn drawing(ClaimId id) const { return {id, lot(state.claim(id).lot.value_or(0))}; }
+
+  // As many of those who may vote as decide.
+  std::vector<PublicKey> jury(ClaimId id) {
+    const Claim& claim = state.claim(id);
+    if (claim.lot && !claim.panel) must(key("coordinator"), drawing(id));
+    std::vector<PublicKey> jury;
+    if (claim.panel) {
+      for (UserId user : claim.panel->members) jury.push_back(state.user(user).key);
+    }
+    const bool of_panel = !jury.empty();
+    for (uint32_t i = 0; !of_panel && i < state.policy().judge_votes; ++i) jury.push_back(judge(i));
+    jury.resize(state.votes_needed(of_panel));
+    return jury;
+  }
+
+  // All of them vote for the truth, the claimants show what they got, and the coordinator says what follows.
   void judge_claim(ClaimId id) {
     const Digest found = truth_of(state.claim(id).entry);
-    for (uint32_t i = 0; i < state.policy().judge_votes; ++i) seal_vote(judge(i), id, found);
+    for (const PublicKey& author : jury(id)) seal_vote(author, id, found);
     open_votes(id);
     open_claims(state.claim(id).entry);
     must(key("coordinator"), verdict(id));

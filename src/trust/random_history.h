@@ -129,6 +129,7 @@ class RandomHistory {
 
   ledger::Event justice_event() {
     if (state().users().empty()) return joining_event();
+    if (lot_is_due()) return by_coordinator(log_.sealed_lot());
     switch (draw(8)) {
       case 0:
       case 1:
@@ -160,13 +161,29 @@ class RandomHistory {
       const Claim& claim = state().claim(id);
       if (claim.standing.status != Claim::Status::open || draw(3) == 0) continue;
       if (state().decided(id)) return draw(6) != 0 ? claim_opening(id) : by_coordinator(log_.verdict(id));
+      if (claim.lot && (!claim.panel || draw(20) == 0)) return by_coordinator(log_.drawing(id));
       return draw(3) == 0 ? vote_sealing(id) : vote_opening(id);
     }
     return by_root(ledger::VerdictVoided{some_claim()});
   }
 
+  // Somebody who may judge the claim, mostly.
+  PublicKey some_judge(ClaimId id) {
+    const auto& panel = state().claim(id).panel;
+    if (panel && !panel->members.empty() && draw(5) != 0) {
+      return state().user(panel->members[draw(panel->members.size())]).key;
+    }
+    return Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
+  }
+
+  // A lot is there to be drawn by, mostly.
+  bool lot_is_due() {
+    if (state().policy().judges != ledger::Judges::panel) return draw(100) == 0;
+    return state().lots().empty() || state().lots().back().value ? draw(3) != 0 : draw(50) == 0;
+  }
+
   ledger::Event vote_sealing(ClaimId id) {
-    const PublicKey judge = Chronicle::judge(static_cast<uint32_t>(draw(judges_)));
+    const PublicKey judge = some_judge(id);
     sealed_gradient_ = recomputed(state().claim(id).entry);
     return by(judge, log_.voting(judge, id, sealed_gradient_));
   }
@@ -293,6 +310,11 @@ inline Policy policy_variant(uint64_t number) {
   policy.max_steps_per_round = 2;
   policy.exam = static_cast<ledger::Exam>(number / 5 % 2);
   policy.exam_entries = 1;
+  policy.judges = static_cast<ledger::Judges>(number / 3 % 3 == 1);
+  policy.panel_size = 3;
+  policy.panel_votes = 1 + static_cast<uint32_t>(number / 9 % 2);
+  policy.panel_reputation = policy.minimum;
+  policy.panel_hours = 4;
   policy.join_work = static_cast<uint32_t>(number % 3);
   policy.clip_norm = uint64_t{1} << 47;
   policy.refresh_rounds = 2;

@@ -357,20 +357,48 @@ struct Rules {
 
   // -- Judges
 
+  // Precondition: the claim is open.
+  Status may_judge(ClaimId id) const {
+    if (state.on_panel(id, author())) return fit_for_panel(*state.user_of(author()));
+    if (!state.judges().contains(author())) {
+      return Error{"signed by a key that is no judge's, and no main key of somebody on the panel"};
+    }
+    if (state.named_judges_decide(id, event.time)) return {};
+    return Error{numbered("claim", id) + " is for its panel to decide, until " +
+                 std::to_string(state.policy().panel_hours) + " hours after it was filed"};
+  }
+
+  Status fit_for_panel(UserId user) const {
+    const User::Standing& standing = state.user(user).standing;
+    if (standing.banned) return Error{numbered("user", user) + " is banned"};
+    if (standing.reputation >= state.policy().panel_reputation) return {};
+    return Error{numbered("user", user) + " has lost the reputation that panels ask for"};
+  }
+
   Result<const Claim*> votable(ClaimId id) const {
-    if (!state.judges().contains(author())) return Error{"signed by a key that is no judge's"};
     CAIRN_TRY(const Claim* claim, open_claim(id));
+    CAIRN_CHECK(may_judge(id));
     if (state.decided(id)) return Error{numbered("claim", id) + " has the votes that it needs already"};
     if (const KeyOwner* owner = state.owner(author())) CAIRN_CHECK(impartial(*owner, claim->entry));
     return claim;
+  }
+
+  // The author's vote, perhaps under the key that they had before.
+  const Vote* vote_of_author(const Claim& claim) const {
+    const auto user = state.user_of(author());
+    for (const auto& [key, vote] : claim.votes) {
+      const KeyOwner* owner = state.owner(key);
+      if (key == author() || (user && owner != nullptr && owner->user == *user)) return &vote;
+    }
+    return nullptr;
   }
 
   Status operator()(const ledger::VoteSealed& sealed) const {
     CAIRN_TRY(const Claim* claim, votable(sealed.claim));
     const bool opening = claim->votes_opening.has_value();
     const bool pending = state.votes_pending(sealed.claim, event.time);
-    const auto vote = claim->votes.find(author());
-    if (vote != claim->votes.end() && (vote->second.gradient || pending)) {
+    const Vote* vote = vote_of_author(*claim);
+    if (vote != nullptr && (vote->gradient || pending)) {
       return Error{"the judge has voted on " + numbered("claim", sealed.claim) + " already"};
     }
     if (opening && pending) {
@@ -388,9 +416,11 @@ struct Rules {
     }
     if (vote->second.gradient) return Error{"the vote is opened already"};
     if (!state.votes_pending(opened.claim, event.time)) return Error{"the vote has lapsed"};
-    if (claim->votes.size() < state.policy().judge_votes) {
-      return Error{"votes stay sealed until there are " + std::to_string(state.policy().judge_votes) +
-                   " on " + numbered("claim", opened.claim)};
+    const bool of_panel = vote->second.of_panel;
+    const uint32_t needed = state.votes_needed(of_panel);
+    if (state.votes_on(opened.claim, of_panel) < needed) {
+      return Error{"votes stay sealed until there are " + std::to_string(needed) + " on " +
+                   numbered("claim", opened.claim)};
     }
     if (vote->second.seal != ledger::vote_seal(state.project(), author(), opened.claim, opened.gradient)) {
       return Error{"gradient: not the one that the vote sealed"};
@@ -463,13 +493,38 @@ struct Rules {
     CAIRN_TRY(const Claim* claim, open_claim(verdict.claim));
     const std::optional<Digest> decided = state.decided(verdict.claim);
     if (!decided) {
-      return Error{numbered("claim", verdict.claim) + " has no " +
-                   std::to_string(state.policy().judge_votes) + " equal votes yet"};
+      return Error{numbered("claim", verdict.claim) + " does not have the equal votes yet that it needs"};
     }
     if (verdict.gradient != *decided) return Error{"gradient: not the one that the judges got"};
     if (verdict.upheld != (*decided != *state.entry(claim->entry).gradient)) {
       return Error{verdict.upheld ? "upheld: but the judges got the entry's gradient"
                                   : "rejected: but the judges got another gradient than the entry's"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::LotSealed& sealed) const {
+    CAIRN_CHECK(by_coordinator());
+    if (state.policy().judges != ledger::Judges::panel) return Error{"the policy has no panels"};
+    for (const Lot& lot : state.lots()) {
+      if (lot.seal == sealed.seal) return Error{"seal: that lot was used before"};
+    }
+    if (!state.lots().empty() && !state.lots().back().value && state.lots().back().key == author()) {
+      return Error{"the lot that is sealed has not been opened yet"};
+    }
+    return {};
+  }
+
+  Status operator()(const ledger::PanelDrawn& drawn) const {
+    CAIRN_CHECK(by_coordinator());
+    CAIRN_TRY(const Claim* claim, open_claim(drawn.claim));
+    if (!claim->lot) {
+      return Error{numbered("claim", drawn.claim) +
+                   " has no sealed lot to be drawn by, so that the named judges decide it"};
+    }
+    if (claim->panel) return Error{"the panel about " + numbered("claim", drawn.claim) + " is drawn already"};
+    if (ledger::lot_seal(state.project(), drawn.lot) != state.lots()[*claim->lot].seal) {
+      return Error{"lot: not the one that was sealed when " + numbered("claim", drawn.claim) + " was signed"};
     }
     return {};
   }

@@ -91,10 +91,15 @@ TEST_F(Rules, OnlyTheRootKeySetsTheFrame) {
 }
 
 TEST_F(Rules, OnlyTheCoordinatorRunsTheProject) {
-  const std::vector<ledger::Body> bodies = {ledger::RoundOpened{4, {}, {}}, log.closing(),
-                                            ledger::MismatchFound{1, {}},   ledger::VerdictReached{},
-                                            ledger::BlobsDropped{1},        ledger::EntryUnavailable{1},
-                                            ledger::EntrySuspended{1}};
+  const std::vector<ledger::Body> bodies = {ledger::RoundOpened{4, {}, {}},
+                                            log.closing(),
+                                            ledger::MismatchFound{1, {}},
+                                            ledger::VerdictReached{},
+                                            ledger::BlobsDropped{1},
+                                            ledger::EntryUnavailable{1},
+                                            ledger::EntrySuspended{1},
+                                            ledger::PanelDrawn{1, {}},
+                                            ledger::LotSealed{}};
   for (const ledger::Body& body : bodies) refuses(root, body, "another key than the coordinator's");
   log.must(root, ledger::CoordinatorMoved{stranger});
   refuses(coordinator, log.closing(), "another key than the coordinator's");
@@ -444,6 +449,154 @@ TEST_F(SealedVotes, LapseADayAfterTheOpeningBegan) {
   EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
 }
 
+// Four of Carol and eight jurors (4 to 11) are drawn, two equal votes of theirs decide. Bob's entry 2 is
+// claimed by Alice, each of whom could judge anything else.
+struct Panels : Rules {
+  void SetUp() override {
+    Rules::SetUp();
+    for (int i = 0; i < 8; ++i) log.join("juror " + std::to_string(i));
+    log.join("newcomer");
+    log.close_round();
+    for (UserId user = 4; user <= 11; ++user) log.must(root, ledger::Endowed{user, policy.panel_reputation});
+    log.must(root, ledger::SettingsChanged{log.state.next_round(), policy});
+    log.open_round();
+    log.must(coordinator, log.sealed_lot());
+    claim = log.claim(1, 2, digest("wrong"));
+  }
+  void draw() { log.must(coordinator, log.drawing(claim)); }
+  const std::vector<UserId>& members() const { return log.state.claim(claim).panel->members; }
+  PublicKey member(size_t i) const { return log.state.user(members().at(i)).key; }
+  ledger::VoteSealed vote(const PublicKey& author) const {
+    return log.voting(author, claim, log.truth_of(2));
+  }
+
+  Policy policy = [] {
+    Policy panel;
+    panel.judges = ledger::Judges::panel;
+    panel.panel_size = 4;
+    panel.panel_votes = 2;
+    panel.panel_reputation = ledger::kReputationOne / 500;
+    panel.panel_hours = 5;
+    return panel;
+  }();
+  ClaimId claim = 0;
+};
+
+TEST_F(Panels, AreThoseOfLowestRankWithAReputationAndNoPartInIt) {
+  draw();
+  std::vector<std::pair<Digest, UserId>> ranked;
+  for (UserId user = 3; user <= 11; ++user) {
+    ranked.emplace_back(ledger::panel_rank(Chronicle::lot(0), *log.state.claim(claim).seal, user), user);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  ASSERT_EQ(members().size(), 4u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(members()[i], ranked[i].second);
+  refuses(coordinator, log.drawing(claim), "the panel about claim 1 is drawn already");
+}
+
+TEST_F(Panels, AreDrawnByTheLotThatWasSealedBeforeTheClaimWasSigned) {
+  refuses(coordinator, ledger::PanelDrawn{claim, Chronicle::lot(1)}, "lot: not the one that was sealed when");
+  refuses(coordinator, log.sealed_lot(), "the lot that is sealed has not been opened yet");
+  draw();
+  refuses(coordinator, ledger::LotSealed{log.state.lots()[0].seal}, "that lot was used before");
+  ledger::Event late = log.event(carol, log.claiming(carol, 1, digest("wrong")));
+  log.must(coordinator, log.sealed_lot());  // for a claim that the coordinator knows by now
+  ASSERT_TRUE(log.tell(late));
+  EXPECT_FALSE(log.state.claim(2).lot.has_value());
+  refuses(coordinator, ledger::PanelDrawn{2, Chronicle::lot(1)}, "claim 2 has no sealed lot to be drawn by");
+  log.seal_vote(judge, 2, log.truth_of(1));  // so the named judges decide at once
+}
+
+// Who knows the lot could wait until a friend has the reputation.
+TEST_F(Panels, CandidatesAreThoseOfTheClaimsTime) {
+  log.must(root, ledger::Endowed{12, ledger::kReputationOne / 2});
+  EXPECT_EQ(log.state.claim(claim).candidates.size(), 10u);  // Alice too, until it is drawn
+  draw();
+  for (UserId user : members()) EXPECT_NE(user, 12u);
+}
+
+TEST_F(Panels, DecideWithEqualVotesUnderTheirMainKeys) {
+  draw();
+  refuses(alice, vote(alice), "no main key of somebody on the panel");
+  log.must(member(0), ledger::DeviceKeyAdded{Chronicle::key("tablet")});
+  refuses(Chronicle::key("tablet"), vote(Chronicle::key("tablet")), "no main key of somebody on the panel");
+  log.seal_vote(member(0), claim, log.truth_of(2));
+  refuses(member(0), ledger::VoteOpened{claim, log.truth_of(2)}, "votes stay sealed until there are 2");
+  log.seal_vote(member(1), claim, log.truth_of(2));
+  log.open_votes(claim);
+  EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
+  refuses(member(2), vote(member(2)), "has the votes that it needs already");
+  log.must(coordinator, log.verdict(claim));
+  EXPECT_EQ(log.state.user(1).standing.convictions, 1u);
+}
+
+TEST_F(Panels, AMemberWithANewKeyHasVotedAlready) {
+  draw();
+  const PublicKey before = member(0), after = Chronicle::key("another key");
+  log.seal_vote(before, claim, log.truth_of(2));
+  log.must(before, ledger::KeyRotated{after});
+  refuses(after, vote(after), "voted on claim 1 already");
+}
+
+TEST_F(Panels, AMemberWhoWasConvictedOrClaimsJudgesNoMore) {
+  draw();
+  const EntryId entry = log.send_lie(members()[0] == 3 ? members()[1] : members()[0], 1);
+  const PublicKey culprit = log.state.user(log.state.entry(entry).user).key;
+  log.must(culprit, log.opening(entry));
+  log.must(coordinator, log.closing());
+  policy.judges = ledger::Judges::named;
+  log.must(root, ledger::SettingsChanged{log.state.next_round(), policy});
+  log.open_round();
+  log.judge_claim(log.claim(3, entry, log.truth_of(entry)));
+  refuses(culprit, vote(culprit), "has lost the reputation that panels ask for");
+}
+
+TEST_F(Panels, GiveWayToTheNamedJudgesWhenLate) {
+  draw();
+  log.seal_vote(member(0), claim, digest("alone"));
+  refuses(judge, vote(judge), "claim 1 is for its panel to decide, until 5 hours after it was filed");
+  log.now += policy.panel_hours * kHour;
+  log.seal_vote(judge, claim, log.truth_of(2));
+  refuses(member(0), ledger::VoteOpened{claim, digest("alone")}, "votes stay sealed until there are 2");
+  log.must(judge, ledger::VoteOpened{claim, log.truth_of(2)});
+  EXPECT_EQ(log.state.decided(claim), log.truth_of(2));
+}
+
+TEST_F(Panels, ThatAreNotDrawnGiveWayToo) {
+  refuses(judge, vote(judge), "claim 1 is for its panel to decide");
+  log.now += policy.panel_hours * kHour;
+  log.seal_vote(judge, claim, log.truth_of(2));
+}
+
+TEST_F(Panels, GiveWayToTheNamedJudgesWhenTooFew) {
+  log.close_round();
+  policy.panel_reputation = ledger::kReputationOne / 2;
+  log.must(root, ledger::SettingsChanged{log.state.next_round(), policy});
+  log.open_round();
+  claim = log.claim(3, 1, digest("wrong"));
+  EXPECT_TRUE(log.state.claim(claim).candidates.empty());
+  refuses(judge, log.voting(judge, claim, log.truth_of(1)), "is for its panel to decide");
+  draw();
+  EXPECT_TRUE(members().empty());
+  log.seal_vote(judge, claim, log.truth_of(1));
+}
+
+TEST_F(Panels, DoNotJudgeTheCoordinatorsOwnClaims) {
+  const UnitId unit = 5;
+  const EntryId lie = log.send_lie(2, unit);
+  log.send_truth(3, unit);
+  log.close_round();
+  const ClaimId mismatch = log.state.claims_about(lie)[0];
+  EXPECT_FALSE(log.state.claim(mismatch).lot.has_value());
+  log.seal_vote(judge, mismatch, log.truth_of(lie));
+}
+
+TEST_F(Rules, PanelsAreForPoliciesThatWantThem) {
+  refuses(coordinator, log.sealed_lot(), "the policy has no panels");
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  refuses(coordinator, log.drawing(claim), "claim 1 has no sealed lot");
+}
+
 TEST_F(Rules, ClaimsAreOpenedOnceTheVotesDecide) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   refuses(alice, ledger::ClaimOpened{claim, digest("wrong")}, "claim 1 stays sealed until the votes decide");
@@ -460,9 +613,9 @@ TEST_F(Rules, ClaimsAreOpenedOnceTheVotesDecide) {
 TEST_F(Rules, VerdictsFollowFromTheVotes) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   refuses(coordinator, ledger::VerdictReached{9, true, {}}, "there is no claim 9");
-  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
+  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "does not have the equal votes yet");
   log.seal_vote(judge, claim, log.truth_of(2));
-  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "has no 1 equal votes yet");
+  refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "does not have the equal votes yet");
   log.open_votes(claim);
   refuses(coordinator, ledger::VerdictReached{claim, false, digest("w")}, "not the one that the judges got");
   refuses(coordinator, ledger::VerdictReached{claim, true, log.truth_of(2)}, "got the entry's gradient");

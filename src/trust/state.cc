@@ -125,6 +125,8 @@ struct Recorder {
     claim.entry = filed.entry;
     claim.claimant = user();
     claim.seal = filed.seal;
+    claim.lot = state.lot_for(event.statement.seen);
+    if (claim.lot) claim.candidates = state.panel_candidates(filed.entry);
     file_claim(std::move(claim));
   }
 
@@ -153,7 +155,7 @@ struct Recorder {
     if (claim.votes_opening)
       std::erase_if(claim.votes, [](const auto& vote) { return !vote.second.gradient; });
     claim.votes_opening.reset();
-    claim.votes[author()] = {sealed.seal, {}};
+    claim.votes[author()] = {sealed.seal, state.on_panel(sealed.claim, author()), {}};
   }
 
   void operator()(const ledger::VoteOpened& opened) {
@@ -191,12 +193,24 @@ struct Recorder {
     state.happened({State::Moment::Kind::suspended, suspended.entry});
   }
 
+  void operator()(const ledger::LotSealed& sealed) {
+    state.lots_.push_back({sealed.seal, author(), state.size_ - 1, {}});
+  }
+
+  void operator()(const ledger::PanelDrawn& drawn) {
+    Claim& claim = state.claims_[drawn.claim - 1];
+    claim.panel = {state.draw_panel(drawn.claim, drawn.lot)};
+    claim.candidates.clear();
+    state.lots_[*claim.lot].value = drawn.lot;
+  }
+
   void operator()(const ledger::BlobsDropped& dropped) { state.entries_[dropped.entry - 1].dropped = true; }
 };
 
 Status State::apply(const Event& event) {
   CAIRN_CHECK(check(*this, event));
   time_ = event.time;
+  ++size_;
   std::visit(Recorder{*this, event}, event.statement.body);
   return {};
 }
@@ -400,10 +414,75 @@ bool State::decided_about(EntryId entry) const {
   });
 }
 
+// The lot that was sealed last in the log that the claimant had seen, so that the coordinator cannot seal
+// another one for a claim that it knows. One that is open already would let the claimant choose.
+std::optional<size_t> State::lot_for(const ledger::LogHead& seen) const {
+  if (policy().judges != ledger::Judges::panel) return std::nullopt;
+  for (size_t i = lots_.size(); i-- > 0;) {
+    if (lots_[i].event >= seen.size) continue;
+    return lots_[i].value ? std::nullopt : std::optional(i);
+  }
+  return std::nullopt;
+}
+
+// As of the claim: whoever knows the lot shall not choose the moment, too.
+std::vector<UserId> State::panel_candidates(EntryId about) const {
+  std::vector<UserId> candidates;
+  for (UserId id = 1; has_user(id); ++id) {
+    const User::Standing& standing = user(id).standing;
+    if (standing.banned || standing.reputation < policy().panel_reputation) continue;
+    if (entry(about).user != id) candidates.push_back(id);
+  }
+  return candidates;
+}
+
+std::vector<UserId> State::draw_panel(ClaimId id, const Digest& lot) const {
+  const Claim& claim = this->claim(id);
+  std::set<UserId> claimants;
+  for (ClaimId about : claims_about(claim.entry)) claimants.insert(this->claim(about).claimant);
+  std::vector<std::pair<Digest, UserId>> ranked;
+  for (UserId user : claim.candidates) {
+    if (!claimants.contains(user)) ranked.emplace_back(ledger::panel_rank(lot, *claim.seal, user), user);
+  }
+  if (ranked.size() < policy().panel_votes) return {};
+  const auto size = static_cast<std::ptrdiff_t>(std::min<size_t>(ranked.size(), policy().panel_size));
+  std::partial_sort(ranked.begin(), ranked.begin() + size, ranked.end());
+  std::vector<UserId> members;
+  for (auto one = ranked.begin(); one != ranked.begin() + size; ++one) members.push_back(one->second);
+  return members;
+}
+
+bool State::on_panel(ClaimId id, const PublicKey& key) const {
+  const std::optional<Panel>& panel = claim(id).panel;
+  const auto user = user_of(key);
+  return panel && user && this->user(*user).key == key && std::ranges::count(panel->members, *user) > 0;
+}
+
+bool State::named_judges_decide(ClaimId id, int64_t now) const {
+  const Claim& claim = this->claim(id);
+  if (policy().judges == ledger::Judges::named || !claim.lot) return true;
+  if (claim.panel && claim.panel->members.empty()) return true;
+  return now - claim.time >= policy().panel_hours * kHour;
+}
+
+uint32_t State::votes_needed(bool of_panel) const {
+  return of_panel ? policy().panel_votes : policy().judge_votes;
+}
+
+size_t State::votes_on(ClaimId id, bool of_panel) const {
+  return static_cast<size_t>(std::ranges::count_if(
+      claim(id).votes, [of_panel](const auto& vote) { return vote.second.of_panel == of_panel; }));
+}
+
 std::optional<Digest> State::decided(ClaimId id) const {
+  const std::optional<Digest> by_panel = majority(id, true);
+  return by_panel ? by_panel : majority(id, false);
+}
+
+std::optional<Digest> State::majority(ClaimId id, bool of_panel) const {
   std::map<Digest, uint32_t> counts;
   for (const auto& [judge, vote] : claim(id).votes) {
-    if (vote.gradient) ++counts[*vote.gradient];
+    if (vote.gradient && vote.of_panel == of_panel) ++counts[*vote.gradient];
   }
   uint32_t most = 0;
   std::optional<Digest> winner;
@@ -412,7 +491,7 @@ std::optional<Digest> State::decided(ClaimId id) const {
     if (count > most) winner = digest;
     most = std::max(most, count);
   }
-  return most >= policy().judge_votes ? winner : std::nullopt;
+  return most >= votes_needed(of_panel) ? winner : std::nullopt;
 }
 
 bool State::averaged(EntryId id) const {
@@ -446,12 +525,12 @@ std::vector<LiveEntry> State::live_entries() const {
 }
 
 bool State::operator==(const State& other) const {
-  return genesis_ == other.genesis_ && project_ == other.project_ && coordinator_ == other.coordinator_ &&
-         judges_ == other.judges_ && paused_ == other.paused_ && time_ == other.time_ &&
-         rolled_back_to_ == other.rolled_back_to_ && policies_ == other.policies_ && users_ == other.users_ &&
-         entries_ == other.entries_ && claims_ == other.claims_ && rounds_ == other.rounds_ &&
-         keys_ == other.keys_ && names_ == other.names_ && seals_ == other.seals_ &&
-         claims_about_ == other.claims_about_;
+  return size_ == other.size_ && lots_ == other.lots_ && genesis_ == other.genesis_ &&
+         project_ == other.project_ && coordinator_ == other.coordinator_ && judges_ == other.judges_ &&
+         paused_ == other.paused_ && time_ == other.time_ && rolled_back_to_ == other.rolled_back_to_ &&
+         policies_ == other.policies_ && users_ == other.users_ && entries_ == other.entries_ &&
+         claims_ == other.claims_ && rounds_ == other.rounds_ && keys_ == other.keys_ &&
+         names_ == other.names_ && seals_ == other.seals_ && claims_about_ == other.claims_about_;
 }
 
 Result<State> fold(std::span<const Event> events) {

@@ -26,9 +26,10 @@ using ledger::UnitId;
 using ledger::UserId;
 
 inline constexpr size_t kMaxEntriesPerRound = size_t{1} << 20;
-inline constexpr size_t kMaxEntriesPerUnit = 3;                  // of a round, each by another user
-inline constexpr size_t kMaxDeviceKeys = 64;                     // of one user
-inline constexpr int64_t kSuspensionDelay = 24 * 3600 * 1000;    // milliseconds
+inline constexpr size_t kMaxEntriesPerUnit = 3;  // of a round, each by another user
+inline constexpr size_t kMaxDeviceKeys = 64;     // of one user
+inline constexpr int64_t kHour = 3600 * 1000;    // milliseconds
+inline constexpr int64_t kSuspensionDelay = 24 * kHour;
 inline constexpr int64_t kVoteDelay = kSuspensionDelay;          // after which a sealed vote lapses
 inline constexpr int64_t kAppealWindow = 30 * kSuspensionDelay;  // during which revoked blobs are kept
 inline constexpr UserId kCoordinator = 0;                        // as the claimant of a mismatch
@@ -97,8 +98,24 @@ struct Verdict {
 
 struct Vote {
   Digest seal;
+  bool of_panel = false;           // or a named judge's
   std::optional<Digest> gradient;  // what the judge got, once opened
   bool operator==(const Vote&) const = default;
+};
+
+// What the coordinator was committed to before the claims were known whose panels it draws.
+struct Lot {
+  Digest seal;
+  PublicKey key;                // of the coordinator who sealed it
+  uint64_t event = 0;           // its index in the log
+  std::optional<Digest> value;  // once opened, by the first panel that it drew
+  bool operator==(const Lot&) const = default;
+};
+
+// The users drawn to judge a claim, by rank; nobody where too few may judge it to reach a verdict.
+struct Panel {
+  std::vector<UserId> members;
+  bool operator==(const Panel&) const = default;
 };
 
 struct Claim {
@@ -115,6 +132,9 @@ struct Claim {
   std::optional<Digest> seal;      // of what the claimant got; the coordinator does not seal
   std::optional<Digest> gradient;  // what the claimant got, once opened
   int64_t time = 0;
+  std::optional<size_t> lot;             // which one draws its panel; none: the named judges decide
+  std::vector<UserId> candidates;        // for the panel, ascending, until it is drawn
+  std::optional<Panel> panel;            // once drawn
   std::map<PublicKey, Vote> votes;       // by judge
   std::optional<int64_t> votes_opening;  // since when; as long as it is set no votes are sealed
   std::optional<Verdict> verdict;
@@ -181,6 +201,7 @@ class State {
   Status apply(const ledger::Event& event);
 
   // -- The project
+  uint64_t size() const { return size_; }  // events
   bool started() const { return genesis_.has_value(); }
   const Digest& project() const { return project_; }
   const ledger::Genesis& genesis() const { return *genesis_; }  // Precondition: started()
@@ -197,6 +218,7 @@ class State {
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Claim>& claims() const { return claims_; }
   const std::vector<RoundRecord>& rounds() const { return rounds_; }
+  const std::vector<Lot>& lots() const { return lots_; }  // by the time of their sealing
   const User& user(UserId id) const { return users_[id - 1]; }
   const Entry& entry(EntryId id) const { return entries_[id - 1]; }
   const Claim& claim(ClaimId id) const { return claims_[id - 1]; }
@@ -243,6 +265,12 @@ class State {
 
   // -- Claims
   uint32_t open_claims(UserId claimant) const;
+  // Who may judge a claim: the panel that was drawn for it, by their main keys, and the named judges where
+  // there is none, or where it is too small or has had its time.
+  bool on_panel(ClaimId claim, const PublicKey& key) const;
+  bool named_judges_decide(ClaimId claim, int64_t now) const;
+  uint32_t votes_needed(bool of_panel) const;           // equal ones, for a verdict
+  size_t votes_on(ClaimId claim, bool of_panel) const;  // sealed or opened
   // Sealed votes that may still be opened at that time.
   bool votes_pending(ClaimId claim, int64_t now) const;
   // The digest that has enough equal votes for a verdict.
@@ -282,9 +310,14 @@ class State {
 
   uint32_t units_toward_quorum() const;
   std::optional<Digest> contradiction(EntryId entry) const;
+  std::optional<size_t> lot_for(const ledger::LogHead& seen) const;
+  std::vector<UserId> panel_candidates(EntryId entry) const;
+  std::vector<UserId> draw_panel(ClaimId claim, const Digest& lot) const;
+  std::optional<Digest> majority(ClaimId claim, bool of_panel) const;
   void happened(Moment moment);
   void replay();
 
+  uint64_t size_ = 0;
   std::optional<ledger::Genesis> genesis_;
   Digest project_;
   PublicKey coordinator_;
@@ -298,6 +331,7 @@ class State {
   std::vector<Entry> entries_;
   std::vector<Claim> claims_;
   std::vector<RoundRecord> rounds_;
+  std::vector<Lot> lots_;
 
   // Indices of the above
   std::map<PublicKey, KeyOwner> keys_;
