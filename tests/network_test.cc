@@ -123,6 +123,31 @@ TEST_F(Network, ALiarLeavesAndTheHostTellsTheStory) {
   EXPECT_THAT(told.out, HasSubstr("mallory falls to the lowest reputation, 2 entries are removed"));
 }
 
+TEST_F(Network, AUserIsDrawnToJudgeAndOthersAreToldThatTheyAreNot) {
+  work_.write("policy.toml",
+              "[trust]\njudges = \"panel\"\npanel_size = 1\npanel_votes = 1\npanel_reputation = 0.002\n");
+  EXPECT_THAT(work_.must({"root", "settings", "study", "policy.toml"}),
+              HasSubstr("note: a panel needs 1 user"));
+  work_.must({"close", "study"});
+  const pid_t host = start_host();
+  for (const char* name : {"ada", "vera"}) {
+    std::vector<std::string> words = join(name);
+    words.insert(words.end(), {"--units", "1"});
+    work_.must(words);
+  }
+  EXPECT_EQ(work_.forge({"join", url_, "--user", "mallory", "--rounds", "1"}).code, 0);
+  EXPECT_EQ(ask({"audit", url_, "--name", "ada", "--entry", "3"})["claim"], 1);
+  EXPECT_THAT(work_.cairn({"judge", url_, "--user", "ada", "--once"}).err,
+              HasSubstr("ada is on no panel whose vote is still wanted"));
+  EXPECT_THAT(work_.cairn({"judge", url_, "--once"}).err, HasSubstr("no claim is open for a named judge"));
+  EXPECT_THAT(work_.must({"judge", url_, "--user", "vera", "--once"}),
+              HasSubstr("claim 1: entry 3 is false"));
+  EXPECT_EQ(stop("host", host).code, 0);
+  EXPECT_EQ(ask({"status", "study"})["claims"]["upheld"], 1);
+  EXPECT_THAT(work_.must({"log", "study", "--format", "story"}),
+              HasSubstr("the lot draws vera to judge claim 1"));
+}
+
 TEST_F(Network, AFalseClaimOverTheNetworkIsRejected) {
   const pid_t host = start_host();
   for (const char* name : {"ada", "frank"}) {

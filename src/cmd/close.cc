@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cmd/command.h"
+#include "project/judgement.h"
 #include "project/rounds.h"
 
 namespace cairn::cmd {
@@ -21,6 +22,9 @@ Result<int> run(const Shared& shared, const Options& options) {
   }
   CAIRN_TRY(const project::OpenedRound next,
             project::open_round(project, coordinator, project::average_of(project)));
+  if (project::settling_is_due(project.state(), coordinator.public_key())) {
+    CAIRN_CHECK(project::settle_claims(project, coordinator));  // seals the lot that panels are drawn by
+  }
   print(shared,
         Json{{"round", closed.round},
              {"entries", closed.openings},

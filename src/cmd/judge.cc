@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
 #include "project/judgement.h"
@@ -11,6 +13,7 @@ namespace {
 struct Options {
   RemoteOptions place;
   std::string key = std::string(project::kJudgeKey);
+  std::string user;  // instead of the key
   bool once = false;
 };
 
@@ -44,20 +47,40 @@ std::string to_text(const project::Project& project, const project::Judgement& j
       judgement.claim, judgement.entry, fallen, plural(judgement.revoked_entries, "entry is", "entries are"));
 }
 
+// The key to vote with, which may judge in this project.
+Result<SigningKey> judging_key(const project::Project& project, const ledger::KeyRing& keys,
+                               const Options& options) {
+  const std::string& name = options.user.empty() ? options.key : options.user;
+  CAIRN_TRY(SigningKey key, project::load_key(keys, project, name));
+  CAIRN_CHECK(project::check_may_judge(project, key.public_key(), name));
+  return key;
+}
+
+// What somebody is told who waits for claims to judge.
+std::string nothing_to_judge(const project::Project& project, const PublicKey& key, const Options& options) {
+  if (project.state().judges().contains(key)) return "no claim is open for a named judge to decide\n";
+  return fmt::format("{} is on no panel whose vote is still wanted\n",
+                     printable(options.user.empty() ? options.key : options.user));
+}
+
 // Votes on what is claimed, until told to stop: the coordinator states the verdicts.
 Result<int> judge_hosted(const Shared& shared, const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(const RemoteProject opened, open_remote(options.place));
   const project::Project& project = opened.replica->project();
   CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(project.directory()));
-  CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.key));
+  CAIRN_TRY(const SigningKey key, judging_key(project, keys, options));
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
   role::Judge judge(*opened.remote, *opened.replica, key);
   Console console;
+  bool told = false;
   do {
     const auto claims = judge.open_claims();
     if (!claims && !claims.error().may_pass()) return Error{claims.error().message};
     if (!claims) continue;
+    if (claims->empty() && !std::exchange(told, true)) {
+      std::fputs(nothing_to_judge(project, key.public_key(), options).c_str(), stderr);
+    }
     for (const trust::ClaimId claim : *claims) {
       const auto vote = judge.vote(trainer, claim, progress_line("recomputing"));
       const bool passes = !vote && (vote.error().status == 409 || vote.error().may_pass());
@@ -95,7 +118,8 @@ Status vote(const Shared& shared, project::Project& project, const SigningKey& k
             const std::optional<SigningKey>& coordinator, Report& report) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
-  for (const trust::ClaimId claim : project::claims_for(project, key.public_key())) {
+  const int64_t now = system_environment().now();
+  for (const trust::ClaimId claim : project::claims_for(project, key.public_key(), now)) {
     if (!is_open(project, claim) || project.state().decided(claim)) continue;
     CAIRN_TRY(const project::Judgement judgement,
               project::judge(project, trainer, claim, key, coordinator, progress_line("recomputing")));
@@ -120,15 +144,10 @@ Result<int> run(const Shared& shared, const Options& options) {
     CAIRN_TRY(const auto verdicts, project::settle_claims(project, *coordinator));
     for (const project::Judgement& verdict : verdicts) report.add(project, verdict);
   }
-  const auto key = project::load_key(keys, project, options.key);
-  const bool judge = key && project.state().judges().contains(key->public_key());
-  if (judge) CAIRN_CHECK(vote(shared, project, *key, coordinator, report));
-  if (!judge && report.text.empty()) {
-    if (!key) return key.error();
-    return Error{"key " + options.key +
-                 ": is no judge of this project; the root can make it one: cairn root add-judge"};
-  }
-  if (report.text.empty()) report.text = "no claim is open\n";
+  const auto key = judging_key(project, keys, options);
+  if (key) CAIRN_CHECK(vote(shared, project, *key, coordinator, report));
+  if (!key && report.text.empty()) return key.error();
+  if (report.text.empty()) report.text = nothing_to_judge(project, key->public_key(), options);
   print(shared, report.json, report.text);
   return kDone;
 }
@@ -136,11 +155,13 @@ Result<int> run(const Shared& shared, const Options& options) {
 }  // namespace
 
 void add_judge(Command app, const Shared& shared) {
-  Command command =
-      add_command(app, "judge", "Decide the open claims by recomputing (judge)", "cairn judge study");
+  Command command = add_command(app, "judge", "Decide the open claims by recomputing", "cairn judge study");
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->place, "DIR|URL");
-  command.add_option("--key", options->key, "Name of the judge's key in the key ring").show_default();
+  const Option key =
+      command.add_option("--key", options->key, "Name of a judge's key in the key ring").show_default();
+  command.add_option("--user", options->user, "Vote as this user, where users are drawn to judge")
+      .excludes(key);
   command.add_flag("--once", options->once, "Of a hosted project: decide what is open and stop");
   set_action(command, [&shared, options] { return run(shared, *options); });
 }

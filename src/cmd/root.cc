@@ -112,6 +112,14 @@ Status check_recipe_unchanged(const project::Project& project, const std::string
 
 // A policy under which no claim could be decided is worth a word.
 std::string judges_text(const trust::State& state, const ledger::Policy& policy) {
+  const auto eligible = std::ranges::count_if(state.users(), [&](const trust::User& user) {
+    return !user.standing.banned && user.standing.reputation >= policy.panel_reputation;
+  });
+  if (policy.judges == ledger::Judges::panel && eligible < policy.panel_votes) {
+    return fmt::format("note: a panel needs {} with a reputation of {} or more, and there {} {}\n",
+                       plural(policy.panel_votes, "user", "users"),
+                       trust::to_decimal(policy.panel_reputation), eligible == 1 ? "is" : "are", eligible);
+  }
   if (state.judges().size() >= policy.judge_votes) return "";
   return fmt::format("note: a verdict needs {} and there are {}\n",
                      plural(policy.judge_votes, "vote", "votes"),

@@ -37,6 +37,16 @@ class Teller {
                        author_of(found.entry));
   }
 
+  std::string operator()(const ledger::PanelDrawn& drawn) const {
+    std::string names;
+    for (const trust::UserId member : state_.claim(drawn.claim).panel->members) {
+      names += (names.empty() ? "" : ", ") + project_.user_name(member);
+    }
+    if (names.empty())
+      return fmt::format("claim {} is for the named judges: too few users can judge it", drawn.claim);
+    return fmt::format("the lot draws {} to judge claim {}", names, drawn.claim);
+  }
+
   std::string operator()(const ledger::VerdictReached& verdict) const {
     const Claim& claim = state_.claim(verdict.claim);
     if (claim.verdict->voided)

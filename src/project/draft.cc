@@ -109,7 +109,8 @@ Status check_may_be_said(const ledger::Statement& statement) {
            std::is_same_v<Kind, NameChosen> || std::is_same_v<Kind, EntrySealed> ||
            std::is_same_v<Kind, EntryOpened> || std::is_same_v<Kind, RoundOpened> ||
            std::is_same_v<Kind, RoundClosed> || std::is_same_v<Kind, MismatchFound> ||
-           std::is_same_v<Kind, VerdictReached>;
+           std::is_same_v<Kind, VerdictReached> || std::is_same_v<Kind, LotSealed> ||
+           std::is_same_v<Kind, PanelDrawn>;
   };
   if (!std::visit(has_its_own_way, statement.body)) return {};
   return Error{std::string(ledger::kind_name(statement.body)) +

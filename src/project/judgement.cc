@@ -28,13 +28,51 @@ Status append_one(Project& project, const SigningKey& author, ledger::Body body)
   return {};
 }
 
-// The votes that wait, once as many are sealed as a verdict needs.
+// Waits to be opened, and as many of its kind are sealed as a verdict needs.
+bool vote_is_due(const trust::State& state, ClaimId id, const trust::Vote& vote) {
+  return !vote.gradient && state.votes_on(id, vote.of_panel) >= state.votes_needed(vote.of_panel);
+}
+
 void open_votes(Draft& draft, ClaimId id) {
   const auto votes = draft.state().claim(id).votes;
-  if (votes.size() < draft.state().policy().judge_votes) return;
   for (const auto& [judge, vote] : votes) {
-    if (!vote.gradient && !draft.state().decided(id)) draft.add_opening(vote_opening(id, judge));
+    if (draft.state().decided(id)) return;
+    if (vote_is_due(draft.state(), id, vote)) draft.add_opening(vote_opening(id, judge));
   }
+}
+
+// The coordinator's lot of that number. Nobody else can tell it, and it need not be kept: Ed25519 signs the
+// same message with the same bytes.
+Digest lot_value(const Digest& project, const SigningKey& coordinator, size_t number) {
+  constexpr std::string_view kDomain = "cairn lot v1";
+  ByteWriter message;
+  message.raw(as_bytes(kDomain));
+  message.u8(0);
+  message.raw(project.bytes);
+  message.u64(number);
+  return sha256(coordinator.sign(message.bytes()).bytes);
+}
+
+bool panel_is_due(const trust::State& state, const Claim& claim, const PublicKey& coordinator) {
+  return open(claim) && claim.lot && !claim.panel && state.lots()[*claim.lot].key == coordinator;
+}
+
+bool lot_is_due(const trust::State& state, const PublicKey& coordinator) {
+  if (state.policy().judges != ledger::Judges::panel || state.paused()) return false;
+  return state.lots().empty() || state.lots().back().value || state.lots().back().key != coordinator;
+}
+
+// Draws the panels of new claims, and seals the lot for those to come.
+Status draw_panels(Project& project, Draft& draft, const SigningKey& coordinator) {
+  for (ClaimId id = 1; draft.state().has_claim(id); ++id) {
+    const Claim& claim = draft.state().claim(id);
+    if (!panel_is_due(draft.state(), claim, coordinator.public_key())) continue;
+    const Digest lot = lot_value(project.id(), coordinator, *claim.lot);
+    CAIRN_CHECK(draft.say(coordinator, ledger::PanelDrawn{id, lot}));
+  }
+  if (!lot_is_due(draft.state(), coordinator.public_key())) return {};
+  const Digest lot = lot_value(project.id(), coordinator, draft.state().lots().size());
+  return draft.say(coordinator, ledger::LotSealed{ledger::lot_seal(project.id(), lot)});
 }
 
 // What the claimants got, so that the earliest who was right is paid.
@@ -84,13 +122,30 @@ Status vote(Project& project, Draft& draft, const SigningKey& judge, const Judge
 
 }  // namespace
 
-std::vector<ClaimId> claims_for(const Project& project, const PublicKey& judge) {
+std::vector<ClaimId> claims_for(const Project& project, const PublicKey& judge, int64_t now) {
+  const trust::State& state = project.state();
   std::vector<ClaimId> waiting;
-  const auto& claims = project.state().claims();
-  for (size_t i = 0; i < claims.size(); ++i) {
-    if (open(claims[i]) && !claims[i].votes.contains(judge)) waiting.push_back(static_cast<ClaimId>(i + 1));
+  for (ClaimId id = 1; state.has_claim(id); ++id) {
+    if (!open(state.claim(id))) continue;
+    const ledger::Statement vote{project.id(), project.head(), judge, ledger::VoteSealed{id, {}}, {}};
+    if (trust::check(state, {std::max(now, state.time()), vote})) waiting.push_back(id);
   }
   return waiting;
+}
+
+Status check_may_judge(const Project& project, const PublicKey& key, const std::string& name) {
+  const trust::State& state = project.state();
+  if (state.judges().contains(key)) return {};
+  const bool panels = state.policy().judges == ledger::Judges::panel;
+  if (panels && state.user_of(key)) return {};
+  if (panels) {
+    return Error{
+        "key " + name +
+        ": is neither a judge's nor a user's of this project; who contributes becomes a user, and users "
+        "are drawn to judge"};
+  }
+  return Error{"key " + name +
+               ": is no judge of this project; the root can make it one: cairn root add-judge"};
 }
 
 Result<Judgement> judge(Project& project, Trainer& trainer, ClaimId id, const SigningKey& key,
@@ -115,6 +170,7 @@ Result<std::vector<Judgement>> settle_claims(Project& project, const SigningKey&
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
     verdicts.clear();
     CAIRN_TRY(Draft draft, Draft::begin(project));
+    CAIRN_CHECK(draw_panels(project, draft, coordinator));
     for (ClaimId id = 1; draft.state().has_claim(id); ++id) {
       if (!open(draft.state().claim(id))) continue;
       Judgement judgement{.claim = id, .entry = draft.state().claim(id).entry};
@@ -126,6 +182,19 @@ Result<std::vector<Judgement>> settle_claims(Project& project, const SigningKey&
     return draft.take();
   }));
   return verdicts;
+}
+
+bool settling_is_due(const trust::State& state, const PublicKey& coordinator) {
+  if (lot_is_due(state, coordinator)) return true;
+  for (ClaimId id = 1; state.has_claim(id); ++id) {
+    const Claim& claim = state.claim(id);
+    if (!open(claim)) continue;
+    if (panel_is_due(state, claim, coordinator) || state.decided(id)) return true;
+    const bool votes = std::ranges::any_of(
+        claim.votes, [&](const auto& vote) { return vote_is_due(state, id, vote.second); });
+    if (votes) return true;
+  }
+  return false;
 }
 
 Status file_appeal(Project& project, const SigningKey& appellant, ClaimId claim, const Digest& recomputed) {

@@ -36,6 +36,7 @@ Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, c
 }
 
 Outcome<trust::ClaimId> Auditor::claim(trust::EntryId entry, const Digest& recomputed) {
+  CAIRN_CHECK(replica_.sync());  // a claim is drawn a panel by the lot that its author has seen
   const project::Project& project = replica_.project();
   const Digest seal = ledger::claim_seal(project.id(), key_.public_key(), entry, recomputed);
   CAIRN_CHECK(remote_.say({project.sign(key_, ledger::ClaimFiled{entry, seal})}));
@@ -59,7 +60,8 @@ Outcome<trust::ClaimId> Auditor::open_claim(trust::EntryId entry, const Digest& 
 
 Outcome<std::vector<trust::ClaimId>> Judge::open_claims() {
   CAIRN_CHECK(replica_.sync());
-  return project::claims_for(replica_.project(), key_.public_key());
+  const project::Project& project = replica_.project();
+  return project::claims_for(project, key_.public_key(), project.environment().now());
 }
 
 Outcome<Judge::Vote> Judge::vote(project::Trainer& trainer, trust::ClaimId claim, const Progress& progress) {

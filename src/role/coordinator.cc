@@ -177,18 +177,14 @@ void Coordinator::duties() {
   const uint64_t before = project_.head().size;
   // What fails here (a full disk, a missing blob) is tried again with the next batch; nothing was
   // acknowledged.
-  std::ignore = state_verdicts().ok();
+  std::ignore = settle_claims().ok();
   std::ignore = close_round_if_due().ok();
   std::ignore = open_round_if_averaged().ok();
   if (tell_ && project_.head().size != before) tell_({project_.head(), project_.state().open_round()});
 }
 
-Status Coordinator::state_verdicts() {
-  const auto& claims = project_.state().claims();
-  const bool voted = std::ranges::any_of(claims, [](const trust::Claim& claim) {
-    return claim.standing.status == trust::Claim::Status::open && !claim.votes.empty();
-  });
-  if (!voted) return {};
+Status Coordinator::settle_claims() {
+  if (!project::settling_is_due(project_.state(), public_key_)) return {};
   const auto verdicts = project::settle_claims(project_, key_);
   return verdicts ? Status() : Status(verdicts.error());
 }

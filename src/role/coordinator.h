@@ -105,7 +105,7 @@ class Coordinator {
   Status open_round_if_averaged();
   void average_from_here();
   bool weights_are_of(uint64_t events) const;
-  Status state_verdicts();
+  Status settle_claims();
   int64_t wait_for() const;
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;

@@ -52,6 +52,71 @@ TEST(Host, ALiarIsClaimedJudgedAndGone) {
   EXPECT_EQ(state.entry(2).standing.status, trust::Entry::Status::revoked);
 }
 
+// Mallory's false entry is claimed by Finn; Uma and Vera are all that a panel could have.
+class Panel : public testing::Test {
+ protected:
+  explicit Panel(const std::string& policy = "panel_votes = 2\n")
+      : workshop("[trust]\nexam_entries = 1\njudges = \"panel\"\npanel_reputation = 0.002\n" + policy) {}
+
+  void SetUp() override {
+    for (Person* honest : {&finn, &uma, &vera}) ASSERT_TRUE(honest->contribute(1).ok());
+    ASSERT_TRUE(mallory.lie().ok());
+    must(finn.replica->sync());
+    Auditor auditor(*finn.remote, *finn.replica, *finn.key);
+    project::Trainer trainer = finn.trainer();
+    ASSERT_TRUE(must(auditor.audit(trainer, 4, {})).claim.has_value());
+  }
+
+  // How many claims wait for that key, each of which it votes on.
+  size_t judge(Person& person, const SigningKey& key) {
+    Judge judge(*person.remote, *person.replica, key);
+    project::Trainer trainer = person.trainer();
+    const auto claims = must(judge.open_claims());
+    for (const trust::ClaimId claim : claims) EXPECT_TRUE(must(judge.vote(trainer, claim, {})).false_entry);
+    return claims.size();
+  }
+  trust::Claim::Status status() {
+    must(finn.replica->sync());
+    return finn.replica->project().state().claim(1).standing.status;
+  }
+
+  const Workshop workshop;
+  std::unique_ptr<Host> host = workshop.host({.quorum = 4});
+  Person finn{workshop, *host, "finn"}, uma{workshop, *host, "uma"}, vera{workshop, *host, "vera"},
+      mallory{workshop, *host, "mallory"}, trent{workshop, *host, "trent"};
+};
+
+TEST_F(Panel, OfUsersDecidesAClaim) {
+  const SigningKey named = workshop.key(project::kJudgeKey);
+  EXPECT_EQ(judge(trent, named), 0u);  // it is not theirs to decide
+  EXPECT_EQ(judge(finn, *finn.key), 0u);
+  EXPECT_EQ(judge(mallory, *mallory.key), 0u);
+  EXPECT_EQ(judge(uma, *uma.key), 1u);
+  EXPECT_EQ(judge(uma, *uma.key), 0u);
+  EXPECT_EQ(status(), trust::Claim::Status::open);
+  EXPECT_EQ(judge(vera, *vera.key), 1u);
+  EXPECT_EQ(status(), trust::Claim::Status::upheld);
+  const trust::State& state = finn.replica->project().state();
+  EXPECT_EQ(state.claim(1).panel->members.size(), 2u);
+  EXPECT_EQ(state.entry(4).standing.status, trust::Entry::Status::revoked);
+  EXPECT_GT(state.claim(1).standing.bounty, 0u);
+  EXPECT_EQ(state.lots().size(), 2u);  // the next claim is drawn by another
+  const auto verified = project::verify(finn.replica->project(), {});
+  EXPECT_TRUE(verified.ok()) << verified.error().message;
+}
+
+struct SmallPanel : Panel {
+  SmallPanel() : Panel("panel_votes = 3\n") {}
+};
+
+TEST_F(SmallPanel, LeavesTheClaimToTheNamedJudges) {
+  EXPECT_EQ(judge(uma, *uma.key), 0u);
+  const auto may = project::check_may_judge(uma.replica->project(), trent.key->public_key(), "trent");
+  EXPECT_NE(may.error().message.find("key trent: is neither a judge's nor a user's"), std::string::npos);
+  EXPECT_EQ(judge(trent, workshop.key(project::kJudgeKey)), 1u);
+  EXPECT_EQ(status(), trust::Claim::Status::upheld);
+}
+
 TEST(Host, APrivateProjectTakesInvitedPeopleAlone) {
   const Workshop workshop;
   auto project = workshop.open(workshop.directory());
