@@ -542,6 +542,10 @@ struct Rules {
   Status operator()(const ledger::EntrySuspended& suspended) const {
     CAIRN_CHECK(by_coordinator());
     CAIRN_TRY(const Entry* entry, accepted_entry(suspended.entry));
+    if (state.decided_about(suspended.entry)) {
+      return Error{"the votes on a claim about " + numbered("entry", suspended.entry) +
+                   " decide, so that a verdict has to follow"};
+    }
     const int64_t waited = event.time - kSuspensionDelay;
     if (entry->unavailable_since && *entry->unavailable_since <= waited) return {};
     for (ClaimId about : state.claims_about(suspended.entry)) {

@@ -734,6 +734,15 @@ TEST_F(Rules, SuspensionWaitsADayAndBlobsAMonth) {
   refuses(coordinator, ledger::BlobsDropped{1}, "are gone already");
 }
 
+// Or a coordinator could spare a friend whom the judges have found out.
+TEST_F(Rules, WhatTheVotesDecideIsNotSuspended) {
+  const ClaimId claim = log.claim(1, 2, digest("wrong"));
+  log.now = kSuspensionDelay;
+  log.seal_vote(judge, claim, log.truth_of(2));
+  log.open_votes(claim);
+  refuses(coordinator, ledger::EntrySuspended{2}, "decide, so that a verdict has to follow");
+}
+
 TEST_F(Rules, AVerdictWhoseEntriesAreGoneIsFinal) {
   const ClaimId claim = log.claim(1, 2, digest("wrong"));
   log.judge_claim(claim);
