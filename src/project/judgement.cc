@@ -68,6 +68,8 @@ Status draw_panels(Project& project, Draft& draft, const SigningKey& coordinator
     const Claim& claim = draft.state().claim(id);
     if (!panel_is_due(draft.state(), claim, coordinator.public_key())) continue;
     const Digest lot = lot_value(project.id(), coordinator, *claim.lot);
+    const Digest& seal = draft.state().lots()[*claim.lot].seal;
+    if (ledger::lot_seal(project.id(), lot) != seal) continue;  // of another program: the named judges decide
     CAIRN_CHECK(draft.say(coordinator, ledger::PanelDrawn{id, lot}));
   }
   if (!lot_is_due(draft.state(), coordinator.public_key())) return {};
