@@ -148,6 +148,24 @@ TEST_F(Network, AUserIsDrawnToJudgeAndOthersAreToldThatTheyAreNot) {
               HasSubstr("the lot draws vera to judge claim 1"));
 }
 
+TEST_F(Network, WhatTheHostCannotServeIsLeftAlone) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--units", "2"});
+  work_.must(words);
+  EXPECT_EQ(work_.forge({"join", url_, "--user", "mallory", "--rounds", "1"}).code, 0);
+  EXPECT_EQ(ask({"audit", url_, "--name", "ada", "--entry", "3"})["claim"], 1);
+  std::filesystem::remove_all(work_.file("study") / "shards");
+  const Outcome judged = work_.cairn({"judge", url_, "--once", "--cache", "empty"});
+  EXPECT_EQ(judged.code, 0);
+  EXPECT_THAT(judged.err, HasSubstr("claim 1: left alone, since the host lacks a file"));
+  const Outcome audited = work_.cairn({"audit", url_, "--name", "ada", "--probes", "1", "--cache", "empty"});
+  EXPECT_EQ(audited.code, 0);
+  EXPECT_THAT(audited.err, HasSubstr("left alone, since the host lacks a file"));
+  EXPECT_EQ(stop("host", host).code, 0);
+  EXPECT_EQ(ask({"status", "study"})["claims"]["open"], 1);
+}
+
 TEST_F(Network, AFalseClaimOverTheNetworkIsRejected) {
   const pid_t host = start_host();
   for (const char* name : {"ada", "frank"}) {

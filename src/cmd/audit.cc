@@ -72,6 +72,11 @@ class Session {
     };
     const auto audit = auditor_.audit(trainer, entry, progress);
     if (!audit && (interrupted() || audit.error().may_pass())) return {};  // drawn anew, if it goes on
+    if (!audit && !options_.entry && role::lacks_files(audit.error())) {   // others can be had
+      console_.say(fmt::format("entry {}: left alone, since the host lacks a file that recomputing takes: {}",
+                               entry, printable(audit.error().message)));
+      return {};
+    }
     if (!audit) return Error{audit.error().message};
     print(shared_, to_json(*audit), to_text(opened_.replica->project(), *audit));
     std::fflush(stdout);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
 #include "cmd/console.h"
@@ -63,39 +64,80 @@ std::string nothing_to_judge(const project::Project& project, const PublicKey& k
                      printable(options.user.empty() ? options.key : options.user));
 }
 
-// Votes on what is claimed, until told to stop: the coordinator states the verdicts.
+// Votes on what is claimed in a hosted project; its coordinator states the verdicts.
+class Session {
+ public:
+  Session(const Shared& shared, const Options& options, RemoteProject& opened, const SigningKey& key)
+      : shared_(shared),
+        options_(options),
+        project_(opened.project()),
+        judge_(*opened.remote, *opened.replica, key),
+        key_(key.public_key()) {}
+
+  // Until told to stop, or once.
+  Status run(project::Trainer& trainer) {
+    Console console;
+    do {
+      const auto claims = judge_.open_claims();
+      if (!claims && !claims.error().may_pass()) return Error{claims.error().message};
+      if (!claims) continue;
+      if (claims->empty() && !std::exchange(told_, true)) tell(nothing_to_judge(project_, key_, options_));
+      for (const trust::ClaimId claim : *claims) CAIRN_CHECK(vote(trainer, claim));
+    } while (!options_.once && console.wait(2000));
+    return {};
+  }
+
+ private:
+  static constexpr int64_t kRetry = 60'000;  // milliseconds
+
+  Status vote(project::Trainer& trainer, trust::ClaimId claim) {
+    const int64_t now = system_environment().now();
+    const auto failed = failed_.find(claim);
+    if (failed != failed_.end() && now - failed->second < kRetry) return {};
+    const auto vote = judge_.vote(trainer, claim, progress_line("recomputing"));
+    if (vote) return shown(*vote);
+    if (role::lacks_files(vote.error())) {  // nobody can judge it at present
+      if (failed == failed_.end())
+        tell(fmt::format("claim {}: left alone, since the host lacks a file that recomputing takes: {}\n",
+                         claim, printable(vote.error().message)));
+      failed_[claim] = now;
+      return {};
+    }
+    // 409: moot or decided by now; the rest is to be tried again.
+    if (vote.error().status == 409 || vote.error().may_pass()) return {};
+    return Error{vote.error().message};
+  }
+
+  Status shown(const role::Judge::Vote& vote) const {
+    print(shared_,
+          Json{{"claim", vote.claim},
+               {"entry", vote.entry},
+               {"recomputed", vote.recomputed.hex()},
+               {"false", vote.false_entry}},
+          fmt::format("claim {}: entry {} is {}\n", vote.claim, vote.entry,
+                      vote.false_entry ? "false" : "true"));
+    std::fflush(stdout);
+    return {};
+  }
+
+  static void tell(const std::string& line) { std::fputs(line.c_str(), stderr); }
+
+  const Shared& shared_;
+  const Options& options_;
+  const project::Project& project_;
+  role::Judge judge_;
+  PublicKey key_;
+  bool told_ = false;
+  std::map<trust::ClaimId, int64_t> failed_;  // when, for lack of files
+};
+
 Result<int> judge_hosted(const Shared& shared, const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
-  CAIRN_TRY(const RemoteProject opened, open_remote(options.place));
-  const project::Project& project = opened.replica->project();
-  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(project.directory()));
-  CAIRN_TRY(const SigningKey key, judging_key(project, keys, options));
-  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
-  role::Judge judge(*opened.remote, *opened.replica, key);
-  Console console;
-  bool told = false;
-  do {
-    const auto claims = judge.open_claims();
-    if (!claims && !claims.error().may_pass()) return Error{claims.error().message};
-    if (!claims) continue;
-    if (claims->empty() && !std::exchange(told, true)) {
-      std::fputs(nothing_to_judge(project, key.public_key(), options).c_str(), stderr);
-    }
-    for (const trust::ClaimId claim : *claims) {
-      const auto vote = judge.vote(trainer, claim, progress_line("recomputing"));
-      const bool passes = !vote && (vote.error().status == 409 || vote.error().may_pass());
-      if (!vote && !passes) return Error{vote.error().message};
-      if (!vote) continue;  // moot or decided by now, or to be tried again
-      print(shared,
-            Json{{"claim", claim},
-                 {"entry", vote->entry},
-                 {"recomputed", vote->recomputed.hex()},
-                 {"false", vote->false_entry}},
-            fmt::format("claim {}: entry {} is {}\n", claim, vote->entry,
-                        vote->false_entry ? "false" : "true"));
-      std::fflush(stdout);
-    }
-  } while (!options.once && console.wait(2000));
+  CAIRN_TRY(RemoteProject opened, open_remote(options.place));
+  CAIRN_TRY(const ledger::KeyRing keys, shared.key_ring(opened.project().directory()));
+  CAIRN_TRY(const SigningKey key, judging_key(opened.project(), keys, options));
+  CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened.project(), engine));
+  CAIRN_CHECK(Session(shared, options, opened, key).run(trainer));
   return kDone;
 }
 

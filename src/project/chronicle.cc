@@ -60,6 +60,16 @@ class Teller {
                        count(revoked_by(verdict.claim), "entry is", "entries are"), bounty(claim));
   }
 
+  std::string operator()(const ledger::EntryUnavailable& unavailable) const {
+    return fmt::format("entry {} by {} cannot be recomputed at present: the host lacks its model or data",
+                       unavailable.entry, author_of(unavailable.entry));
+  }
+
+  std::string operator()(const ledger::EntrySuspended& suspended) const {
+    return fmt::format("entry {} by {} is suspended: nobody could judge it for a day, and nobody is punished",
+                       suspended.entry, author_of(suspended.entry));
+  }
+
   std::string operator()(const ledger::VerdictVoided& voided) const {
     return fmt::format("the verdict on claim {} is void, as if it had never been", voided.claim);
   }

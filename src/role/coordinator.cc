@@ -5,6 +5,7 @@
 
 #include "average/weighing.h"
 #include "ledger/checkpoint.h"
+#include "project/availability.h"
 #include "project/draft.h"
 #include "project/invites.h"
 #include "project/judgement.h"
@@ -15,6 +16,8 @@ namespace cairn::role {
 using project::Project;
 
 namespace {
+
+constexpr int64_t kInspectionInterval = 10 * 60 * 1000;  // milliseconds
 
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
 
@@ -32,7 +35,8 @@ Coordinator::Coordinator(Project project, SigningKey key, Environment& environme
       id_(project_.id()),
       public_key_(key_.public_key()),
       directory_(project_.directory()),
-      parameter_count_(model::parameter_count(project_.graph())) {}
+      parameter_count_(model::parameter_count(project_.graph())),
+      inspection_(directory_, parameter_count_) {}
 
 Coordinator::~Coordinator() {
   stop();
@@ -180,6 +184,7 @@ void Coordinator::duties() {
   std::ignore = settle_claims().ok();
   std::ignore = close_round_if_due().ok();
   std::ignore = open_round_if_averaged().ok();
+  std::ignore = watch_claims().ok();
   if (tell_ && project_.head().size != before) tell_({project_.head(), project_.state().open_round()});
 }
 
@@ -187,6 +192,29 @@ Status Coordinator::settle_claims() {
   if (!project::settling_is_due(project_.state(), public_key_)) return {};
   const auto verdicts = project::settle_claims(project_, key_);
   return verdicts ? Status() : Status(verdicts.error());
+}
+
+// States what cannot be judged for lack of files, and suspends what nobody could judge for a day.
+Status Coordinator::watch_claims() {
+  const trust::State& state = project_.state();
+  const int64_t now = environment_.now();
+  if (auto found = inspection_.take()) lacking_ = *std::move(found);
+  const bool claims = std::ranges::any_of(state.claims(), [](const trust::Claim& claim) {
+    return claim.standing.status == trust::Claim::Status::open;
+  });
+  if (!claims) return {};
+  if (!inspection_.running() && now - inspected_ >= kInspectionInterval) {
+    inspected_ = now;
+    inspection_.start(project::needs_of_claims(project_));
+  }
+  const auto statements = project::availability_statements(state, lacking_, now);
+  if (statements.empty()) return {};
+  const auto said = project_.commit([&]() -> Result<Project::Change> {
+    Project::Change change;
+    for (const ledger::Body& body : statements) change.statements.push_back(project_.sign(key_, body));
+    return change;
+  });
+  return said ? Status() : Status(said.error());
 }
 
 bool Coordinator::policy_closes_rounds() const {

@@ -18,6 +18,7 @@
 #include "project/contribution.h"
 #include "project/project.h"
 #include "role/averager.h"
+#include "role/inspection.h"
 
 namespace cairn::role {
 
@@ -106,6 +107,7 @@ class Coordinator {
   void average_from_here();
   bool weights_are_of(uint64_t events) const;
   Status settle_claims();
+  Status watch_claims();
   int64_t wait_for() const;
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;
@@ -114,6 +116,8 @@ class Coordinator {
   bool release_held();
   Result<std::vector<ledger::Item>> admit(const PublicKey& user, std::string_view invite) const;
   std::optional<uint64_t> known(const project::Submission& submission) const;
+
+  static constexpr int64_t kNever = INT64_MIN / 2;  // far before any time
 
   project::Project project_;
   SigningKey key_;
@@ -126,6 +130,11 @@ class Coordinator {
   PublicKey public_key_;
   std::filesystem::path directory_;
   uint64_t parameter_count_ = 0;
+
+  // Of the sequencer alone: what open claims lack, and when that was last looked for.
+  Inspection inspection_;
+  std::set<trust::EntryId> lacking_;
+  int64_t inspected_ = kNever;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "base/file.h"
 
@@ -63,6 +64,10 @@ Outcome<std::vector<ledger::Receipt>> receipts_of(const std::string& text) {
 
 }  // namespace
 
+bool lacks_files(const Failure& failure) {
+  return failure.status == 404 || failure.status == 410;
+}
+
 class Remote::Files : public BlobOrigin {
  public:
   Files(Remote& remote, std::string folder) : remote_(remote), folder_(std::move(folder)) {}
@@ -112,7 +117,8 @@ const BlobOrigin& Remote::shards() const {
 
 net::Failure Remote::explain(const Error& error) const {
   const std::lock_guard lock(mutex_);
-  return failed_fetch_ ? *failed_fetch_ : net::Failure(error);
+  const auto failure = std::exchange(failed_fetch_, std::nullopt);  // is no reason for what fails later
+  return failure ? *failure : net::Failure(error);
 }
 
 Outcome<std::string> Remote::text(const std::string& target) {

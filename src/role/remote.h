@@ -22,6 +22,9 @@ struct RemoteLease {
   int64_t expires = 0;  // Unix milliseconds by the coordinator's clock
 };
 
+// Whether the host has no such file, or serves it no more: who needs it can only leave the task alone.
+bool lacks_files(const net::Failure& failure);
+
 class Remote {
  public:
   explicit Remote(std::unique_ptr<net::Client> client);
@@ -58,7 +61,8 @@ class Remote {
   // Files by digest. Who gets an error from reading a copy asks here whether the network was to blame.
   const BlobOrigin& blobs() const;
   const BlobOrigin& shards() const;
-  // What an error of such a read was: the failure of the last fetch, if it failed, or the error itself.
+  // What an error of such a read was: the failure of the last fetch, if it failed, or the error itself. Asked
+  // once after a read.
   net::Failure explain(const Error& error) const;
 
   // From any thread or a signal handler: ends what is under way, and all that comes later.

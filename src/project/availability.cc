@@ -1,0 +1,107 @@
+#include "project/availability.h"
+
+#include <algorithm>
+
+#include "average/snapshot.h"
+#include "work/unit.h"
+
+namespace cairn::project {
+namespace {
+
+using trust::Claim;
+using trust::EntryId;
+
+bool open(const Claim& claim) {
+  return claim.standing.status == Claim::Status::open;
+}
+
+std::set<EntryId> claimed_entries(const trust::State& state) {
+  std::set<EntryId> entries;
+  for (const Claim& claim : state.claims()) {
+    if (open(claim)) entries.insert(claim.entry);
+  }
+  return entries;
+}
+
+std::vector<Digest> shards_of(const Project& project, trust::UnitId unit) {
+  const std::vector<data::Shard>& shards = project.data().manifest().of(data::Split::train);
+  std::vector<uint32_t> images =
+      work::unit_images(project.recipe(), project.data().count(data::Split::train), unit);
+  std::ranges::sort(images);
+  std::vector<Digest> digests;
+  uint64_t begin = 0;
+  auto image = images.begin();
+  for (const data::Shard& shard : shards) {
+    const uint64_t end = begin + shard.count;
+    const auto next = std::find_if(image, images.end(), [end](uint32_t number) { return number >= end; });
+    if (next != image) digests.insert(digests.end(), {shard.pixels, shard.index});
+    image = next;
+    begin = end;
+  }
+  return digests;
+}
+
+// The last day brought neither a decision nor, where the files are missing, the files.
+bool is_overdue(const trust::State& state, EntryId id, bool lacks, int64_t now) {
+  if (state.decided_about(id)) return false;
+  const int64_t waited = now - trust::kSuspensionDelay;
+  const auto& unavailable = state.entry(id).unavailable_since;
+  if (lacks && unavailable && *unavailable <= waited) return true;
+  return std::ranges::any_of(state.claims_about(id), [&](trust::ClaimId about) {
+    return open(state.claim(about)) && state.claim(about).time <= waited;
+  });
+}
+
+}  // namespace
+
+std::vector<Needs> needs_of_claims(const Project& project) {
+  std::vector<Needs> all;
+  for (const EntryId id : claimed_entries(project.state())) {
+    const trust::Entry& entry = project.state().entry(id);
+    all.push_back({id, project.state().rounds()[entry.round].snapshot, shards_of(project, entry.unit)});
+  }
+  return all;
+}
+
+FileCheck::FileCheck(const std::filesystem::path& directory, uint64_t parameter_count)
+    : blobs_(directory / "blobs"),
+      shards_(directory / "shards"),
+      snapshot_size_(average::parameters_size(parameter_count)) {}
+
+template <typename Store>
+bool FileCheck::whole(const Store& store, const Digest& digest, uint64_t max_size) {
+  if (read_.contains(digest)) return store.has(digest);
+  if (!store.get(digest, max_size)) return false;
+  read_.insert(digest);
+  return true;
+}
+
+std::set<EntryId> FileCheck::lacking(const std::vector<Needs>& needs, const std::function<bool()>& go_on) {
+  std::set<EntryId> found;
+  for (const Needs& one : needs) {
+    if (!go_on()) break;
+    const bool all = whole(blobs_, one.snapshot, snapshot_size_) &&
+                     std::ranges::all_of(one.shards, [&](const Digest& shard) {
+                       return go_on() && whole(shards_, shard, data::kMaxShardSize);
+                     });
+    if (!all) found.insert(one.entry);
+  }
+  return found;
+}
+
+std::vector<ledger::Body> availability_statements(const trust::State& state, const std::set<EntryId>& lacking,
+                                                  int64_t now) {
+  std::vector<ledger::Body> statements;
+  if (state.paused()) return statements;
+  for (const EntryId id : claimed_entries(state)) {
+    const bool lacks = lacking.contains(id);
+    if (is_overdue(state, id, lacks, now)) {
+      statements.emplace_back(ledger::EntrySuspended{id});
+    } else if (lacks && !state.entry(id).unavailable_since) {
+      statements.emplace_back(ledger::EntryUnavailable{id});
+    }
+  }
+  return statements;
+}
+
+}  // namespace cairn::project
