@@ -116,6 +116,9 @@ TEST_F(Network, ALiarLeavesAndTheHostTellsTheStory) {
   work_.must({"judge", url_, "--once"});
   EXPECT_EQ(ask({"verify", url_, "--recompute", "10"})["recomputed"], 3);  // two entries and a verdict
   EXPECT_THAT(work_.must({"log", "study", "--format", "story"}), HasSubstr("mallory falls to the lowest"));
+  // The files of a liar are not served any more: a mirror that comes now rebuilds what it can.
+  EXPECT_THAT(work_.must({"mirror", url_, "copy", "--once"}), HasSubstr("1 snapshot not rebuilt"));
+  EXPECT_EQ(ask({"verify", "copy"})["snapshots_attested"], 1);
   const Outcome told = stop("host", host);
   EXPECT_EQ(told.code, 0);
   EXPECT_THAT(told.out, HasSubstr("ada joins\n"));

@@ -15,9 +15,8 @@ struct Options {
 
 // Everything that the project is made of, so that the copy stands by itself. What a liar's revocation took
 // away is not served any more, nor needed.
-Status fetch_files(project::Project& project, const Progress& progress) {
+Result<project::Verification> fetch_files(project::Project& project, const Progress& progress) {
   CAIRN_TRY(const project::Verification verification, project::verify(project, progress));
-  std::ignore = verification;
   for (const data::Split split : data::kSplits) {
     for (uint32_t i = 0; i < project.data().count(split); ++i) {
       CAIRN_CHECK(project.data().pixels(split, i));
@@ -25,7 +24,23 @@ Status fetch_files(project::Project& project, const Progress& progress) {
       if (!report(progress, i, project.data().count(split))) return Error{"interrupted"};
     }
   }
-  return {};
+  return verification;
+}
+
+Json to_json(const project::Project& project, const project::Verification& verified) {
+  return {{"events", project.head().size},
+          {"root", project.head().root.hex()},
+          {"verify", "ok"},
+          {"snapshots_attested", verified.attested}};
+}
+
+std::string to_text(const project::Project& project, const project::Verification& verified) {
+  return fmt::format(
+      "{} verified, root {}\n{}", plural(project.head().size, "event", "events"), project.head().root.hex(),
+      verified.attested == 0 ? ""
+                             : fmt::format("  {} not rebuilt, since files of revoked entries are gone; the "
+                                           "coordinator vouches for them\n",
+                                           plural(verified.attested, "snapshot", "snapshots")));
 }
 
 Result<int> run(const Shared& shared, const Options& options) {
@@ -40,10 +55,15 @@ Result<int> run(const Shared& shared, const Options& options) {
       return Error{synced.error().message};
     project::Project& project = replica->project();
     if (project.head().size == shown) continue;
-    CAIRN_CHECK(fetch_files(project, progress_line("fetching and verifying")));
+    auto verified = fetch_files(project, progress_line("fetching and verifying"));
+    if (!verified && role::lacks_files(remote->explain(verified.error()))) {
+      // Revoked since the log was read, perhaps: then the log says so by now.
+      CAIRN_CHECK(replica->sync());
+      verified = fetch_files(project, progress_line("fetching and verifying"));
+    }
+    if (!verified) return verified.error();
     shown = project.head().size;
-    print(shared, Json{{"events", shown}, {"root", project.head().root.hex()}, {"verify", "ok"}},
-          fmt::format("{} verified, root {}\n", plural(shown, "event", "events"), project.head().root.hex()));
+    print(shared, to_json(project, *verified), to_text(project, *verified));
     std::fflush(stdout);
   } while (!options.once && console.wait(2000));
   return kDone;

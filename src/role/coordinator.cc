@@ -9,6 +9,7 @@
 #include "project/draft.h"
 #include "project/invites.h"
 #include "project/judgement.h"
+#include "project/retention.h"
 #include "project/rounds.h"
 
 namespace cairn::role {
@@ -18,6 +19,7 @@ using project::Project;
 namespace {
 
 constexpr int64_t kInspectionInterval = 10 * 60 * 1000;  // milliseconds
+constexpr int64_t kDropInterval = 24 * trust::kHour;
 
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
 
@@ -36,7 +38,9 @@ Coordinator::Coordinator(Project project, SigningKey key, Environment& environme
       public_key_(key_.public_key()),
       directory_(project_.directory()),
       parameter_count_(model::parameter_count(project_.graph())),
-      inspection_(directory_, parameter_count_) {}
+      inspection_(directory_, parameter_count_) {
+  update_withdrawn();
+}
 
 Coordinator::~Coordinator() {
   stop();
@@ -185,6 +189,8 @@ void Coordinator::duties() {
   std::ignore = close_round_if_due().ok();
   std::ignore = open_round_if_averaged().ok();
   std::ignore = watch_claims().ok();
+  std::ignore = drop_blobs_if_due().ok();
+  update_withdrawn();
   if (tell_ && project_.head().size != before) tell_({project_.head(), project_.state().open_round()});
 }
 
@@ -215,6 +221,38 @@ Status Coordinator::watch_claims() {
     return change;
   });
   return said ? Status() : Status(said.error());
+}
+
+Status Coordinator::drop_blobs_if_due() {
+  const int64_t now = environment_.now();
+  if (now - dropped_ < kDropInterval) return {};
+  dropped_ = now;
+  CAIRN_TRY(const uint32_t dropped, project::drop_blobs(project_, key_, now));
+  if (dropped == project::kDropsAtOnce) dropped_ = kNever;  // there may be more
+  return {};
+}
+
+// Only verdicts, suspensions and what opens with a round change it.
+void Coordinator::update_withdrawn() {
+  const auto matters = []<class Kind>(const Kind&) {
+    using namespace ledger;
+    return std::is_same_v<Kind, VerdictReached> || std::is_same_v<Kind, VerdictVoided> ||
+           std::is_same_v<Kind, EntrySuspended> || std::is_same_v<Kind, RoundClosed>;
+  };
+  const auto& events = project_.events();
+  const bool changed =
+      std::any_of(events.begin() + static_cast<std::ptrdiff_t>(withdrawn_events_), events.end(),
+                  [&](const ledger::Event& event) { return std::visit(matters, event.statement.body); });
+  withdrawn_events_ = events.size();
+  if (!changed) return;
+  std::set<Digest> files = project::withdrawn_files(project_.state());
+  const std::lock_guard lock(withdrawn_mutex_);
+  withdrawn_ = std::move(files);
+}
+
+bool Coordinator::withdrawn(const Digest& digest) const {
+  const std::lock_guard lock(withdrawn_mutex_);
+  return withdrawn_.contains(digest);
 }
 
 bool Coordinator::policy_closes_rounds() const {

@@ -73,6 +73,9 @@ class Coordinator {
   // Looks at the project between batches. False: too much is waiting, and nobody will look.
   bool look(std::function<void(const project::Project&)> look);
 
+  // Whether the file of that digest is that of a revoked or suspended entry, and not to be served.
+  bool withdrawn(const Digest& digest) const;
+
   // -- What never changes
   const Digest& project_id() const { return id_; }
   const PublicKey& key() const { return public_key_; }
@@ -108,6 +111,8 @@ class Coordinator {
   bool weights_are_of(uint64_t events) const;
   Status settle_claims();
   Status watch_claims();
+  Status drop_blobs_if_due();
+  void update_withdrawn();
   int64_t wait_for() const;
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;
@@ -131,10 +136,15 @@ class Coordinator {
   std::filesystem::path directory_;
   uint64_t parameter_count_ = 0;
 
-  // Of the sequencer alone: what open claims lack, and when that was last looked for.
+  // Of the sequencer alone: what open claims lack, and when that was last looked for; when files were
+  // dropped.
   Inspection inspection_;
   std::set<trust::EntryId> lacking_;
-  int64_t inspected_ = kNever;
+  int64_t inspected_ = kNever, dropped_ = kNever;
+
+  mutable std::mutex withdrawn_mutex_;
+  std::set<Digest> withdrawn_;
+  uint64_t withdrawn_events_ = 0;  // of the log that it follows from
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -90,6 +90,11 @@ Route stored_file(std::string_view digest_text,
                    }};
 }
 
+Response gone(const Digest& digest) {
+  return Response::error(410, "the gradient file " + digest.hex() +
+                                  " is not served any more: its entry was revoked or suspended");
+}
+
 Json receipts_json(const std::vector<ledger::Receipt>& receipts) {
   Json list = Json::array();
   for (const ledger::Receipt& receipt : receipts) {
@@ -177,8 +182,11 @@ Route Service::get(const Request& head) {
     });
   }
   if (path == "/v1/events") return net::EventStream{std::string(kNewsChannel), {}};
-  if (const auto digest = after(path, "/v1/blobs/"))
-    return stored_file(*digest, [this](const Digest& of) { return blobs_.path(of); });
+  if (const auto text = after(path, "/v1/blobs/")) {
+    const auto digest = Digest::from_hex(*text);
+    if (digest && coordinator_.withdrawn(*digest)) return gone(*digest);
+    return stored_file(*text, [this](const Digest& of) { return blobs_.path(of); });
+  }
   if (const auto digest = after(path, "/v1/shards/"))
     return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
   if (const auto text = after(path, "/v1/uploads/")) {

@@ -1,12 +1,15 @@
-// What a running host does by itself about files that judges miss.
+// What a running host does by itself about files: those that judges miss, and those that nobody needs any
+// more.
 #include <atomic>
 
 #include "project/chronicle.h"
+#include "project/verification.h"
 #include "role/testing.h"
 
 namespace cairn::role {
 namespace {
 
+using trust::kAppealWindow;
 using trust::kHour;
 using trust::kSuspensionDelay;
 
@@ -46,6 +49,7 @@ class Upkeep : public testing::Test {
     return sha256(work::encode(must(finn.trainer().gradient(entry.round, entry.unit, {}))));
   }
   Digest snapshot() { return finn.replica->project().state().rounds()[0].snapshot; }
+  Digest lie() { return *finn.replica->project().state().entry(2).gradient; }
   BlobStore blobs() const { return BlobStore(workshop.directory() / "blobs"); }
 
   // Wakes the host until its log says so. False: not in a few seconds.
@@ -63,6 +67,13 @@ class Upkeep : public testing::Test {
   bool becomes(trust::Entry::Status status, int tries = 300) {
     return comes([status](const trust::State& state) { return state.entry(2).standing.status == status; },
                  tries);
+  }
+  int get(const Digest& digest) {
+    net::ClientOptions options;
+    options.server = must(net::parse_url("http://127.0.0.1:" + std::to_string(host->port())));
+    options.proxy = "";
+    const auto answer = must(net::Client::open(options))->get("/v1/blobs/" + digest.hex());
+    return answer ? 200 : answer.error().status;
   }
   void judge() {
     Person trent(workshop, *host, "trent");
@@ -129,6 +140,47 @@ TEST_F(Upkeep, AJudgeLeavesAClaimAloneThatCannotBeRecomputed) {
   EXPECT_TRUE(lacks_files(audit.error())) << audit.error().message;
   must(trent.replica->sync());
   EXPECT_TRUE(trent.replica->project().state().claim(1).votes.empty());
+}
+
+TEST_F(Upkeep, FilesOfARevokedEntryAreNotServedAndDroppedAfterAMonth) {
+  EXPECT_EQ(get(lie()), 200);
+  claim();
+  judge();
+  ASSERT_TRUE(becomes(trust::Entry::Status::revoked));
+  EXPECT_EQ(get(lie()), 410);
+  EXPECT_EQ(get(*finn.replica->project().state().entry(1).gradient), 200);
+  EXPECT_EQ(get(snapshot()), 200);
+  EXPECT_TRUE(blobs().has(lie()));
+  clock.advance(kAppealWindow - kHour);
+  const auto dropped = [](const trust::State& state) { return state.entry(2).dropped; };
+  EXPECT_FALSE(comes(dropped, 5));
+  clock.advance(25 * kHour);
+  ASSERT_TRUE(comes(dropped));
+  EXPECT_EQ(get(lie()), 410);
+  EXPECT_FALSE(blobs().has(lie()));
+  EXPECT_TRUE(blobs().has(*finn.replica->project().state().entry(1).gradient));
+}
+
+TEST_F(Upkeep, AMirrorThatComesLaterVerifiesWithoutThem) {
+  claim();
+  judge();
+  ASSERT_TRUE(becomes(trust::Entry::Status::revoked));
+  ASSERT_TRUE(finn.contribute(2).ok());  // round 2 opens without the lie that round 1 opened with
+  Person late(workshop, *host, "late");
+  const auto verified = project::verify(late.replica->project(), {});
+  ASSERT_TRUE(verified.ok()) << verified.error().message;
+  EXPECT_EQ(verified->attested, 1u);
+  EXPECT_EQ(verified->snapshots, 2u);
+}
+
+TEST_F(Upkeep, AfterARestartTheyAreStillNotServed) {
+  claim();
+  judge();
+  ASSERT_TRUE(becomes(trust::Entry::Status::revoked));
+  const Digest file = lie();
+  host.reset();
+  host = start();
+  EXPECT_EQ(get(file), 410);
 }
 
 }  // namespace
