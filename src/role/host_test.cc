@@ -105,6 +105,19 @@ TEST_F(Panel, OfUsersDecidesAClaim) {
   EXPECT_TRUE(verified.ok()) << verified.error().message;
 }
 
+TEST_F(Panel, IsDrawnByTheLotThatWasSealedBeforeARestart) {
+  host.reset();
+  host = workshop.host({.quorum = 4});
+  Person again(workshop, *host, "uma");
+  Auditor accuser(*again.remote, *again.replica, *again.key);
+  must(accuser.claim(1, sha256(as_bytes(std::string("nothing")))));
+  must(again.replica->sync());
+  const trust::State& state = again.replica->project().state();
+  EXPECT_EQ(state.claim(2).lot, 1u);
+  ASSERT_TRUE(state.claim(2).panel.has_value());
+  EXPECT_EQ(state.claim(2).panel->members.size(), 2u);
+}
+
 struct SmallPanel : Panel {
   SmallPanel() : Panel("panel_votes = 3\n") {}
 };

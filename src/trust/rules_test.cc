@@ -581,6 +581,19 @@ TEST_F(Panels, GiveWayToTheNamedJudgesWhenTooFew) {
   log.seal_vote(judge, claim, log.truth_of(1));
 }
 
+TEST_F(Panels, StayAsTheyWereDrawnWhenAVerdictIsVoided) {
+  draw();
+  const std::vector<UserId> drawn = members();
+  log.judge_claim(claim);
+  log.must(root, ledger::VerdictVoided{claim});
+  EXPECT_EQ(members(), drawn);
+  EXPECT_EQ(fold(log.events).value(), log.state);
+  log.must(coordinator, log.sealed_lot());
+  const ClaimId again = log.claim(3, 2, digest("wrong"));  // by another claimant, so by another panel
+  log.must(coordinator, log.drawing(again));
+  EXPECT_EQ(std::ranges::count(log.state.claim(again).panel->members, 3), 0);
+}
+
 TEST_F(Panels, DoNotJudgeTheCoordinatorsOwnClaims) {
   const UnitId unit = 5;
   const EntryId lie = log.send_lie(2, unit);
