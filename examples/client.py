@@ -295,6 +295,7 @@ KINDS = {
     0x0301: "vote sealed", 0x0302: "vote opened",
     0x0401: "round opened", 0x0402: "round closed", 0x0403: "mismatch found", 0x0404: "verdict reached",
     0x0405: "entry unavailable", 0x0406: "entry suspended", 0x0407: "blobs dropped",
+    0x0408: "panel drawn", 0x0409: "lot sealed",
 }  # fmt: skip
 
 
