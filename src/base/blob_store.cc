@@ -5,6 +5,20 @@
 
 namespace cairn {
 
+Result<Bytes> read_or_fetch(const BlobOrigin* origin, const Digest& digest, uint64_t max_size,
+                            const std::filesystem::path& file) {
+  std::error_code error;
+  for (int tries = 0; tries < 3 && origin != nullptr; ++tries) {
+    if (!std::filesystem::is_regular_file(file, error)) {
+      CAIRN_CHECK(make_directory(file.parent_path()));
+      CAIRN_CHECK(origin->fetch(digest, max_size, file));
+    }
+    Result<Bytes> bytes = read_file(file, max_size);
+    if (bytes || std::filesystem::exists(file, error)) return bytes;
+  }
+  return read_file(file, max_size);
+}
+
 std::filesystem::path BlobStore::path(const Digest& digest) const {
   const std::string hex = digest.hex();
   return directory_ / hex.substr(0, 2) / hex.substr(2);
@@ -25,13 +39,10 @@ Result<Digest> BlobStore::put(BytesView bytes) {
 }
 
 Result<Bytes> BlobStore::get(const Digest& digest, uint64_t max_size) const {
-  if (origin_ != nullptr && !has(digest)) {
-    CAIRN_CHECK(make_directory(path(digest).parent_path()));
-    CAIRN_CHECK(origin_->fetch(digest, max_size, path(digest)));
-  }
-  CAIRN_TRY(Bytes bytes, read_file(path(digest), max_size));
+  const std::filesystem::path file = path(digest);
+  CAIRN_TRY(Bytes bytes, read_or_fetch(origin_, digest, max_size, file));
   if (sha256(bytes) != digest) {
-    return Error{path(digest).string() +
+    return Error{file.string() +
                  ": the bytes do not have the digest in the file's name; delete the file "
                  "and fetch it again"};
   }

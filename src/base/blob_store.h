@@ -24,6 +24,11 @@ class BlobOrigin {
   virtual Status fetch(const Digest& digest, uint64_t max_size, const std::filesystem::path& file) const = 0;
 };
 
+// The bytes of `file`, which is fetched where it is not there, and once more where another process that needs
+// room deletes it meanwhile. Without an origin it is only read. The digest is for the caller to check.
+Result<Bytes> read_or_fetch(const BlobOrigin* origin, const Digest& digest, uint64_t max_size,
+                            const std::filesystem::path& file);
+
 // Safe for several threads and processes: a blob is written whole or not at all, and never changes.
 class BlobStore : public BlobSource {
  public:

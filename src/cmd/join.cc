@@ -7,7 +7,7 @@
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
 #include "exact/signature.h"
-#include "role/contributor.h"
+#include "role/worker.h"
 
 namespace cairn::cmd {
 namespace {
@@ -18,7 +18,8 @@ struct Options {
   uint32_t units = 0, rounds = 0;
   bool mains = false;
   std::string invite;
-  uint64_t upload_limit = 0;  // bytes a second
+  uint64_t upload_limit = 0;           // bytes a second
+  uint64_t disk = uint64_t{20} << 30;  // bytes that copies of projects may take
 };
 
 // A machine that computes other bits would be accused of fraud: it is told before it starts.
@@ -54,12 +55,18 @@ std::string standing(const project::Project& project, const PublicKey& key) {
 
 class Session {
  public:
-  Session(const Shared& shared, const Options& options, RemoteProject& opened, const SigningKey& key)
-      : shared_(shared), options_(options), opened_(opened), key_(key) {}
+  Session(const Shared& shared, const Options& options, RemoteProject& opened, const SigningKey& key,
+          role::DiskLimit& disk)
+      : shared_(shared), options_(options), opened_(opened), key_(key), disk_(disk) {}
 
   Status run(const project::EngineOptions& engine) {
     CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened_.project(), engine));
-    role::Contributor contributor(*opened_.remote, *opened_.replica, key_, role::compute_with(trainer),
+    role::Worker worker(opened_.project(), trainer, &disk_);
+    const role::Compute compute = [&worker](trust::Round round, trust::UnitId unit,
+                                            const Progress& progress) {
+      return worker.compute(round, unit, progress);
+    };
+    role::Contributor contributor(*opened_.remote, *opened_.replica, key_, compute,
                                   {options_.name, options_.units, options_.rounds}, system_environment());
     contributor.on_news = [this](const role::ContributorNews& news) { show(news); };
     contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
@@ -108,6 +115,7 @@ class Session {
   const Options& options_;
   RemoteProject& opened_;
   const SigningKey& key_;
+  role::DiskLimit& disk_;
   Console console_;
   std::chrono::steady_clock::time_point power_seen_;
   role::ContributorNews news_;
@@ -125,7 +133,9 @@ Result<int> run(const Shared& shared, const Options& options) {
     opened.remote->set_pieces(std::clamp<uint64_t>(options.upload_limit, 16 << 10, 8 << 20),
                               options.upload_limit);
   }
-  Session session(shared, options, opened, key);
+  CAIRN_TRY(const auto disk, role::DiskLimit::open(opened.cache, options.disk, system_environment()));
+  opened.remote->set_make_room([&disk](uint64_t bytes) { return disk->make_room(bytes); });
+  Session session(shared, options, opened, key, *disk);
   CAIRN_CHECK(session.run(engine));
   std::ignore = opened.replica->sync().ok();  // for the last figures; the work is done
   print(
@@ -141,7 +151,8 @@ Result<int> run(const Shared& shared, const Options& options) {
 
 void add_join(Command app, const Shared& shared) {
   Command command = add_command(app, "join", "Compute for a hosted project: all it takes to help",
-                                "cairn join https://example.org --name ada");
+                                "cairn join https://example.org --name ada\n"
+                                "  cairn join https://example.org --threads 2 --memory 2G --disk 5G --mains");
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->remote);
   command.add_option("--name", options->name, "Who you are in this project").show_default();
@@ -151,6 +162,12 @@ void add_join(Command app, const Shared& shared) {
   command
       .add_option("--upload-limit", options->upload_limit,
                   "Bytes a second that gradients may take of the line, such as 500K (default: all)")
+      .size();
+  command
+      .add_option(
+          "--disk", options->disk,
+          "What copies of projects may take on disk, such as 20G (default); what was used longest ago "
+          "goes first")
       .size();
   command.add_option("--invite", options->invite, "The code that lets you into a project of invited people");
   command.add_flag("--mains", options->mains, "On a laptop: compute only while it is plugged in");

@@ -36,16 +36,16 @@ bool is_url(const std::string& text) {
 }
 
 Result<RemoteProject> open_remote(const RemoteOptions& options) {
-  std::filesystem::path cache = options.cache;
-  if (cache.empty()) {
-    CAIRN_TRY(cache, default_cache());
+  RemoteProject opened;
+  opened.cache = options.cache;
+  if (opened.cache.empty()) {
+    CAIRN_TRY(opened.cache, default_cache());
   }
   net::ClientOptions client;
   client.ca_file = options.ca_file;
   client.user_agent = "cairn/" CAIRN_VERSION;
-  RemoteProject opened;
   CAIRN_TRY(opened.remote, role::Remote::open(options.url, client));
-  CAIRN_TRY(opened.replica, role::Replica::open(*opened.remote, cache, system_environment()));
+  CAIRN_TRY(opened.replica, role::Replica::open(*opened.remote, opened.cache, system_environment()));
   return opened;
 }
 

@@ -19,6 +19,7 @@ void add_remote_options(Command command, RemoteOptions& options, const std::stri
 bool is_url(const std::string& text);
 
 struct RemoteProject {
+  std::filesystem::path cache;  // in which the copy lies, beside those of other projects
   std::unique_ptr<role::Remote> remote;
   std::unique_ptr<role::Replica> replica;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "data/shard_cache.h"
@@ -129,6 +130,12 @@ const Manifest& DataSet::manifest() const {
 
 uint32_t DataSet::count(Split split) const {
   return state_->starts[static_cast<size_t>(split)].back();
+}
+
+std::vector<size_t> DataSet::shards_of(Split split, std::span<const uint32_t> images) const {
+  std::set<size_t> shards;
+  for (const uint32_t image : images) shards.insert(state_->locate(split, image).shard);
+  return {shards.begin(), shards.end()};
 }
 
 Result<uint16_t> DataSet::label(Split split, uint32_t index) const {

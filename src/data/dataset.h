@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/blob_store.h"
 #include "data/manifest.h"
@@ -27,6 +29,8 @@ class DataSet {
 
   const Manifest& manifest() const;
   uint32_t count(Split split) const;
+  // The shards of the split in which these images are, ascending. Precondition: each is below count(split).
+  std::vector<size_t> shards_of(Split split, std::span<const uint32_t> images) const;
 
   // Precondition of these: index < count(split). They give copies, so that no caller keeps a shard in memory.
   Result<uint16_t> label(Split split, uint32_t index) const;

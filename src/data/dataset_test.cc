@@ -138,5 +138,12 @@ TEST_F(DataSetTest, ThreadsThatPushEachOthersShardsOutReadTheSame) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST_F(DataSetTest, SaysInWhichShardsImagesAre) {
+  const DataSet data(manifest_, source_);
+  const std::vector<uint32_t> images = {59, 0, 9, 20, 21};
+  EXPECT_EQ(data.shards_of(Split::train, images), (std::vector<size_t>{0, 2, 5}));
+  EXPECT_EQ(data.shards_of(Split::train, {}), std::vector<size_t>());
+}
+
 }  // namespace
 }  // namespace cairn::data

@@ -53,11 +53,7 @@ Result<Digest> ShardStore::put(BytesView bytes) {
 Result<Bytes> ShardStore::get(const Digest& digest, uint64_t max_size) const {
   const std::filesystem::path file = path(digest);
   const uint64_t max_file_size = ZSTD_compressBound(max_size);
-  if (origin_ != nullptr && !has(digest)) {
-    CAIRN_CHECK(make_directory(file.parent_path()));
-    CAIRN_CHECK(origin_->fetch(digest, max_file_size, file));
-  }
-  CAIRN_TRY(const Bytes compressed, read_file(file, max_file_size));
+  CAIRN_TRY(const Bytes compressed, read_or_fetch(origin_, digest, max_file_size, file));
   Result<Bytes> bytes = decompress(compressed, max_size);
   if (!bytes) return bytes.error().within(file.string());
   if (sha256(*bytes) != digest) {

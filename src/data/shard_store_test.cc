@@ -62,5 +62,30 @@ TEST(ShardStore, RefusesOtherContentAndSurvivesDamage) {
   EXPECT_THAT(store.get(digest, 1 << 20).error().message, HasSubstr("does not have the digest"));
 }
 
+// Another process that shares the folder makes room.
+TEST(ShardStore, FetchesAgainWhatIsDeletedBetweenFetchingAndReading) {
+  class Origin : public BlobOrigin {
+   public:
+    explicit Origin(std::filesystem::path from) : from_(std::move(from)) {}
+    Status fetch(const Digest&, uint64_t, const std::filesystem::path& file) const override {
+      if (++fetched == 2) std::filesystem::copy_file(from_, file);
+      return {};
+    }
+    mutable int fetched = 0;
+
+   private:
+    std::filesystem::path from_;
+  };
+  TemporaryDirectory directory;
+  ShardStore elsewhere(directory / "elsewhere");
+  const Digest digest = *elsewhere.put(example());
+  const Origin origin(elsewhere.path(digest));
+  const ShardStore store(directory / "here", &origin);
+  const auto bytes = store.get(digest, 10'000);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().message;
+  EXPECT_EQ(*bytes, example());
+  EXPECT_EQ(origin.fetched, 2);
+}
+
 }  // namespace
 }  // namespace cairn::data

@@ -82,7 +82,7 @@ class Remote::Files : public BlobOrigin {
     std::error_code error;
     if (std::filesystem::exists(file, error)) return {};
     const std::lock_guard lock(remote_.mutex_);
-    const auto done = remote_.client_->download(download);
+    const auto done = fetch_into_room(download);
     remote_.failed_fetch_.reset();
     if (done) return {};
     remote_.failed_fetch_ = done.error();
@@ -90,6 +90,20 @@ class Remote::Files : public BlobOrigin {
   }
 
  private:
+  // Room is made once, when the answer has said how long the file is.
+  Outcome<void> fetch_into_room(net::Download& download) const {
+    std::optional<Status> room;
+    if (remote_.make_room_) {
+      download.progress = [&](uint64_t done, uint64_t total) {
+        if (!room) room = remote_.make_room_((total > 0 ? total : download.max_size) - done);
+        return room->ok();
+      };
+    }
+    const Outcome<void> done = remote_.client_->download(download);
+    if (!done && room && !room->ok()) return room->error();
+    return done;
+  }
+
   Remote& remote_;
   std::string folder_;
 };

@@ -4,6 +4,7 @@
 // log. Safe to call from several threads, which wait for each other.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -58,6 +59,8 @@ class Remote {
   // Of each statement but those that are put aside.
   net::Outcome<std::vector<ledger::Receipt>> say(const std::vector<ledger::Statement>& statements);
 
+  // Told, once a fetch has begun, how many bytes of the file are still to come; an error ends it.
+  void set_make_room(std::function<Status(uint64_t bytes)> make_room) { make_room_ = std::move(make_room); }
   // Files by digest. Who gets an error from reading a copy asks here whether the network was to blame.
   const BlobOrigin& blobs() const;
   const BlobOrigin& shards() const;
@@ -79,6 +82,7 @@ class Remote {
 
   std::unique_ptr<net::Client> client_;
   std::string invite_;
+  std::function<Status(uint64_t bytes)> make_room_;
   uint64_t piece_size_ = uint64_t{8} << 20, bytes_per_second_ = 0;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file
