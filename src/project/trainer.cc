@@ -11,12 +11,16 @@ Result<Trainer> Trainer::create(const Project& project, EngineOptions options, b
   return trainer;
 }
 
+work::GradientTask Trainer::task(trust::Round round, trust::UnitId unit) const {
+  return {project_->id(), project_->state().rounds()[round].snapshot, round, unit};
+}
+
 Result<work::GradientFile> Trainer::gradient(trust::Round round, trust::UnitId unit, const Progress& progress,
-                                             const work::GradientObserver& observer) {
+                                             const work::GradientObserver& observer,
+                                             work::Resumption resumption) {
   CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
-  const work::GradientTask task{project_->id(), project_->state().rounds()[round].snapshot, round, unit};
-  auto file = work::compute_gradient(task, project_->recipe(), *network_, project_->data(), parameters,
-                                     progress, observer);
+  auto file = work::compute_gradient(task(round, unit), project_->recipe(), *network_, project_->data(),
+                                     parameters, progress, observer, std::move(resumption));
   if (!file)
     return file.error().within("unit " + std::to_string(unit) + " of round " + std::to_string(round));
   return file;

@@ -25,8 +25,10 @@ class Trainer {
   static Result<Trainer> create(const Project& project, EngineOptions options, bool keep_tensors = false);
 
   // The gradient of a unit at the snapshot of a round.
+  work::GradientTask task(trust::Round round, trust::UnitId unit) const;
   Result<work::GradientFile> gradient(trust::Round round, trust::UnitId unit, const Progress& progress,
-                                      const work::GradientObserver& observer = {});
+                                      const work::GradientObserver& observer = {},
+                                      work::Resumption resumption = {});
 
   // Of the model that a round opened with.
   Result<std::vector<float>> statistics(trust::Round round, const Progress& progress);

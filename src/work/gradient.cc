@@ -11,98 +11,110 @@
 namespace cairn::work {
 namespace {
 
-// Goes through the batches of a unit in order.
+// Goes through the batches of a unit in order. All that changes from batch to batch is in its state.
 class UnitRun {
  public:
   UnitRun(const GradientTask& task, const Recipe& recipe, model::Network& network, const data::DataSet& data,
-          const Progress& progress, const GradientObserver& observer)
+          std::span<const float> start, GradientState state)
       : task_(task),
         recipe_(recipe),
         network_(network),
-        progress_(progress),
-        observer_(observer),
+        start_(start),
         loader_(recipe, data),
         images_(unit_images(recipe, data.count(data::Split::train), task.unit)),
         input_(network.input_count()),
         labels_(recipe.batch),
-        batch_gradient_(network.parameter_count()) {}
+        batch_gradient_(network.parameter_count()),
+        state_(std::move(state)) {
+    if (state_.batches > 0 || recipe.local_steps == 0) return;
+    state_.parameters.assign(start.begin(), start.end());
+    state_.optimizer = OptimizerState(recipe, start.size());
+  }
 
-  // The mean gradient of the next `accumulation` batches: added in order, then divided once.
-  Status next_step(std::span<const float> parameters, std::span<float> mean) {
-    for (uint32_t i = 0; i < recipe_.accumulation; ++i) {
-      CAIRN_CHECK(next_batch(parameters));
-      for (size_t p = 0; p < mean.size(); ++p) {
-        mean[p] = i == 0 ? batch_gradient_[p] : mean[p] + batch_gradient_[p];
-      }
+  Status run(const Progress& progress, const GradientObserver& observer, const Resumption& resumption) {
+    while (state_.batches < batches()) {
+      CAIRN_CHECK(add_batch(observer));
+      if (state_.batches % recipe_.accumulation == 0) finish_step();
+      if (resumption.on_state) resumption.on_state(state_);
+      if (!report(progress, size_t{state_.batches} * recipe_.batch, images_.size())) return Error{"stopped"};
     }
-    const auto count = static_cast<float>(recipe_.accumulation);
-    for (float& value : mean) value = value / count;
     return {};
   }
 
-  float mean_loss() const { return loss_sum_ / static_cast<float>(batches()); }
+  // The mean gradient, or parameters before minus parameters after the local steps. Ends the run.
+  std::vector<float> result() {
+    if (recipe_.local_steps == 0) return std::move(state_.sum);
+    std::vector<float> difference(start_.size());
+    for (size_t i = 0; i < start_.size(); ++i) difference[i] = start_[i] - state_.parameters[i];
+    return difference;
+  }
+  float mean_loss() const { return state_.loss_sum / static_cast<float>(batches()); }
   uint32_t samples() const { return static_cast<uint32_t>(images_.size()); }
 
  private:
   uint32_t batches() const { return samples() / recipe_.batch; }
+  std::span<const float> parameters() const {
+    return recipe_.local_steps == 0 ? start_ : std::span<const float>(state_.parameters);
+  }
 
-  Status next_batch(std::span<const float> parameters) {
-    const auto images = std::span(images_).subspan(size_t{number_} * recipe_.batch, recipe_.batch);
+  Status add_batch(const GradientObserver& observer) {
+    const uint32_t number = state_.batches;
+    const auto images = std::span(images_).subspan(size_t{number} * recipe_.batch, recipe_.batch);
     CAIRN_CHECK(loader_.load(data::Split::train, images, input_, labels_));
-    const model::DitherKey key{recipe_.seed, task_.round, task_.unit, number_};
-    CAIRN_TRY(const float loss, network_.gradient(parameters, input_, labels_, key, batch_gradient_));
-    loss_sum_ = loss_sum_ + loss;
-    if (observer_) {
-      observer_({number_, batches(), images, input_, labels_, parameters, batch_gradient_, loss});
-    }
-    ++number_;
-    if (!report(progress_, size_t{number_} * recipe_.batch, images_.size())) return Error{"stopped"};
+    const model::DitherKey key{recipe_.seed, task_.round, task_.unit, number};
+    CAIRN_TRY(const float loss, network_.gradient(parameters(), input_, labels_, key, batch_gradient_));
+    state_.loss_sum = state_.loss_sum + loss;
+    if (observer) observer({number, batches(), images, input_, labels_, parameters(), batch_gradient_, loss});
+    add_to_sum();
+    ++state_.batches;
     return {};
+  }
+
+  void add_to_sum() {
+    std::vector<float>& sum = state_.sum;
+    if (sum.empty()) {
+      sum.assign(batch_gradient_.begin(), batch_gradient_.end());
+    } else {
+      for (size_t p = 0; p < sum.size(); ++p) sum[p] = sum[p] + batch_gradient_[p];
+    }
+  }
+
+  // Added in order, divided once; with local steps that is what the optimizer takes.
+  void finish_step() {
+    const auto count = static_cast<float>(recipe_.accumulation);
+    for (float& value : state_.sum) value = value / count;
+    if (recipe_.local_steps == 0) return;
+    const uint32_t step = state_.batches / recipe_.accumulation - 1;
+    InnerOptimizer(recipe_, state_.optimizer)
+        .step(inner_rate(recipe_, task_.round, step), state_.sum, state_.parameters);
+    state_.sum.clear();
   }
 
   const GradientTask& task_;
   const Recipe& recipe_;
   model::Network& network_;
-  const Progress& progress_;
-  const GradientObserver& observer_;
+  std::span<const float> start_;  // the snapshot's parameters
   BatchLoader loader_;
   std::vector<uint32_t> images_;
   std::vector<float> input_;
   std::vector<int32_t> labels_;
   std::vector<float> batch_gradient_;
-  uint32_t number_ = 0;  // of the next batch
-  float loss_sum_ = 0;
+  GradientState state_;
 };
-
-// Parameters before minus parameters after `local_steps` steps.
-Status local_training(const Recipe& recipe, uint32_t round, UnitRun& run, std::span<const float> start,
-                      std::span<float> difference) {
-  std::vector<float> parameters(start.begin(), start.end());
-  std::vector<float> gradient(start.size());
-  InnerOptimizer optimizer(recipe, start.size());
-  for (uint32_t step = 0; step < recipe.local_steps; ++step) {
-    CAIRN_CHECK(run.next_step(parameters, gradient));
-    optimizer.step(inner_rate(recipe, round, step), gradient, parameters);
-  }
-  for (size_t i = 0; i < start.size(); ++i) difference[i] = start[i] - parameters[i];
-  return {};
-}
 
 }  // namespace
 
 Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& recipe, model::Network& network,
                                       const data::DataSet& data, std::span<const float> parameters,
-                                      const Progress& progress, const GradientObserver& observer) {
+                                      const Progress& progress, const GradientObserver& observer,
+                                      Resumption resumption) {
   CAIRN_CHECK(check_network(recipe, network, data));
+  CAIRN_CHECK(check_state(resumption.start, recipe, network.parameter_count()));
   set_float_environment();
-  UnitRun run(task, recipe, network, data, progress, observer);
-  std::vector<float> result(network.parameter_count());
-  const Status computed = recipe.local_steps == 0
-                              ? run.next_step(parameters, result)
-                              : local_training(recipe, task.round, run, parameters, result);
-  CAIRN_CHECK(computed);
+  UnitRun run(task, recipe, network, data, parameters, std::move(resumption.start));
+  CAIRN_CHECK(run.run(progress, observer, resumption));
   const RandomSequence rounding(recipe.seed, RandomStream::gradient_rounding, task.round, task.unit);
-  CAIRN_TRY(EncodedBlocks blocks, encode_blocks(result, recipe.bits, recipe.block_size, rounding));
+  CAIRN_TRY(EncodedBlocks blocks, encode_blocks(run.result(), recipe.bits, recipe.block_size, rounding));
   GradientFile file;
   file.project = task.project;
   file.snapshot = task.snapshot;

@@ -9,16 +9,10 @@
 #include "data/dataset.h"
 #include "model/network.h"
 #include "work/gradient_file.h"
+#include "work/gradient_state.h"
 #include "work/recipe.h"
 
 namespace cairn::work {
-
-struct GradientTask {
-  Digest project;
-  Digest snapshot;  // of the parameters, as the gradient file names it
-  uint32_t round = 0;
-  uint32_t unit = 0;
-};
 
 // One batch, just computed. The spans live during the call only.
 struct BatchGradient {
@@ -33,11 +27,20 @@ struct BatchGradient {
 };
 using GradientObserver = std::function<void(const BatchGradient&)>;
 
+// Going on where a computation stopped, and letting it be done.
+struct Resumption {
+  GradientState start = {};  // of the same task; none: from the beginning
+  std::function<void(const GradientState&)> on_state =
+      {};  // after every batch; it lives during the call only
+};
+
 // `network` is compile_network() of the recipe; `parameters` are the snapshot's. Local steps make the file
-// carry parameters before minus parameters after, so that it is subtracted like a gradient. Fails where the
-// arguments do not belong together, data cannot be read, values diverge, or `progress` (in images) says stop.
+// carry parameters before minus parameters after, so that it is subtracted like a gradient. Where it starts
+// makes no difference to the file. Fails where the arguments do not belong together, data cannot be read,
+// values diverge, or `progress` (in images) says stop.
 Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& recipe, model::Network& network,
                                       const data::DataSet& data, std::span<const float> parameters,
-                                      const Progress& progress = {}, const GradientObserver& observer = {});
+                                      const Progress& progress = {}, const GradientObserver& observer = {},
+                                      Resumption resumption = {});
 
 }  // namespace cairn::work

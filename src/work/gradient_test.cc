@@ -150,7 +150,8 @@ TEST(Gradient, LocalStepsCarryTheDifferenceThatTheOptimizerMakes) {
     if (kind == Optimizer::adamw) recipe.rate = {{0, uint64_t{1} << 30}};
     Worker worker("mlp", recipe);
     std::vector<float> parameters = worker.parameters;
-    InnerOptimizer optimizer(recipe, parameters.size());
+    OptimizerState state(recipe, parameters.size());
+    InnerOptimizer optimizer(recipe, state);
     const auto observe = [&](const BatchGradient& batch) {
       EXPECT_EQ(std::vector<float>(batch.parameters.begin(), batch.parameters.end()), parameters);
       optimizer.step(inner_rate(recipe, 7, batch.number), batch.gradient, parameters);

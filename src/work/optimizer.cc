@@ -4,13 +4,11 @@
 
 namespace cairn::work {
 
-InnerOptimizer::InnerOptimizer(const Recipe& recipe, size_t parameter_count)
-    : recipe_(recipe),
-      first_(parameter_count),
-      second_(recipe.optimizer == Optimizer::adamw ? parameter_count : 0) {}
+OptimizerState::OptimizerState(const Recipe& recipe, size_t parameter_count)
+    : first(parameter_count), second(recipe.optimizer == Optimizer::adamw ? parameter_count : 0) {}
 
 void InnerOptimizer::step(float rate, std::span<const float> gradient, std::span<float> parameters) {
-  CAIRN_ASSERT(gradient.size() == first_.size() && parameters.size() == first_.size());
+  CAIRN_ASSERT(gradient.size() == state_.first.size() && parameters.size() == gradient.size());
   if (recipe_.optimizer == Optimizer::sgd) {
     step_sgd(rate, gradient, parameters);
   } else {
@@ -22,11 +20,12 @@ void InnerOptimizer::step_sgd(float rate, std::span<const float> gradient, std::
   const float momentum = recipe_.momentum;
   const float decay = recipe_.weight_decay;
   const bool nesterov = recipe_.nesterov;
+  const std::span<float> first = state_.first;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const float decayed = gradient[i] + decay * parameters[i];
-    const float velocity = momentum * first_[i] + decayed;
+    const float velocity = momentum * first[i] + decayed;
     const float direction = nesterov ? decayed + momentum * velocity : velocity;
-    first_[i] = velocity;
+    first[i] = velocity;
     parameters[i] = parameters[i] - rate * direction;
   }
 }
@@ -36,17 +35,18 @@ void InnerOptimizer::step_adamw(float rate, std::span<const float> gradient, std
   const float beta2 = recipe_.beta2;
   const float rest1 = 1 - beta1;
   const float rest2 = 1 - beta2;
-  beta1_power_ = beta1_power_ * beta1;
-  beta2_power_ = beta2_power_ * beta2;
+  const std::span<float> first = state_.first, second = state_.second;
+  state_.beta1_power = state_.beta1_power * beta1;
+  state_.beta2_power = state_.beta2_power * beta2;
   const float keep = 1 - rate * recipe_.weight_decay;
-  const float scaled_rate = rate / (1 - beta1_power_);
-  const float correction = std::sqrt(1 - beta2_power_);
+  const float scaled_rate = rate / (1 - state_.beta1_power);
+  const float correction = std::sqrt(1 - state_.beta2_power);
   for (size_t i = 0; i < parameters.size(); ++i) {
     const float g = gradient[i];
-    first_[i] = beta1 * first_[i] + rest1 * g;
-    second_[i] = beta2 * second_[i] + (rest2 * g) * g;
-    const float divisor = std::sqrt(second_[i]) / correction + recipe_.epsilon;
-    parameters[i] = parameters[i] * keep - scaled_rate * (first_[i] / divisor);
+    first[i] = beta1 * first[i] + rest1 * g;
+    second[i] = beta2 * second[i] + (rest2 * g) * g;
+    const float divisor = std::sqrt(second[i]) / correction + recipe_.epsilon;
+    parameters[i] = parameters[i] * keep - scaled_rate * (first[i] / divisor);
   }
 }
 

@@ -9,13 +9,25 @@
 
 namespace cairn::work {
 
-// One unit's optimizer; its state starts at zero. One thread at a time, which has set_float_environment().
+// What an optimizer remembers from step to step. Starts at zero in every unit.
+struct OptimizerState {
+  OptimizerState() = default;
+  OptimizerState(const Recipe& recipe, size_t parameter_count);
+
+  std::vector<float> first;   // sgd: velocity; adamw: first moment
+  std::vector<float> second;  // adamw: second moment; else empty
+  float beta1_power = 1;      // beta1 ^ steps
+  float beta2_power = 1;
+  bool operator==(const OptimizerState&) const = default;
+};
+
+// One thread at a time, which has set_float_environment().
 class InnerOptimizer {
  public:
-  // The recipe outlives the optimizer.
-  InnerOptimizer(const Recipe& recipe, size_t parameter_count);
+  // Both outlive the optimizer.
+  InnerOptimizer(const Recipe& recipe, OptimizerState& state) : recipe_(recipe), state_(state) {}
 
-  // Precondition: both spans have parameter_count values.
+  // Precondition: both spans have as many values as the state was made for.
   void step(float rate, std::span<const float> gradient, std::span<float> parameters);
 
  private:
@@ -23,10 +35,7 @@ class InnerOptimizer {
   void step_adamw(float rate, std::span<const float> gradient, std::span<float> parameters);
 
   const Recipe& recipe_;
-  std::vector<float> first_;   // sgd: velocity; adamw: first moment
-  std::vector<float> second_;  // adamw: second moment
-  float beta1_power_ = 1;      // beta1 ^ steps
-  float beta2_power_ = 1;
+  OptimizerState& state_;
 };
 
 }  // namespace cairn::work

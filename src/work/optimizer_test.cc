@@ -42,7 +42,8 @@ double largest_error(const Recipe& recipe) {
   for (float& value : parameters) value = normal(random);
   std::vector<double> exact(parameters.begin(), parameters.end());
   std::vector<Shadow> shadows(kCount, Shadow{recipe});
-  InnerOptimizer optimizer(recipe, kCount);
+  OptimizerState state(recipe, kCount);
+  InnerOptimizer optimizer(recipe, state);
   double error = 0;
   for (uint32_t step = 0; step < 100; ++step) {
     const float rate = inner_rate(recipe, 0, step);
@@ -83,7 +84,8 @@ TEST(Optimizer, AdamwFollowsABinary64Shadow) {
 TEST(Optimizer, SubnormalsAreKept) {
   set_float_environment();
   Recipe recipe;
-  InnerOptimizer optimizer(recipe, 1);
+  OptimizerState state(recipe, 1);
+  InnerOptimizer optimizer(recipe, state);
   const std::vector<float> gradient = {0x1p-140f};
   std::vector<float> parameters = {0};
   optimizer.step(0.5f, gradient, parameters);
