@@ -18,7 +18,6 @@ struct Options {
   uint32_t units = 0, rounds = 0;
   bool mains = false;
   std::string invite;
-  uint64_t upload_limit = 0;           // bytes a second
   uint64_t disk = uint64_t{20} << 30;  // bytes that copies of projects may take
 };
 
@@ -61,13 +60,18 @@ class Session {
 
   Status run(const project::EngineOptions& engine) {
     CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened_.project(), engine));
-    role::Worker worker(opened_.project(), trainer, &disk_);
+    role::Worker worker(opened_.project(), trainer, {&disk_, own_file("unit")}, system_environment());
+    worker.on_resume = [this](trust::UnitId unit, uint32_t batches) {
+      console_.say(fmt::format("unit {}: goes on after {}, computed before", unit,
+                               plural(batches, "batch", "batches")));
+    };
     const role::Compute compute = [&worker](trust::Round round, trust::UnitId unit,
                                             const Progress& progress) {
       return worker.compute(round, unit, progress);
     };
     role::Contributor contributor(*opened_.remote, *opened_.replica, key_, compute,
-                                  {options_.name, options_.units, options_.rounds}, system_environment());
+                                  {options_.name, options_.units, options_.rounds, own_file("submission")},
+                                  system_environment());
     contributor.on_news = [this](const role::ContributorNews& news) { show(news); };
     contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
     contributor.pause = [this](int64_t milliseconds) { return console_.wait(milliseconds); };
@@ -78,6 +82,11 @@ class Session {
   uint64_t accepted() const { return accepted_; }
 
  private:
+  // Of this user in the copy, which others may share: what outlives a crash.
+  std::filesystem::path own_file(const std::string& what) const {
+    return opened_.project().directory() / "unfinished" / (key_.public_key().hex() + "." + what);
+  }
+
   void show(const role::ContributorNews& news) {
     using Kind = role::ContributorNews::Kind;
     news_ = news;
@@ -123,16 +132,23 @@ class Session {
   uint64_t accepted_ = 0;
 };
 
+// A host gives up on who sends less than 4 KiB a second (docs/operating/limits.md).
+Status check_options(const Options& options) {
+  const uint64_t limit = options.remote.upload_limit;
+  if (limit == 0 || limit >= 8 << 10) return {};
+  return Error{"--upload-limit: is below 8K, too slow for a host to wait for; leave it out or give more"};
+}
+
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+  CAIRN_CHECK(check_options(options));
   CAIRN_CHECK(check_machine(engine));
   CAIRN_TRY(RemoteProject opened, open_remote(options.remote));
   CAIRN_TRY(const SigningKey key, own_key(shared, opened.project(), options.name));
   opened.remote->set_invite(options.invite);
-  if (options.upload_limit > 0) {  // pieces of about a second
-    opened.remote->set_pieces(std::clamp<uint64_t>(options.upload_limit, 16 << 10, 8 << 20),
-                              options.upload_limit);
-  }
+  // Pieces of about ten seconds: what a cut costs on a slow line.
+  if (const uint64_t limit = options.remote.upload_limit; limit > 0)
+    opened.remote->set_pieces(std::clamp<uint64_t>(10 * limit, 64 << 10, 8 << 20));
   CAIRN_TRY(const auto disk, role::DiskLimit::open(opened.cache, options.disk, system_environment()));
   opened.remote->set_make_room([&disk](uint64_t bytes) { return disk->make_room(bytes); });
   Session session(shared, options, opened, key, *disk);
@@ -160,8 +176,9 @@ void add_join(Command app, const Shared& shared) {
   command.add_option("--rounds", options->rounds,
                      "Stop after so many rounds, the open one included (default: when told to)");
   command
-      .add_option("--upload-limit", options->upload_limit,
-                  "Bytes a second that gradients may take of the line, such as 500K (default: all)")
+      .add_option(
+          "--upload-limit", options->remote.upload_limit,
+          "Bytes a second that gradients may take of the line, such as 500K; at least 8K (default: all)")
       .size();
   command
       .add_option(

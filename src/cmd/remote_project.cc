@@ -43,6 +43,7 @@ Result<RemoteProject> open_remote(const RemoteOptions& options) {
   }
   net::ClientOptions client;
   client.ca_file = options.ca_file;
+  client.bytes_per_second = options.upload_limit;
   client.user_agent = "cairn/" CAIRN_VERSION;
   CAIRN_TRY(opened.remote, role::Remote::open(options.url, client));
   CAIRN_TRY(opened.replica, role::Replica::open(*opened.remote, opened.cache, system_environment()));

@@ -11,6 +11,7 @@ struct RemoteOptions {
   std::filesystem::path
       cache;  // copies of hosted projects; default: cairn/projects in the XDG cache directory
   std::filesystem::path ca_file;  // authorities to trust, for hosts with certificates of their own
+  uint64_t upload_limit = 0;      // bytes a second; 0: none
 };
 
 // Adds URL, --cache and --ca to the subcommand. Those that also take a directory say so in `place`.

@@ -51,6 +51,7 @@ struct ClientOptions {
   // "http://host:port"; "": none; not given: from http_proxy, https_proxy and no_proxy.
   std::optional<std::string> proxy;
   std::string user_agent = "cairn";
+  uint64_t bytes_per_second = 0;  // that bodies of requests are sent at, on average; 0: no limit
   std::chrono::milliseconds connect_time{15'000};  // name, connection and TLS together
   std::chrono::milliseconds stall_time{60'000};    // without any progress
 };
@@ -81,7 +82,7 @@ struct Upload {
   std::filesystem::path file;
   uint64_t offset = 0;
   uint64_t length = 0;
-  uint64_t bytes_per_second = 0;  // at most, on average; 0: no limit
+  uint64_t bytes_per_second = 0;  // at most, on average; 0: the client's limit
   Progress progress;              // bytes of the range handed to the network; false: cancelled
   Headers headers;
   uint64_t response_limit = 1 << 20;

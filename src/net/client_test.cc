@@ -370,6 +370,15 @@ TEST_P(Clients, AnUploadKeepsToItsRate) {
   EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(90));  // the last piece is not waited for
 }
 
+TEST_P(Clients, BodiesKeepToTheRateOfTheClient) {
+  ClientOptions options = client_options();
+  options.bytes_per_second = 1'000'000;
+  const auto limited = std::move(*Client::open(options));
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(limited->request(Method::post, "/echo", {}, Bytes(100'000)));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(90));
+}
+
 TEST_P(Clients, AnUploadBeyondTheFileIsRefusedHere) {
   Upload upload;
   upload.target = "/hash";

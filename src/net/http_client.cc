@@ -137,6 +137,7 @@ Outcome<ClientResponse> HttpClient::request(Method method, const std::string& ta
   outgoing.target = target;
   outgoing.headers = headers;
   outgoing.length = body.size();
+  outgoing.bytes_per_second = options_.bytes_per_second;
   outgoing.body = [body](uint64_t offset, std::span<uint8_t> scratch) -> Outcome<BytesView> {
     return body.subspan(offset, std::min<uint64_t>(scratch.size(), body.size() - offset));
   };
@@ -153,7 +154,8 @@ Outcome<ClientResponse> HttpClient::upload(const Upload& upload) {
   outgoing.target = upload.target;
   outgoing.headers = upload.headers;
   outgoing.length = upload.length;
-  outgoing.bytes_per_second = upload.bytes_per_second;
+  outgoing.bytes_per_second =
+      upload.bytes_per_second > 0 ? upload.bytes_per_second : options_.bytes_per_second;
   outgoing.progress = upload.progress;
   outgoing.body = [&](uint64_t offset, std::span<uint8_t> scratch) -> Outcome<BytesView> {
     const auto piece = scratch.first(std::min<uint64_t>(scratch.size(), upload.length - offset));

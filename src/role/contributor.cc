@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "project/contribution.h"
 
 namespace cairn::role {
@@ -23,6 +24,8 @@ void Contributor::tell(ContributorNews news) {
 }
 
 Status Contributor::run() {
+  CAIRN_TRY(const Step left, hand_in_what_was_left());
+  if (left == Step::stop) return {};
   while (options_.units == 0 || accepted_ < options_.units) {
     CAIRN_TRY(const Step step, one_unit());
     if (step == Step::stop) return {};
@@ -78,7 +81,10 @@ Result<Contributor::Step> Contributor::one_unit() {
   }
   failures_ = 0;
   if (!open_round || *open_round < lease->round) return Step::again;  // opened since the log was read
-  tell({.kind = ContributorNews::Kind::computing, .round = lease->round, .unit = lease->unit});
+  tell({.kind = ContributorNews::Kind::computing,
+        .round = lease->round,
+        .unit = lease->unit,
+        .expires = lease->expires});
   auto gradient = compute_(lease->round, lease->unit, progress);
   if (!gradient) {
     const net::Failure why = remote_.explain(gradient.error());
@@ -112,33 +118,87 @@ Status Contributor::check_promises() {
   return {};
 }
 
+// On disk before the first byte of it is sent: a crash loses nothing of a unit that is computed. It is sent
+// all the same where the disk is full.
 Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradient) {
-  CAIRN_TRY(const project::Submission submission,
+  CAIRN_TRY(project::Submission submission,
             project::make_submission(replica_.project(), key_, options_.name, gradient));
-  const Bytes bytes = project::encode(submission);
-  for (;;) {
-    const auto receipts =
-        bytes.size() <= remote_.piece_size()
-            ? remote_.submit(bytes)
-            : remote_.submit_in_pieces(bytes, request(UnitRequest::Kind::upload, gradient.unit));
-    if (receipts) {
-      CAIRN_CHECK(keep(*receipts, submission.sealed));
-      ++accepted_;
-      failures_ = 0;
-      tell({.kind = ContributorNews::Kind::accepted,
-            .round = gradient.round,
-            .unit = gradient.unit,
-            .loss = gradient.loss});
-      return Step::done;
+  const Parcel parcel{project::encode(submission), std::move(submission.sealed), gradient.round,
+                      gradient.unit, gradient.loss};
+  if (!options_.outbox.empty()) {
+    std::ignore = make_directory(options_.outbox.parent_path()).ok();
+    std::ignore = write_file(options_.outbox, parcel.bytes).ok();
+  }
+  return send(parcel);
+}
+
+// What an earlier run had computed and nobody acknowledged.
+Result<Contributor::Step> Contributor::hand_in_what_was_left() {
+  std::error_code error;
+  if (options_.outbox.empty() || !std::filesystem::exists(options_.outbox, error)) return Step::done;
+  const uint64_t parameters = model::parameter_count(replica_.project().graph());
+  CAIRN_TRY(const Bytes bytes, read_file(options_.outbox, project::max_submission_size(parameters)));
+  const auto parcel = left_over(bytes);
+  if (parcel) return send(*parcel);
+  dropped({}, "what an earlier run had left is of no use: " + parcel.error().message);
+  return Step::done;
+}
+
+Result<Contributor::Parcel> Contributor::left_over(BytesView bytes) const {
+  CAIRN_TRY(project::Submission submission, project::decode_submission(bytes));
+  CAIRN_TRY(const project::CheckedSubmission checked,
+            project::check_submission(replica_.project().id(), std::move(submission)));
+  if (checked.submission.sealed.author != key_.public_key()) return Error{"another key signed it"};
+  return Parcel{Bytes(bytes.begin(), bytes.end()), checked.submission.sealed, checked.gradient.round,
+                checked.gradient.unit, checked.gradient.loss};
+}
+
+net::Outcome<std::vector<ledger::Receipt>> Contributor::upload(const Parcel& parcel) {
+  if (parcel.bytes.size() <= remote_.piece_size()) return remote_.submit(parcel.bytes);
+  return remote_.submit_in_pieces(
+      parcel.bytes, [this, &parcel] { return request(UnitRequest::Kind::upload, parcel.unit); });
+}
+
+// Pieces are taken from who holds the lease, which may have lapsed while this computer slept.
+bool Contributor::leased_again(const Parcel& parcel) {
+  const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
+  return lease && lease->round == parcel.round && lease->unit == parcel.unit;
+}
+
+Result<Contributor::Step> Contributor::acknowledged(const Parcel& parcel,
+                                                    const std::vector<ledger::Receipt>& receipts) {
+  CAIRN_CHECK(keep(receipts, parcel.sealed));
+  std::error_code error;
+  std::filesystem::remove(options_.outbox, error);
+  ++accepted_;
+  failures_ = 0;
+  tell({.kind = ContributorNews::Kind::accepted,
+        .round = parcel.round,
+        .unit = parcel.unit,
+        .loss = parcel.loss});
+  return Step::done;
+}
+
+// The round closed meanwhile, say: the work is lost, nothing else.
+Contributor::Step Contributor::dropped(const Parcel& parcel, const std::string& why) {
+  std::error_code error;
+  std::filesystem::remove(options_.outbox, error);
+  tell({.kind = ContributorNews::Kind::refused, .round = parcel.round, .unit = parcel.unit, .message = why});
+  return Step::again;
+}
+
+Result<Contributor::Step> Contributor::send(const Parcel& parcel) {
+  for (bool asked_again = false;;) {
+    const auto receipts = upload(parcel);
+    if (receipts) return acknowledged(parcel, *receipts);
+    const net::Failure& failure = receipts.error();
+    const bool in_pieces = parcel.bytes.size() > remote_.piece_size();
+    if (failure.status == 403 && in_pieces && !std::exchange(asked_again, true)) {
+      if (leased_again(parcel)) continue;
+      return dropped(parcel, "its lease has lapsed, and somebody else has the unit");
     }
-    if (receipts.error().status == 409) {  // it came too late, say: the work is lost, nothing else
-      tell({.kind = ContributorNews::Kind::refused,
-            .round = gradient.round,
-            .unit = gradient.unit,
-            .message = receipts.error().sentence});
-      return Step::again;
-    }
-    CAIRN_TRY(const Step step, wait_out(receipts.error()));
+    if (failure.status == 409) return dropped(parcel, failure.sentence);
+    CAIRN_TRY(const Step step, wait_out(failure));
     if (step == Step::stop) return step;
   }
 }

@@ -20,9 +20,10 @@ using Compute = std::function<Result<work::GradientFile>(trust::Round round, tru
 Compute compute_with(project::Trainer& trainer);  // which outlives it
 
 struct ContributorOptions {
-  std::string name;     // of the user in this project
-  uint32_t units = 0;   // to hand in; 0: until told to stop
-  uint32_t rounds = 0;  // to take part in, beginning with the one that is open; 0 as above
+  std::string name;                   // of the user in this project
+  uint32_t units = 0;                 // to hand in; 0: until told to stop
+  uint32_t rounds = 0;                // to take part in, beginning with the one that is open; 0 as above
+  std::filesystem::path outbox = {};  // where a submission waits until it is acknowledged; empty: nowhere
 };
 
 // What a person wants to see while it goes on.
@@ -34,6 +35,7 @@ struct ContributorNews {
   uint64_t accepted = 0;     // units so far, of this run
   float loss = 0;            // of an accepted one
   std::string message = {};  // why it was refused, or what is waited for
+  int64_t expires = 0;       // the lease of the unit that is computed: Unix milliseconds
 };
 
 class Contributor {
@@ -62,7 +64,22 @@ class Contributor {
   bool over(trust::Round open);
   UnitRequest request(UnitRequest::Kind kind, trust::UnitId unit) const;
   void give_back(trust::UnitId unit);
+  // A signed submission and what is told about it.
+  struct Parcel {
+    Bytes bytes;
+    ledger::Statement sealed;
+    trust::Round round = 0;
+    trust::UnitId unit = 0;
+    float loss = 0;
+  };
+  Result<Step> hand_in_what_was_left();
+  Result<Parcel> left_over(BytesView bytes) const;
   Result<Step> hand_in(const work::GradientFile& gradient);
+  Result<Step> send(const Parcel& parcel);
+  Result<Step> acknowledged(const Parcel& parcel, const std::vector<ledger::Receipt>& receipts);
+  Step dropped(const Parcel& parcel, const std::string& why);
+  bool leased_again(const Parcel& parcel);
+  net::Outcome<std::vector<ledger::Receipt>> upload(const Parcel& parcel);
   Status keep(const std::vector<ledger::Receipt>& receipts, const ledger::Statement& sealed);
   Status check_promises();
   Result<Step> wait_out(const net::Failure& failure);

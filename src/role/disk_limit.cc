@@ -99,6 +99,7 @@ DiskLimit::~DiskLimit() {
 
 Status DiskLimit::begin_list() {
   CAIRN_TRY(const DirectoryLock alone, DirectoryLock::take(folder_));
+  CAIRN_CHECK(held());  // which takes away what killed processes left
   list_path_ = folder_ / (std::string(kListPrefix) + std::to_string(environment_.random_word()));
   list_.set(::open(list_path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (list_.get() >= 0 && ::flock(list_.get(), LOCK_EX | LOCK_NB) == 0) return {};

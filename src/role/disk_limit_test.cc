@@ -81,6 +81,13 @@ TEST_F(DiskLimits, OnlyBlobsAndShardsOfCopiesGo) {
   EXPECT_FALSE(fs::exists(copy_ / "shards/bb" / std::string(62, 'b')));
 }
 
+TEST_F(DiskLimits, ListsOfKilledProcessesAreTakenAway) {
+  data::write_plain(folder_ / "held-by-1", as_bytes("x\n"));
+  const auto mine = limit(1000);
+  EXPECT_FALSE(fs::exists(folder_ / "held-by-1"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
+}
+
 TEST(SizeText, IsShort) {
   EXPECT_EQ(size_text(1023), "1023 bytes");
   EXPECT_EQ(size_text(1536), "1.5 KiB");
@@ -95,7 +102,7 @@ TEST(DiskLimitOfAJoin, AUnitThatNeedsMoreIsRefusedBeforeItsDownload) {
   Person ada(workshop, *host, "ada");
   const auto limit = must(DiskLimit::open(workshop.path("cache of ada"), 1000, system_environment()));
   project::Trainer trainer = ada.trainer();
-  Worker worker(ada.replica->project(), trainer, limit.get());
+  Worker worker(ada.replica->project(), trainer, {limit.get(), {}}, system_environment());
   const auto refused = worker.compute(0, 0, {});
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message, HasSubstr("over the limit of 1000 bytes; raise it with --disk"));
@@ -120,7 +127,7 @@ TEST(DiskLimitOfAJoin, OldSnapshotsMakeRoomForNewOnes) {
                                           taken + fs::file_size(snapshot(0)) / 2, system_environment()));
   ada.remote->set_make_room([&](uint64_t bytes) { return limit->make_room(bytes); });
   project::Trainer trainer = ada.trainer();
-  Worker worker(project, trainer, limit.get());
+  Worker worker(project, trainer, {limit.get(), {}}, system_environment());
   const auto computed = worker.compute(1, 1, {});
   ASSERT_TRUE(computed.ok()) << computed.error().message;
   EXPECT_FALSE(fs::exists(snapshot(0)));

@@ -72,7 +72,7 @@ class Uploads : public testing::Test {
 TEST_F(Uploads, PiecesBecomeAnEntry) {
   ada.remote->set_pieces(1000);
   ASSERT_GT(submission.size(), 3000u);
-  EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, ticket(ada))).size(), 3u);
+  EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
   must(ada.replica->sync());
   EXPECT_EQ(ada.replica->project().state().entries().size(), 1u);
   EXPECT_TRUE(std::filesystem::is_empty(workshop.directory() / "incoming"));
@@ -86,7 +86,7 @@ TEST_F(Uploads, GoOnWhereTheyWereCutEvenAfterARestart) {
   again.remote->set_pieces(1000);
   client = connect(again);
   EXPECT_THAT(put(range(0, 1000), piece(0, 1000), ticket(ada)).error().message, HasSubstr("1000 are here"));
-  EXPECT_EQ(must(again.remote->submit_in_pieces(submission, ticket(ada))).size(), 3u);
+  EXPECT_EQ(must(again.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
 }
 
 TEST_F(Uploads, NeedALease) {
@@ -120,7 +120,7 @@ TEST_F(Uploads, WhatIsDamagedComesAgain) {
   EXPECT_EQ(refused.error().status, 503);
   EXPECT_THAT(refused.error().message, HasSubstr("send it again"));
   ada.remote->set_pieces(1000);
-  EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, ticket(ada))).size(), 3u);
+  EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
 }
 
 TEST_F(Uploads, BugWhoIsToldToComeLaterHadToSendAllAgain) {

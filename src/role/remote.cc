@@ -1,8 +1,6 @@
 #include "role/remote.h"
 
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <utility>
 
 #include "base/file.h"
@@ -131,8 +129,7 @@ const BlobOrigin& Remote::shards() const {
 
 net::Failure Remote::explain(const Error& error) const {
   const std::lock_guard lock(mutex_);
-  const auto failure = std::exchange(failed_fetch_, std::nullopt);  // is no reason for what fails later
-  return failure ? *failure : net::Failure(error);
+  return std::exchange(failed_fetch_, std::nullopt).value_or(net::Failure(error));
 }
 
 Outcome<std::string> Remote::text(const std::string& target) {
@@ -203,11 +200,6 @@ Outcome<std::vector<ledger::Receipt>> Remote::submit(BytesView submission) {
   return post("/v1/entries", submission);
 }
 
-void Remote::set_pieces(uint64_t size, uint64_t bytes_per_second) {
-  piece_size_ = size;
-  bytes_per_second_ = bytes_per_second;
-}
-
 Outcome<uint64_t> Remote::received(const std::string& upload) {
   CAIRN_TRY(const std::string answer, text(upload));
   CAIRN_TRY(const Json json, parse(answer));
@@ -215,15 +207,14 @@ Outcome<uint64_t> Remote::received(const std::string& upload) {
 }
 
 Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView submission, uint64_t first,
-                                     const UnitRequest& ticket) {
+                                     const Ticket& ticket) {
   const BytesView piece =
       submission.subspan(first, std::min<uint64_t>(piece_size_, submission.size() - first));
   net::Headers headers;
   CAIRN_CHECK(headers.set("Content-Range", "bytes " + std::to_string(first) + "-" +
                                                std::to_string(first + piece.size() - 1) + "/" +
                                                std::to_string(submission.size())));
-  CAIRN_CHECK(headers.set(kTicketHeader, to_hex(encode(ticket))));
-  const auto begun = std::chrono::steady_clock::now();
+  CAIRN_CHECK(headers.set(kTicketHeader, to_hex(encode(ticket()))));
   std::string answer;
   {
     const std::lock_guard lock(mutex_);
@@ -234,15 +225,11 @@ Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView submis
     if (!response) return response.error();
     answer.assign(response->body.begin(), response->body.end());
   }
-  if (bytes_per_second_ > 0) {
-    std::this_thread::sleep_until(begun + std::chrono::milliseconds(1000 * piece.size() / bytes_per_second_));
-  }
   CAIRN_TRY(const Json json, parse(answer));
   return number_field<uint64_t>(json, "received");
 }
 
-Outcome<std::vector<ledger::Receipt>> Remote::submit_in_pieces(BytesView submission,
-                                                               const UnitRequest& ticket) {
+Outcome<std::vector<ledger::Receipt>> Remote::submit_in_pieces(BytesView submission, const Ticket& ticket) {
   const std::string digest = sha256(submission).hex(), upload = "/v1/uploads/" + digest;
   CAIRN_TRY(uint64_t sent, received(upload));
   while (sent < submission.size()) {

@@ -47,13 +47,13 @@ class Remote {
   net::Outcome<void> return_unit(const UnitRequest& request);
   // Receipts of everything that the submission put in the log, in its order.
   net::Outcome<std::vector<ledger::Receipt>> submit(BytesView submission);
-  // The same for a large one, in pieces, of which those that are there already are not sent again; `ticket`
-  // is a request of kind upload.
-  net::Outcome<std::vector<ledger::Receipt>> submit_in_pieces(BytesView submission,
-                                                              const UnitRequest& ticket);
-  // Submissions of more bytes than that go in pieces of that size; at most so many bytes a second (0: as they
-  // may).
-  void set_pieces(uint64_t size, uint64_t bytes_per_second = 0);
+  // The same for a large one, in pieces, of which those that are there already are not sent again. Each goes
+  // with a request of kind upload, signed anew because on a slow line the first would be too old for the
+  // last.
+  using Ticket = std::function<UnitRequest()>;
+  net::Outcome<std::vector<ledger::Receipt>> submit_in_pieces(BytesView submission, const Ticket& ticket);
+  // Submissions of more bytes than that go in pieces of that size.
+  void set_pieces(uint64_t size) { piece_size_ = size; }
   uint64_t piece_size() const { return piece_size_; }
 
   // Of each statement but those that are put aside.
@@ -64,8 +64,8 @@ class Remote {
   // Files by digest. Who gets an error from reading a copy asks here whether the network was to blame.
   const BlobOrigin& blobs() const;
   const BlobOrigin& shards() const;
-  // What an error of such a read was: the failure of the last fetch, if it failed, or the error itself. Asked
-  // once after a read.
+  // What an error of such a read was: the failure of the last fetch, if it failed, or the error itself. Each
+  // failure explains one error.
   net::Failure explain(const Error& error) const;
 
   // From any thread or a signal handler: ends what is under way, and all that comes later.
@@ -77,13 +77,13 @@ class Remote {
   net::Outcome<std::string> text(const std::string& target);
   net::Outcome<uint64_t> received(const std::string& upload);
   net::Outcome<uint64_t> send_piece(const std::string& upload, BytesView submission, uint64_t first,
-                                    const UnitRequest& ticket);
+                                    const Ticket& ticket);
   net::Outcome<std::vector<ledger::Receipt>> post(const std::string& target, BytesView body);
 
   std::unique_ptr<net::Client> client_;
   std::string invite_;
   std::function<Status(uint64_t bytes)> make_room_;
-  uint64_t piece_size_ = uint64_t{8} << 20, bytes_per_second_ = 0;
+  uint64_t piece_size_ = uint64_t{8} << 20;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file
   std::unique_ptr<Files> blobs_, shards_;
