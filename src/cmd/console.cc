@@ -1,6 +1,7 @@
 #include "cmd/console.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,26 @@
 #include "cmd/command.h"
 
 namespace cairn::cmd {
+namespace {
+
+// Columns of the terminal: what would go beyond them could not be redrawn in place.
+size_t width() {
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return known ? size.ws_col - 1u : 10'000;
+}
+
+// At most so many characters of UTF-8.
+std::string cut_to(const std::string& text, size_t count) {
+  size_t end = 0;
+  for (size_t characters = 0; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xc0) != 0x80;
+    if (begins && ++characters > count) break;
+  }
+  return text.substr(0, end);
+}
+
+}  // namespace
 
 Console::Console() : terminal_(isatty(STDERR_FILENO) == 1) {
   keys_ = isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before_) == 0;
@@ -61,7 +82,7 @@ void Console::status(const std::string& line) {
 
 void Console::draw() {
   if (!terminal_ || line_.empty()) return;
-  std::fprintf(stderr, "\r\033[K%s", line_.c_str());
+  std::fprintf(stderr, "\r\033[K%s", cut_to(line_, width()).c_str());
   std::fflush(stderr);
 }
 

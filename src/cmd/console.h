@@ -23,8 +23,9 @@ class Console {
   // The same for a while.
   bool wait(int64_t milliseconds);
 
-  // On a terminal: the line that is redrawn in place; elsewhere nothing.
+  // On a terminal: the line that is redrawn in place, cut to its width; elsewhere nothing.
   void status(const std::string& line);
+  bool redraws() const { return terminal_; }
   // Takes that line away until it is drawn again, so that standard output can go on in its place.
   void clear();
   // A line that stays. On a terminal the status line moves below it.

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "base/power.h"
-#include "cmd/console.h"
+#include "cmd/join_report.h"
 #include "cmd/remote_project.h"
 #include "exact/signature.h"
 #include "role/worker.h"
@@ -32,39 +32,20 @@ Status check_machine(const project::EngineOptions& engine) {
       "`cairn selftest` shows more"};
 }
 
-// Where the user stands, by the local copy of the log.
-std::string standing(const project::Project& project, const PublicKey& key) {
-  const trust::State& state = project.state();
-  const auto user = state.user_of(key);
-  if (!user) return "not in the log yet";
-  const trust::Reputation own = state.user(*user).standing.reputation;
-  const auto rank = 1 + std::ranges::count_if(state.users(), [&](const trust::User& other) {
-                      return other.standing.reputation > own;
-                    });
-  double weight = 0, all = 0;
-  for (const trust::LiveEntry& entry : state.live_entries()) {
-    if (!state.averaged(entry.id)) continue;
-    const auto one = static_cast<double>(state.weight(entry.id));
-    all += one;
-    if (entry.user == *user) weight += one;
-  }
-  return fmt::format("reputation {}, rank {} of {}, {:.1f} % of the model", trust::to_decimal(own), rank,
-                     state.users().size(), all > 0 ? 100 * weight / all : 0.0);
-}
-
 class Session {
  public:
   Session(const Shared& shared, const Options& options, RemoteProject& opened, const SigningKey& key,
           role::DiskLimit& disk)
-      : shared_(shared), options_(options), opened_(opened), key_(key), disk_(disk) {}
+      : options_(options),
+        opened_(opened),
+        key_(key),
+        disk_(disk),
+        report_(shared, console_, opened.project(), key.public_key()) {}
 
   Status run(const project::EngineOptions& engine) {
     CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened_.project(), engine));
     role::Worker worker(opened_.project(), trainer, {&disk_, own_file("unit")}, system_environment());
-    worker.on_resume = [this](trust::UnitId unit, uint32_t batches) {
-      console_.say(fmt::format("unit {}: goes on after {}, computed before", unit,
-                               plural(batches, "batch", "batches")));
-    };
+    worker.on_resume = [this](trust::UnitId unit, uint32_t batches) { report_.resumed(unit, batches); };
     const role::Compute compute = [&worker](trust::Round round, trust::UnitId unit,
                                             const Progress& progress) {
       return worker.compute(round, unit, progress);
@@ -72,42 +53,29 @@ class Session {
     role::Contributor contributor(*opened_.remote, *opened_.replica, key_, compute,
                                   {options_.name, options_.units, options_.rounds, own_file("submission")},
                                   system_environment());
-    contributor.on_news = [this](const role::ContributorNews& news) { show(news); };
+    contributor.on_news = [this](const role::ContributorNews& news) { report_.news(news); };
     contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
     contributor.pause = [this](int64_t milliseconds) { return console_.wait(milliseconds); };
-    Status status = contributor.run();
-    accepted_ = contributor.accepted();
-    return status;
+    CAIRN_CHECK(contributor.run());
+    std::ignore = opened_.replica->sync().ok();  // for the last figures; the work is done
+    report_.end(options_.name, contributor.accepted());
+    return {};
   }
-  uint64_t accepted() const { return accepted_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   // Of this user in the copy, which others may share: what outlives a crash.
   std::filesystem::path own_file(const std::string& what) const {
     return opened_.project().directory() / "unfinished" / (key_.public_key().hex() + "." + what);
   }
 
-  void show(const role::ContributorNews& news) {
-    using Kind = role::ContributorNews::Kind;
-    news_ = news;
-    if (news.kind == Kind::waiting) {
-      console_.say("waiting: " + printable(news.message));
-    } else if (news.kind == Kind::refused) {
-      console_.say(fmt::format("unit {} was not taken: {}", news.unit, printable(news.message)));
-    } else if (news.kind == Kind::accepted && !shared_.json) {
-      fmt::print("unit {} of round {} accepted, loss {:.4f}; {}\n", news.unit, news.round, news.loss,
-                 standing(opened_.project(), key_.public_key()));
-      std::fflush(stdout);
-    }
-    where_ = standing(opened_.project(), key_.public_key());
-  }
-
   // Looks for mains power every few seconds, and waits for it.
   bool powered() {
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = Clock::now();
     if (!options_.mains || now < power_seen_ + std::chrono::seconds(5)) return true;
     power_seen_ = now;
-    if (on_battery()) console_.say("on battery: waiting for mains power");
+    if (on_battery()) report_.say("battery", "on battery: waiting for mains power");
     while (on_battery()) {
       if (!console_.wait(2000)) return false;
     }
@@ -115,21 +83,20 @@ class Session {
   }
 
   bool advance(uint64_t done, uint64_t total) {
-    console_.status(fmt::format("{}: {} accepted, {}; unit {}: {} %   (p: pause, q: quit)", options_.name,
-                                news_.accepted, where_, news_.unit, total == 0 ? 0 : 100 * done / total));
-    return powered() && console_.go_on();
+    report_.progress(done, total);
+    const auto before = Clock::now();
+    const bool goes_on = powered() && console_.go_on();
+    report_.paused(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - before).count());
+    return goes_on;
   }
 
-  const Shared& shared_;
   const Options& options_;
   RemoteProject& opened_;
   const SigningKey& key_;
   role::DiskLimit& disk_;
   Console console_;
-  std::chrono::steady_clock::time_point power_seen_;
-  role::ContributorNews news_;
-  std::string where_;
-  uint64_t accepted_ = 0;
+  JoinReport report_;
+  Clock::time_point power_seen_;
 };
 
 // A host gives up on who sends less than 4 KiB a second (docs/operating/limits.md).
@@ -151,15 +118,7 @@ Result<int> run(const Shared& shared, const Options& options) {
     opened.remote->set_pieces(std::clamp<uint64_t>(10 * limit, 64 << 10, 8 << 20));
   CAIRN_TRY(const auto disk, role::DiskLimit::open(opened.cache, options.disk, system_environment()));
   opened.remote->set_make_room([&disk](uint64_t bytes) { return disk->make_room(bytes); });
-  Session session(shared, options, opened, key, *disk);
-  CAIRN_CHECK(session.run(engine));
-  std::ignore = opened.replica->sync().ok();  // for the last figures; the work is done
-  print(
-      shared,
-      Json{
-          {"user", options.name}, {"project", opened.project().id().hex()}, {"accepted", session.accepted()}},
-      fmt::format("{} in this run; {}\n", plural(session.accepted(), "unit accepted", "units accepted"),
-                  standing(opened.project(), key.public_key())));
+  CAIRN_CHECK(Session(shared, options, opened, key, *disk).run(engine));
   return kDone;
 }
 

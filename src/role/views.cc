@@ -2,47 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/json.h"
 #include "exact/backend.h"
 #include "project/training_log.h"
+#include "trust/leaderboard.h"
 
 namespace cairn::role {
 namespace {
 
 using project::Project;
-using trust::Entry;
-
-struct Standing {
-  trust::UserId user = 0;
-  trust::Reputation reputation = 0;
-  uint64_t accepted = 0, revoked = 0;
-  double share = 0;  // of the weights of all averaged entries
-};
-
-std::vector<Standing> standings(const Project& project) {
-  const trust::State& state = project.state();
-  std::vector<Standing> list(state.users().size());
-  double total = 0;
-  for (trust::EntryId id = 1; state.has_entry(id); ++id) {
-    const Entry& entry = state.entry(id);
-    Standing& author = list[entry.user - 1];
-    author.accepted += entry.standing.status == Entry::Status::opened;
-    author.revoked += entry.standing.status == Entry::Status::revoked;
-    if (!state.averaged(id)) continue;
-    author.share += static_cast<double>(state.weight(id));
-    total += static_cast<double>(state.weight(id));
-  }
-  for (trust::UserId user = 1; state.has_user(user); ++user) {
-    Standing& line = list[user - 1];
-    line.user = user;
-    line.reputation = state.user(user).standing.reputation;
-    if (total > 0) line.share /= total;
-  }
-  std::ranges::stable_sort(list, std::ranges::greater{}, &Standing::reputation);
-  return list;
-}
 
 }  // namespace
 
@@ -66,14 +34,14 @@ std::string project_json(const Project& project) {
 
 std::string leaderboard_json(const Project& project) {
   Json lines = Json::array();
-  for (const Standing& line : standings(project)) {
-    lines.push_back({{"rank", lines.size() + 1},
+  for (const trust::Place& line : trust::leaderboard(project.state())) {
+    lines.push_back({{"rank", line.rank},
                      {"userid", line.user},
                      {"name", project.user_name(line.user)},
                      {"reputation", trust::to_decimal(line.reputation)},
                      {"accepted", line.accepted},
                      {"revoked", line.revoked},
-                     {"weight", fmt::format("{:.4f}", line.share)}});
+                     {"weight", fmt::format("{:.4f}", line.weight_ppm / 1e6)}});
   }
   return lines.dump() + "\n";
 }
