@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "base/environment.h"
 #include "base/file.h"
@@ -82,6 +84,12 @@ class Network : public Commands {
   uint16_t port_ = 0;
   std::string url_;
 };
+
+// How often somebody is killed: a long test sets more.
+int kills() {
+  const char* wanted = std::getenv("CAIRN_KILLS");
+  return wanted == nullptr ? 8 : std::atoi(wanted);
+}
 
 TEST_F(Network, StrangersJoinAuditAndVerify) {
   const pid_t host = start_host();
@@ -225,17 +233,78 @@ TEST_F(Network, TheHostsOwnMachineComputesForAPrivateProject) {
   EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");
 }
 
+TEST_F(Network, AnAuditThatWaitsSaysForWhat) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--units", "4"});  // closes the round
+  work_.must(words);
+  const pid_t audit = work_.start("audit", {"audit", url_, "--name", "ada", "--probes", "1"});
+  ::sleep(3);
+  EXPECT_THAT(stop("audit", audit).err, HasSubstr("waiting: all 4 entries in the log are your own"));
+  EXPECT_EQ(stop("host", host).code, 0);
+}
+
+TEST_F(Network, VerifyingTheCacheOfAJoinSaysWhatItIs) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--rounds", "1", "--cache", "cache"});
+  work_.must(words);
+  EXPECT_EQ(stop("host", host).code, 0);
+  const std::string copy = "cache/" + ask({"status", "study"})["project"].get<std::string>();
+  const Outcome outcome = work_.cairn({"verify", copy});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("is a copy in a cache, which has only what was needed so far"));
+}
+
+TEST_F(Network, AJoinTellsProgramsOneObjectALine) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--rounds", "1", "--json"});
+  std::istringstream lines(work_.must(words));
+  std::map<std::string, json> last;
+  for (std::string line; std::getline(lines, line);) {
+    const json event = json::parse(line);
+    last[event["event"]] = event;
+  }
+  EXPECT_EQ(last["computing"]["round"], 0);
+  EXPECT_EQ(last["accepted"]["accepted"], 4);
+  EXPECT_EQ(last["end"]["user"], "ada");
+  EXPECT_EQ(last["end"]["accepted"], 4);
+  EXPECT_EQ(last["end"]["rank"], 1);
+  EXPECT_EQ(last["end"]["weight"], 1.0);  // all of the model, once the round is closed
+  EXPECT_EQ(stop("host", host).code, 0);
+}
+
+TEST_F(Network, ADiskTooSmallForAUnitIsRefusedBeforeItsDownload) {
+  const pid_t host = start_host();
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--disk", "100K", "--cache", "cache"});
+  const Outcome outcome = work_.cairn(words);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("over the limit of 100.0 KiB; raise it with --disk"));
+  EXPECT_EQ(stop("host", host).code, 0);
+}
+
+TEST_F(Network, AContributorThatIsKilledAnywhereGoesOn) {
+  const pid_t host = start_host();
+  for (int i = 0; i < kills(); ++i) {
+    const pid_t ada = work_.start("ada", join("ada"));
+    ::usleep(static_cast<useconds_t>(200'000 + system_environment().random_word() % 2'000'000));
+    ::kill(ada, SIGKILL);
+    work_.finish("ada", ada);
+  }
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--units", "2"});
+  EXPECT_THAT(work_.must(words), HasSubstr("2 units accepted"));
+  EXPECT_EQ(ask({"verify", url_, "--recompute", "3"})["verify"], "ok");
+  EXPECT_EQ(stop("host", host).code, 0);
+}
+
 TEST_F(Network, AHostThatIsNotThereIsOneSentence) {
   const Outcome outcome = work_.cairn({"verify", url_});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr(std::to_string(port_)));
-}
-
-// How often the host is killed: a long test sets more.
-int kills() {
-  const char* wanted = std::getenv("CAIRN_KILLS");
-  return wanted == nullptr ? 8 : std::atoi(wanted);
 }
 
 TEST_F(Network, WhatWasAcknowledgedSurvivesKillsOfTheHost) {

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
 #include "role/auditor.h"
@@ -33,11 +36,24 @@ std::string to_text(const project::Project& project, const role::Audit& audit) {
                      audit.claim ? "claimed" : "not claimed: " + printable(audit.refusal));
 }
 
+// Why there is nothing to recompute at present.
+std::string idle_reason(const trust::State& state, const PublicKey& auditor) {
+  const auto live = state.live_entries();
+  if (live.empty()) return "the log shows no entries yet; they are opened when their round closes";
+  const auto own = state.user_of(auditor);
+  const bool others =
+      std::ranges::any_of(live, [&](const trust::LiveEntry& entry) { return !own || entry.user != *own; });
+  if (others) return "all entries of others have been judged; more come with the next rounds";
+  return fmt::format("all {} in the log are your own; those of others are recomputed once their round closes",
+                     plural(live.size(), "entry", "entries"));
+}
+
 // Recomputes `fraction` of what is in the log, forever; so many probes; or one entry.
 class Session {
  public:
-  Session(const Shared& shared, const Options& options, RemoteProject& opened, role::Auditor& auditor)
-      : shared_(shared), options_(options), opened_(opened), auditor_(auditor) {}
+  Session(const Shared& shared, const Options& options, RemoteProject& opened, const PublicKey& user,
+          role::Auditor& auditor)
+      : shared_(shared), options_(options), opened_(opened), user_(user), auditor_(auditor) {}
 
   Status run(project::Trainer& trainer) {
     if (options_.entry) return audit(trainer, *options_.entry);
@@ -47,9 +63,11 @@ class Session {
       if (!entry && !entry.error().may_pass()) return Error{entry.error().message};
       const bool idle = !entry || !*entry || !due(done);
       if (idle) {
+        say_once("waiting: " + (entry ? idle_because(*entry) : printable(entry.error().message)));
         if (!console_.wait(2000)) return {};
         continue;
       }
+      said_.clear();
       CAIRN_CHECK(audit(trainer, **entry));
       ++done;
       if (!console_.go_on()) return {};
@@ -58,6 +76,17 @@ class Session {
   }
 
  private:
+  std::string idle_because(const std::optional<trust::EntryId>& drawn) const {
+    if (!drawn) return idle_reason(opened_.replica->project().state(), user_);
+    return fmt::format("the share of --fraction {} is recomputed; more comes with more entries",
+                       options_.fraction);
+  }
+
+  // Until there is something else to say.
+  void say_once(const std::string& sentence) {
+    if (sentence != std::exchange(said_, sentence)) console_.say(sentence);
+  }
+
   bool due(uint32_t done) const {
     if (options_.probes > 0) return true;
     const auto entries = static_cast<double>(opened_.replica->project().state().live_entries().size());
@@ -86,8 +115,10 @@ class Session {
   const Shared& shared_;
   const Options& options_;
   RemoteProject& opened_;
+  const PublicKey user_;
   role::Auditor& auditor_;
   Console console_;
+  std::string said_;  // about waiting
 };
 
 Result<int> run(const Shared& shared, const Options& options) {
@@ -96,7 +127,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const SigningKey key, own_key(shared, opened.project(), options.name));
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened.project(), engine));
   role::Auditor auditor(*opened.remote, *opened.replica, key);
-  CAIRN_CHECK(Session(shared, options, opened, auditor).run(trainer));
+  CAIRN_CHECK(Session(shared, options, opened, key.public_key(), auditor).run(trainer));
   return kDone;
 }
 

@@ -28,13 +28,28 @@ Result<Checked> check(const Shared& shared, const project::Project& project, uin
   return checked;
 }
 
+// Copies in the cache of `cairn join URL` and others are named by their project.
+bool is_cached_copy(const std::filesystem::path& place) {
+  std::error_code error;
+  return Digest::from_hex(std::filesystem::canonical(place, error).filename().string()).ok();
+}
+
 Result<Checked> verify(const Shared& shared, const Options& options) {
   if (is_url(options.place.url)) {
     CAIRN_TRY(RemoteProject opened, open_remote(options.place));
     return check(shared, opened.project(), options.recompute);
   }
-  CAIRN_TRY(const auto project, project::Project::open(options.place.url, system_environment()));
-  return check(shared, project, options.recompute);
+  auto checked = [&]() -> Result<Checked> {
+    CAIRN_TRY(const auto project, project::Project::open(options.place.url, system_environment()));
+    return check(shared, project, options.recompute);
+  }();
+  if (!checked && is_cached_copy(options.place.url)) {
+    return Error{
+        checked.error().message + "; " + options.place.url +
+        " is a copy in a cache, which has only what was needed so far: `cairn verify URL` checks the "
+        "project where it is hosted, and `cairn mirror URL DIR` makes a copy that has everything"};
+  }
+  return checked;
 }
 
 Result<int> run(const Shared& shared, const Options& options) {
