@@ -14,6 +14,7 @@
 #include "base/environment.h"
 #include "base/file.h"
 #include "commands.h"
+#include "net/test_parts.h"
 
 namespace cairn::tests {
 namespace {
@@ -298,6 +299,33 @@ TEST_F(Network, AContributorThatIsKilledAnywhereGoesOn) {
   EXPECT_THAT(work_.must(words), HasSubstr("2 units accepted"));
   EXPECT_EQ(ask({"verify", url_, "--recompute", "3"})["verify"], "ok");
   EXPECT_EQ(stop("host", host).code, 0);
+}
+
+TEST_F(Network, ARenewedCertificateIsServedWithoutARestart) {
+  const net::testing::Directory folder;
+  const auto served = net::testing::make_certificate(folder, "served");
+  const auto fresh = net::testing::make_certificate(folder, "fresh");
+  const pid_t host = start_host(
+      {"--no-compute", "--tls-cert", served.certificate.string(), "--tls-key", served.key.string()});
+  const auto trusts = [&](const std::filesystem::path& authority) {
+    const std::string url = "https://127.0.0.1:" + std::to_string(port_);
+    return work_.cairn({"verify", url, "--ca", authority.string()}).code == 0;
+  };
+  EXPECT_TRUE(trusts(served.certificate));
+  EXPECT_FALSE(trusts(fresh.certificate));
+  const auto replace = std::filesystem::copy_options::overwrite_existing;
+  std::filesystem::copy_file(fresh.certificate, served.certificate, replace);
+  ::kill(host, SIGHUP);  // when the key is not there yet
+  ::sleep(1);
+  std::filesystem::copy_file(fresh.key, served.key, replace);
+  ::kill(host, SIGHUP);
+  bool renewed = false;
+  for (int tries = 0; tries < 50 && !renewed; ++tries) renewed = trusts(fresh.certificate);
+  EXPECT_TRUE(renewed);
+  const Outcome told = stop("host", host);
+  EXPECT_EQ(told.code, 0);
+  EXPECT_THAT(told.err, HasSubstr("the new certificate is not used: "));
+  EXPECT_THAT(told.err, HasSubstr("the certificate was read again: new connections use it"));
 }
 
 TEST_F(Network, AHostThatIsNotThereIsOneSentence) {

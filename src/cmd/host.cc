@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <csignal>
 #include <future>
 #include <mutex>
+#include <utility>
 
 #include "cmd/console.h"
 #include "cmd/own_machine.h"
@@ -149,7 +151,58 @@ Result<net::ServerOptions> server_options(const Options& options) {
   return server;
 }
 
-void watch(role::Host& host, OwnMachine& machine, const Shared& shared, uint64_t events) {
+volatile std::sig_atomic_t hangup_seen = 0;
+
+void on_hangup(int) {
+  hangup_seen = 1;
+}
+
+// A certificate that is renewed in place: looked at now and then, and at once after SIGHUP.
+class Renewal {
+ public:
+  explicit Renewal(const net::ServerOptions& server)
+      : certificate_(server.tls_certificate), key_(server.tls_key) {
+    if (certificate_.empty()) return;
+    served_ = times();
+    if (::isatty(STDIN_FILENO) == 1) return;  // there it says that the terminal is gone
+    struct sigaction action {};
+    action.sa_handler = on_hangup;
+    sigaction(SIGHUP, &action, nullptr);
+  }
+
+  // What there is to say, or nothing. A pair that does not fit, because it is just being written, is tried
+  // again as long as the old one is served.
+  std::string look(role::Host& host) {
+    const bool asked = hangup_seen != 0;
+    hangup_seen = 0;
+    if (certificate_.empty() || (!asked && ++turns_ % kTurns != 0)) return "";
+    const Times now = times();
+    if (!asked && now == served_) return "";
+    const Status loaded = host.reload_certificate();
+    if (loaded) served_ = now;
+    std::string sentence = loaded ? "the certificate was read again: new connections use it"
+                                  : "the new certificate is not used: " + loaded.error().message;
+    const bool again = std::exchange(said_, loaded ? "" : sentence) == sentence;
+    return again && !asked ? "" : sentence;
+  }
+
+ private:
+  static constexpr int kTurns = 20;  // of half a second
+  using Times = std::pair<std::filesystem::file_time_type, std::filesystem::file_time_type>;
+
+  Times times() const {
+    std::error_code error;
+    return {std::filesystem::last_write_time(certificate_, error),
+            std::filesystem::last_write_time(key_, error)};
+  }
+
+  const std::filesystem::path certificate_, key_;
+  Times served_;
+  int turns_ = 0;
+  std::string said_;  // why the files are not served
+};
+
+void watch(role::Host& host, OwnMachine& machine, const Shared& shared, Renewal& renewal, uint64_t events) {
   Console console;
   const auto seen = std::make_shared<Watch>(events);  // a look may come after the last of these turns
   while (console.wait(500)) {
@@ -157,6 +210,7 @@ void watch(role::Host& host, OwnMachine& machine, const Shared& shared, uint64_t
     seen->show(console, shared, machine.accepted());
     if (const std::string why = machine.message(); !why.empty())
       console.say("this machine computes no more: " + printable(why));
+    if (const std::string renewed = renewal.look(host); !renewed.empty()) console.say(printable(renewed));
   }
   machine.stop();
   std::promise<void> looked;  // once more, for what happened last
@@ -195,6 +249,7 @@ Result<int> run(const Shared& shared, Options options) {
   options.rule.longest = static_cast<int64_t>(options.minutes * 60'000);
   const std::string name = project.name();
   const uint64_t events = project.head().size;
+  Renewal renewal(server);
   CAIRN_TRY(const auto host,
             role::Host::start(std::move(project), key, system_environment(), options.rule, server));
   const std::string url = url_of(server, public_address(server.address), host->port());
@@ -209,7 +264,7 @@ Result<int> run(const Shared& shared, Options options) {
   OwnMachine machine;
   CAIRN_CHECK(
       start_own_machine(machine, shared, options, url_of(server, own_address(server.address), host->port())));
-  watch(*host, machine, shared, events);
+  watch(*host, machine, shared, renewal, events);
   host->stop();
   return kDone;
 }

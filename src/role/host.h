@@ -20,6 +20,7 @@ class Host {
   uint16_t port() const { return server_->port(); }
   Coordinator& coordinator() { return *coordinator_; }
   net::ServerCounters counters() const { return server_->counters(); }
+  Status reload_certificate() { return server_->reload_certificate(); }
   void stop();  // finishes what is in flight
 
  private:
