@@ -7,6 +7,7 @@
 #include "cmd/join_report.h"
 #include "cmd/remote_project.h"
 #include "exact/signature.h"
+#include "role/unfinished.h"
 #include "role/worker.h"
 
 namespace cairn::cmd {
@@ -43,15 +44,17 @@ class Session {
         report_(shared, console_, opened.project(), key.public_key()) {}
 
   Status run(const project::EngineOptions& engine) {
+    CAIRN_TRY(const auto unfinished,
+              role::Unfinished::open(opened_.project().directory(), key_.public_key()));
     CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened_.project(), engine));
-    role::Worker worker(opened_.project(), trainer, {&disk_, own_file("unit")}, system_environment());
+    role::Worker worker(opened_.project(), trainer, {&disk_, unfinished->unit()}, system_environment());
     worker.on_resume = [this](trust::UnitId unit, uint32_t batches) { report_.resumed(unit, batches); };
     const role::Compute compute = [&worker](trust::Round round, trust::UnitId unit,
                                             const Progress& progress) {
       return worker.compute(round, unit, progress);
     };
     role::Contributor contributor(*opened_.remote, *opened_.replica, key_, compute,
-                                  {options_.name, options_.units, options_.rounds, own_file("submission")},
+                                  {options_.name, options_.units, options_.rounds, unfinished->submission()},
                                   system_environment());
     contributor.on_news = [this](const role::ContributorNews& news) { report_.news(news); };
     contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
@@ -64,11 +67,6 @@ class Session {
 
  private:
   using Clock = std::chrono::steady_clock;
-
-  // Of this user in the copy, which others may share: what outlives a crash.
-  std::filesystem::path own_file(const std::string& what) const {
-    return opened_.project().directory() / "unfinished" / (key_.public_key().hex() + "." + what);
-  }
 
   // Looks for mains power every few seconds, and waits for it.
   bool powered() {

@@ -130,21 +130,19 @@ void JoinReport::warn_if_late(uint64_t images_left) {
   const auto left = pace_.left(images_left);
   if (warned_ || !left || pace_.measured() < kEnough) return;
   const int64_t now = system_environment().now();
-  const int64_t round_time = static_cast<int64_t>(project_.state().policy().round_time);
-  const int64_t round_ends = project_.state().rounds()[unit_.round].opened + round_time;
-  std::string end;
-  if (unit_.expires > 0 && now + *left > unit_.expires) {
-    end = "its lease ends in " + duration_text(std::max<int64_t>(unit_.expires - now, 0)) +
-          ", and then somebody else may get it";
-  } else if (round_time > 0 && now + *left > round_ends) {
-    end = "its round closes in " + duration_text(std::max<int64_t>(round_ends - now, 0)) +
-          " if there is an entry by then, and may not take it any more";
-  }
-  if (end.empty()) return;
+  const auto round_time = static_cast<int64_t>(project_.state().policy().round_time);
+  const int64_t round_ends = round_time == 0 ? 0 : project_.state().rounds()[unit_.round].opened + round_time;
+  const role::TooLate late = role::too_late(*left, now, unit_.expires, round_ends);
+  if (late == role::TooLate::no) return;
   warned_ = true;
+  const bool lease = late == role::TooLate::lease;
   say("warning",
-      fmt::format("warning: at {} unit {} takes {} more, but {}; more --threads or a faster machine help",
-                  speed_text(pace_.images_per_second()), unit_.unit, duration_text(*left), end));
+      fmt::format("warning: at {} unit {} takes {} more, but its {} in {}{}; more --threads or a faster "
+                  "machine help",
+                  speed_text(pace_.images_per_second()), unit_.unit, duration_text(*left),
+                  lease ? "lease ends" : "round may close",
+                  duration_text(std::max<int64_t>((lease ? unit_.expires : round_ends) - now, 0)),
+                  lease ? ", and then somebody else may get it" : ""));
 }
 
 // What matters most comes first: a narrow terminal shows the beginning.

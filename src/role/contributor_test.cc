@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "role/testing.h"
+#include "role/unfinished.h"
 #include "role/worker.h"
 
 namespace cairn::role {
@@ -151,6 +152,19 @@ TEST_F(Contributing, AUnitWhoseLeaseLapsedDuringASleepIsHandedInAllTheSame) {
     ASSERT_TRUE(status.ok()) << status.error().message;
     EXPECT_EQ(contributor.accepted(), 1u);
   }
+}
+
+TEST(Unfinished, OneProcessAtATimeWorksUnderAName) {
+  const data::TemporaryDirectory copy;
+  const PublicKey ada = SigningKey::from_seed(sha256(Bytes{1}).bytes).public_key();
+  const PublicKey ben = SigningKey::from_seed(sha256(Bytes{2}).bytes).public_key();
+  auto first = must(Unfinished::open(copy.path(), ada));
+  EXPECT_TRUE(Unfinished::open(copy.path(), ben).ok());
+  const auto second = Unfinished::open(copy.path(), ada);
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.error().message, HasSubstr("give another --name"));
+  first.reset();
+  EXPECT_TRUE(Unfinished::open(copy.path(), ada).ok());
 }
 
 // -- Inside a unit

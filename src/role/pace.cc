@@ -36,6 +36,11 @@ std::optional<int64_t> Pace::left(uint64_t images) const {
   return static_cast<int64_t>(1000 * static_cast<double>(images) / images_per_second());
 }
 
+TooLate too_late(int64_t left, int64_t now, int64_t lease_ends, int64_t round_ends) {
+  if (lease_ends > 0 && now + left > lease_ends) return TooLate::lease;
+  return round_ends > 0 && now + left > round_ends ? TooLate::round : TooLate::no;
+}
+
 std::string duration_text(int64_t milliseconds) {
   const int64_t seconds = (milliseconds + 500) / 1000, minutes = (seconds + 30) / 60;
   if (seconds < 90) return "about " + std::to_string(seconds) + " s";

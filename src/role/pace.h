@@ -35,6 +35,10 @@ class Pace {
   uint64_t images_ = 0;
 };
 
+// Which end comes before so much more time has passed; 0: there is no such end.
+enum class TooLate : uint8_t { no, lease, round };
+TooLate too_late(int64_t left, int64_t now, int64_t lease_ends, int64_t round_ends);
+
 // "about 40 s", "about 12 min", "about 2 h 5 min".
 std::string duration_text(int64_t milliseconds);
 

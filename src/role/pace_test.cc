@@ -47,6 +47,14 @@ TEST(Pace, AClockThatIsSetBackIsNoProgressInNegativeTime) {
   EXPECT_DOUBLE_EQ(pace.images_per_second(), 20);
 }
 
+TEST(Pace, SaysWhatAUnitWouldMiss) {
+  EXPECT_EQ(too_late(500, 1000, 2000, 2000), TooLate::no);
+  EXPECT_EQ(too_late(1500, 1000, 2000, 0), TooLate::lease);
+  EXPECT_EQ(too_late(1500, 1000, 3000, 2000), TooLate::round);
+  EXPECT_EQ(too_late(1500, 1000, 0, 0), TooLate::no);
+  EXPECT_EQ(too_late(1, 5000, 2000, 0), TooLate::lease);  // it has ended already
+}
+
 TEST(DurationText, IsShort) {
   EXPECT_EQ(duration_text(400), "about 0 s");
   EXPECT_EQ(duration_text(89'000), "about 89 s");
