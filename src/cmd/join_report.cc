@@ -188,6 +188,7 @@ void JoinReport::end(const std::string& name, uint64_t accepted) {
     add_standing(json);
     return write(std::move(json));
   }
+  console_.clear();
   fmt::print("{} in this run; {}\n", plural(accepted, "unit accepted", "units accepted"), standing());
 }
 

@@ -168,8 +168,7 @@ bool Contributor::leased_again(const Parcel& parcel) {
 Result<Contributor::Step> Contributor::acknowledged(const Parcel& parcel,
                                                     const std::vector<ledger::Receipt>& receipts) {
   CAIRN_CHECK(keep(receipts, parcel.sealed));
-  std::error_code error;
-  std::filesystem::remove(options_.outbox, error);
+  forget_outbox();
   ++accepted_;
   failures_ = 0;
   tell({.kind = ContributorNews::Kind::accepted,
@@ -179,10 +178,14 @@ Result<Contributor::Step> Contributor::acknowledged(const Parcel& parcel,
   return Step::done;
 }
 
+void Contributor::forget_outbox() const {
+  std::error_code error;
+  if (!options_.outbox.empty()) std::filesystem::remove(options_.outbox, error);
+}
+
 // The round closed meanwhile, say: the work is lost, nothing else.
 Contributor::Step Contributor::dropped(const Parcel& parcel, const std::string& why) {
-  std::error_code error;
-  std::filesystem::remove(options_.outbox, error);
+  forget_outbox();
   tell({.kind = ContributorNews::Kind::refused, .round = parcel.round, .unit = parcel.unit, .message = why});
   return Step::again;
 }
@@ -198,6 +201,7 @@ Result<Contributor::Step> Contributor::send(const Parcel& parcel) {
       return dropped(parcel, "its lease has lapsed, and somebody else has the unit");
     }
     if (failure.status == 409) return dropped(parcel, failure.sentence);
+    if (failure.status == 400 || failure.status == 413) forget_outbox();  // or each run would end with it
     CAIRN_TRY(const Step step, wait_out(failure));
     if (step == Step::stop) return step;
   }

@@ -78,6 +78,7 @@ class Contributor {
   Result<Step> send(const Parcel& parcel);
   Result<Step> acknowledged(const Parcel& parcel, const std::vector<ledger::Receipt>& receipts);
   Step dropped(const Parcel& parcel, const std::string& why);
+  void forget_outbox() const;
   bool leased_again(const Parcel& parcel);
   net::Outcome<std::vector<ledger::Receipt>> upload(const Parcel& parcel);
   Status keep(const std::vector<ledger::Receipt>& receipts, const ledger::Statement& sealed);
