@@ -130,17 +130,19 @@ void JoinReport::warn_if_late(uint64_t images_left) {
   const auto left = pace_.left(images_left);
   if (warned_ || !left || pace_.measured() < kEnough) return;
   const int64_t now = system_environment().now();
-  const auto round_time = static_cast<int64_t>(project_.state().policy().round_time);
-  const int64_t round_ends = round_time == 0 ? 0 : project_.state().rounds()[unit_.round].opened + round_time;
+  const ledger::Policy& policy = project_.state().policy();
+  const auto rounds_time = static_cast<int64_t>(policy.round_time * (policy.staleness + 1));
+  const int64_t round_ends =
+      rounds_time == 0 ? 0 : project_.state().rounds()[unit_.round].opened + rounds_time;
   const role::TooLate late = role::too_late(*left, now, unit_.expires, round_ends);
   if (late == role::TooLate::no) return;
   warned_ = true;
   const bool lease = late == role::TooLate::lease;
   say("warning",
-      fmt::format("warning: at {} unit {} takes {} more, but its {} in {}{}; more --threads or a faster "
+      fmt::format("warning: at {} unit {} takes {} more, but {} in {}{}; more --threads or a faster "
                   "machine help",
                   speed_text(pace_.images_per_second()), unit_.unit, duration_text(*left),
-                  lease ? "lease ends" : "round may close",
+                  lease ? "its lease ends" : "the last round that takes it may close",
                   duration_text(std::max<int64_t>((lease ? unit_.expires : round_ends) - now, 0)),
                   lease ? ", and then somebody else may get it" : ""));
 }
