@@ -223,6 +223,16 @@ Result<std::vector<Digest>> TileReader::consistency_proof(const LogHead& old_hea
                std::to_string(head_.size)};
 }
 
+Result<TileReader::Prefix> TileReader::prefix(uint64_t size) {
+  if (size < 1 || size > head_.size)
+    return Error{"the log of " + std::to_string(head_.size) + " events has no beginning of " +
+                 std::to_string(size)};
+  CAIRN_TRY(const auto roots, hashes({{0, size}}));
+  Prefix prefix{{size, roots[0]}, {}};
+  CAIRN_TRY(prefix.proof, consistency_proof(prefix.head));
+  return prefix;
+}
+
 // Over groups of 256 leaves the tree has the same form as over single ones, so a bundle is proved like a leaf
 // whose hash is the root of its events.
 Status TileReader::check_bundle(uint64_t number, const std::vector<Bytes>& events) {

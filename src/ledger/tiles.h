@@ -83,6 +83,13 @@ class TileReader {
   Result<std::vector<Digest>> inclusion_proof(uint64_t index, const Digest& leaf);
   Result<std::vector<Digest>> consistency_proof(const LogHead& old_head);
 
+  // The first `size` events as this log has them, and the proof that they are its beginning.
+  struct Prefix {
+    LogHead head;
+    std::vector<Digest> proof;
+  };
+  Result<Prefix> prefix(uint64_t size);
+
   // The bytes of the event at that index, proved to be there.
   Result<Bytes> event(uint64_t index);
 
