@@ -106,6 +106,8 @@ TEST_F(Network, StrangersJoinAuditAndVerify) {
     EXPECT_THAT(ask_in_python("log"), HasSubstr("entry sealed"));
   }
   EXPECT_THAT(work_.must({"mirror", url_, "copy", "--once"}), HasSubstr("verified"));
+  EXPECT_THAT(work_.must({"verify", url_, "--against", "copy", "--against", url_}), HasSubstr("ok: "));
+  EXPECT_THAT(work_.cairn({"evidence", work_.file("copy/checkpoint").string()}).err, HasSubstr("magic"));
   const json original = ask({"verify", url_});
   const json copy = ask({"verify", "copy"});
   EXPECT_EQ(copy["log_root"], original["log_root"]);

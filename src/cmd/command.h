@@ -63,6 +63,7 @@ void add_root(Command app, const Shared& shared);
 void add_log(Command app, const Shared& shared);
 void add_status(Command app, const Shared& shared);
 void add_verify(Command app, const Shared& shared);
+void add_evidence(Command app, const Shared& shared);
 void add_eval(Command app, const Shared& shared);
 void add_export(Command app, const Shared& shared);
 void add_host(Command app, const Shared& shared);

@@ -7,6 +7,17 @@ namespace cairn::role {
 using net::Outcome;
 using project::Probe;
 
+namespace {
+
+// Says it, and holds the coordinator to its receipts.
+Outcome<void> say(Remote& remote, Replica& replica, const std::vector<ledger::Statement>& statements) {
+  CAIRN_TRY(const std::vector<ledger::Receipt> receipts, remote.say(statements));
+  CAIRN_CHECK(replica.keep(receipts));
+  return {};
+}
+
+}  // namespace
+
 Outcome<std::optional<trust::EntryId>> Auditor::draw(uint64_t random) {
   CAIRN_CHECK(replica_.sync());
   const trust::State& state = replica_.project().state();
@@ -39,7 +50,7 @@ Outcome<trust::ClaimId> Auditor::claim(trust::EntryId entry, const Digest& recom
   CAIRN_CHECK(replica_.sync());  // a claim is drawn a panel by the lot that its author has seen
   const project::Project& project = replica_.project();
   const Digest seal = ledger::claim_seal(project.id(), key_.public_key(), entry, recomputed);
-  CAIRN_CHECK(remote_.say({project.sign(key_, ledger::ClaimFiled{entry, seal})}));
+  CAIRN_CHECK(say(remote_, replica_, {project.sign(key_, ledger::ClaimFiled{entry, seal})}));
   return open_claim(entry, recomputed);
 }
 
@@ -51,7 +62,7 @@ Outcome<trust::ClaimId> Auditor::open_claim(trust::EntryId entry, const Digest& 
   for (const trust::ClaimId id : state.claims_about(entry)) {
     if (!user || state.claim(id).claimant != *user) continue;
     if (state.claim(id).standing.status != trust::Claim::Status::open) continue;
-    CAIRN_CHECK(remote_.say({replica_.project().sign(key_, ledger::ClaimOpened{id, recomputed})}));
+    CAIRN_CHECK(say(remote_, replica_, {replica_.project().sign(key_, ledger::ClaimOpened{id, recomputed})}));
     return id;
   }
   return net::Failure(net::Failure::Kind::invalid,
@@ -73,8 +84,9 @@ Outcome<Judge::Vote> Judge::vote(project::Trainer& trainer, trust::ClaimId claim
   const Vote vote{claim, id, recomputed, recomputed != *entry.gradient};
   const project::Project& project = replica_.project();
   const Digest seal = ledger::vote_seal(project.id(), key_.public_key(), claim, recomputed);
-  CAIRN_CHECK(remote_.say({project.sign(key_, ledger::VoteSealed{claim, seal}),
-                           project.sign(key_, ledger::VoteOpened{claim, recomputed})}));
+  CAIRN_CHECK(say(remote_, replica_,
+                  {project.sign(key_, ledger::VoteSealed{claim, seal}),
+                   project.sign(key_, ledger::VoteOpened{claim, recomputed})}));
   return vote;
 }
 

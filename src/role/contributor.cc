@@ -68,7 +68,6 @@ bool Contributor::over(trust::Round open) {
 
 Result<Contributor::Step> Contributor::one_unit() {
   if (auto synced = replica_.sync(); !synced) return wait_out(synced.error());
-  CAIRN_CHECK(check_promises());
   const auto open_round = replica_.project().state().open_round();
   if (open_round && over(*open_round)) return Step::stop;
   const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
@@ -103,19 +102,7 @@ Status Contributor::keep(const std::vector<ledger::Receipt>& receipts, const led
   const Status checked =
       ledger::check_receipt(receipts.back(), project.id(), project.state().coordinator(), sealed);
   if (!checked) return checked.error().within("the coordinator");
-  promises_.insert(promises_.end(), receipts.begin(), receipts.end());
-  return {};
-}
-
-Status Contributor::check_promises() {
-  const uint64_t size = replica_.project().head().size;
-  for (const ledger::Receipt& receipt : promises_) {
-    if (receipt.index >= size) continue;
-    if (Status honoured = replica_.check_receipt(receipt); !honoured)
-      return honoured.error().within("the coordinator");
-  }
-  std::erase_if(promises_, [size](const ledger::Receipt& receipt) { return receipt.index < size; });
-  return {};
+  return replica_.keep(receipts);
 }
 
 // On disk before the first byte of it is sent: a crash loses nothing of a unit that is computed. It is sent

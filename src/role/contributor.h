@@ -82,7 +82,6 @@ class Contributor {
   bool leased_again(const Parcel& parcel);
   net::Outcome<std::vector<ledger::Receipt>> upload(const Parcel& parcel);
   Status keep(const std::vector<ledger::Receipt>& receipts, const ledger::Statement& sealed);
-  Status check_promises();
   Result<Step> wait_out(const net::Failure& failure);
   void tell(ContributorNews news);
 
@@ -94,8 +93,7 @@ class Contributor {
   Environment& environment_;
   uint64_t accepted_ = 0;
   std::optional<trust::Round> first_round_;
-  int failures_ = 0;                       // in a row
-  std::vector<ledger::Receipt> promises_;  // that the copy of the log does not reach yet
+  int failures_ = 0;  // in a row
 };
 
 }  // namespace cairn::role

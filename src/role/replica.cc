@@ -1,5 +1,7 @@
 #include "role/replica.h"
 
+#include <algorithm>
+
 #include "ledger/checkpoint.h"
 #include "project/copy.h"
 
@@ -78,34 +80,42 @@ Result<std::unique_ptr<Replica>> Replica::open_at(Remote& remote, const std::fil
 }
 
 Outcome<void> Replica::sync(const Progress& progress) {
+  // Before the checkpoint is asked for: it has to keep what was promised by now.
+  CAIRN_TRY(const auto promised, witness_.promised());
   CAIRN_TRY(const std::string note, remote_.checkpoint());
-  const ledger::NoteKey key = ledger::log_key(project_.id(), project_.state().coordinator());
-  CAIRN_TRY(const ledger::Checkpoint checkpoint, ledger::open_checkpoint(note, key));
-  const ledger::LogHead ours = project_.head();
-  if (checkpoint.head.size < ours.size) {
-    return broken_rule("its log has " + std::to_string(checkpoint.head.size) + " events where it had " +
-                       std::to_string(ours.size) + " before; acknowledged events were dropped");
+  CAIRN_TRY(const ledger::LogHead head, witness_.signed_head(note));
+  CAIRN_CHECK(check_continues(head, note));
+  CAIRN_CHECK(witness_.remember(note));
+  if (head.size > project_.head().size) CAIRN_CHECK(take_events(head, progress));
+  CAIRN_CHECK(witness_.check(promised));
+  return {};
+}
+
+Outcome<void> Replica::check_continues(const ledger::LogHead& head, const std::string& note) {
+  const ledger::LogHead seen = witness_.seen();
+  if (head == seen) return {};
+  Tiles tiles(remote_);
+  ledger::TileReader theirs(head, tiles.fetch());
+  if (head.size == seen.size)
+    return witness_.other_history("is another one of the same length than before", theirs, note);
+  if (head.size < seen.size) {
+    const auto beginning = project_.store().head_at(std::min(head.size, project_.head().size));
+    if (!beginning || *beginning == head || head.size > beginning->size) return witness_.dropped(head.size);
+    return witness_.other_history("is another and a shorter one than before", theirs, note);
   }
-  if (checkpoint.head.size > ours.size) {
-    CAIRN_CHECK(take_events(checkpoint.head, progress));
-  } else if (checkpoint.head.root != ours.root) {
-    return broken_rule("it shows another history of the same length than before");
+  if (const auto proof = theirs.consistency_proof(seen); !proof) {
+    const Failure failure = tiles.told(proof.error());
+    if (failure.kind != Failure::Kind::invalid) return failure;
+    return witness_.other_history(
+        "does not continue the one of " + std::to_string(seen.size) + " events that it showed before", theirs,
+        note);
   }
-  checkpoint_ = note;
   return {};
 }
 
 Outcome<void> Replica::take_events(const ledger::LogHead& head, const Progress& progress) {
   Tiles tiles(remote_);
   ledger::TileReader reader(head, tiles.fetch());
-  const ledger::LogHead ours = project_.head();
-  const auto proof = reader.consistency_proof(ours);
-  if (!proof) {
-    const Failure failure = tiles.told(proof.error());
-    if (failure.kind != Failure::Kind::invalid) return failure;
-    return broken_rule("its log does not continue the one of " + std::to_string(ours.size) +
-                       " events that it showed before: " + proof.error().message);
-  }
   while (project_.head().size < head.size) {
     const uint64_t first = project_.head().size;
     const auto encoded = reader.events_from(first);
@@ -122,13 +132,6 @@ Outcome<void> Replica::take_events(const ledger::LogHead& head, const Progress& 
       return Failure(Failure::Kind::cancelled, "interrupted");
   }
   return {};
-}
-
-Status Replica::check_receipt(const ledger::Receipt& receipt) const {
-  const uint64_t size = project_.head().size;
-  if (receipt.index >= size) return Error{"the log has not reached the receipt's event yet"};
-  CAIRN_TRY(const std::vector<Digest> proof, project_.store().inclusion_proof(receipt.index, size));
-  return ledger::receipt_honoured(receipt, project_.head(), proof);
 }
 
 }  // namespace cairn::role

@@ -7,6 +7,7 @@
 
 #include "project/project.h"
 #include "role/remote.h"
+#include "role/witness.h"
 
 namespace cairn::role {
 
@@ -23,21 +24,26 @@ class Replica {
   // coordinator broke, and at which event.
   net::Outcome<void> sync(const Progress& progress = {});
 
-  // Whether the log keeps the word of a receipt, as far as it is copied here.
-  Status check_receipt(const ledger::Receipt& receipt) const;
+  // Holds the coordinator to receipts, now and with every later sync() of this copy; refuses what it did not
+  // sign.
+  Status keep(const std::vector<ledger::Receipt>& receipts) { return witness_.keep(receipts); }
+  // Whether a checkpoint that somebody else was shown before the last sync() is of the same log.
+  Status compare(const std::string& note) const { return witness_.compare(note); }
 
   project::Project& project() { return project_; }
   const project::Project& project() const { return project_; }
   // The note by which the coordinator vouched for the copy as it is.
-  const std::string& checkpoint() const { return checkpoint_; }
+  const std::string& checkpoint() const { return witness_.checkpoint(); }
 
  private:
-  Replica(Remote& remote, project::Project project) : remote_(remote), project_(std::move(project)) {}
+  Replica(Remote& remote, project::Project project)
+      : remote_(remote), project_(std::move(project)), witness_(project_) {}
+  net::Outcome<void> check_continues(const ledger::LogHead& head, const std::string& note);
   net::Outcome<void> take_events(const ledger::LogHead& head, const Progress& progress);
 
   Remote& remote_;
   project::Project project_;
-  std::string checkpoint_;
+  Witness witness_;
 };
 
 }  // namespace cairn::role
