@@ -29,6 +29,7 @@ std::unique_ptr<role::Host> roomy_host(const role::Workshop& workshop, role::Hos
                                        net::ServerOptions options) {
   options.limits.connections_per_peer = options.limits.connections;
   options.limits.queued_work = options.limits.connections;
+  options.limits.requests_per_second = 0;
   return workshop.host(rule, workshop.directory(), std::move(options));
 }
 

@@ -59,6 +59,7 @@ void Connection::close_if_idle() {
 
 awaitable<void> Connection::run() {
   const auto self = shared_from_this();
+  co_await wait_until(arrival_.served_from);
   stream_->set_deadline(Clock::now() + limits().head_time);
   if (arrival_.tls) {
     const bool secured = co_await stream_->accept_tls(std::move(arrival_.tls));
@@ -77,9 +78,15 @@ awaitable<void> Connection::run() {
 awaitable<bool> Connection::serve_one() {
   std::optional<RequestHead> head = co_await read_head();
   if (!head) co_return false;
+  if (!arrival_.peer_key.empty()) co_await wait_until(state_->peers.pace(arrival_.peer_key, Clock::now()));
+  if (stream_->aborted()) co_return false;
   ++state_->requests;
   const bool more = co_await dispatch(std::move(*head));
   co_return more;
+}
+
+awaitable<void> Connection::wait_until(Clock::time_point time) {
+  while (Clock::now() < time && !stream_->aborted() && !state_->stopping) co_await stream_->sleep(time);
 }
 
 awaitable<std::optional<RequestHead>> Connection::read_head() {

@@ -13,9 +13,10 @@ namespace cairn::net {
 // What a connection is before its first request.
 struct Arrival {
   std::string peer;      // address, for people
-  std::string peer_key;  // counted in PeerCounts under this; "" if it is not
+  std::string peer_key;  // counted in Peers under this; "" if it is not
   bool trusted_proxy = false;
   std::optional<Response> refusal;  // one too many: told so and closed
+  Clock::time_point served_from{};  // its peer is too fast to be served at once
   Tls tls;
 };
 
@@ -42,6 +43,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   awaitable<bool> serve_one();
+  awaitable<void> wait_until(Clock::time_point time);
   awaitable<std::optional<RequestHead>> read_head();
   awaitable<bool> dispatch(RequestHead head);
 

@@ -10,6 +10,7 @@ namespace cairn::net {
 namespace {
 
 constexpr size_t kMaxRefusals = 64;  // connections that are being refused politely; more are just closed
+constexpr auto kLongestDebt = std::chrono::seconds(10);        // of a peer that is too fast
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when descriptors have run out
 
 // What is counted as one peer: an IPv4 address, or the /64 that a provider gives to one customer.
@@ -144,6 +145,7 @@ std::optional<Arrival> AsioServer::receive(const tcp::socket& socket) {
   ++state_->accepted;
   Arrival arrival;
   arrival.peer = address.to_string();
+  arrival.served_from = Clock::now();
   arrival.trusted_proxy = state_->trusted_proxies.contains(arrival.peer);
   if (!admit(arrival, address)) return std::nullopt;
   arrival.tls = new_tls();
@@ -157,10 +159,16 @@ bool AsioServer::admit(Arrival& arrival, const asio::ip::address& address) {
         Response::try_later(503, "the server has as many connections as it takes; try again later", 30);
   } else if (!arrival.trusted_proxy) {
     std::string key = peer_key(address);
-    if (state_->peers.enter(key, limits.connections_per_peer)) {
+    const auto now = Clock::now();
+    arrival.served_from = state_->peers.pace(key, now);
+    if (state_->peers.enter(key)) {
       arrival.peer_key = std::move(key);
     } else {
       state_->connections.give_back(1);
+      if (arrival.served_from > now) {  // not worth a word, nor a handshake
+        ++state_->refused;
+        return false;
+      }
       arrival.refusal = Response::try_later(
           429, "your address has " + std::to_string(limits.connections_per_peer) + " connections already",
           10);
@@ -254,21 +262,41 @@ void AsioServer::stop() {
 
 }  // namespace
 
-bool PeerCounts::enter(const std::string& key, size_t limit) {
+bool Peers::enter(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  size_t& count = counts_[key];
-  if (count >= limit) {
-    if (count == 0) counts_.erase(key);
-    return false;
-  }
-  ++count;
+  Peer& peer = peers_[key];
+  if (peer.connections >= limits_.connections_per_peer) return false;
+  ++peer.connections;
   return true;
 }
 
-void PeerCounts::leave(const std::string& key) {
+void Peers::leave(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  const auto found = counts_.find(key);
-  if (--found->second == 0) counts_.erase(found);
+  --peers_[key].connections;
+}
+
+Clock::time_point Peers::pace(const std::string& key, Clock::time_point now) {
+  if (limits_.requests_per_second == 0) return now;
+  const std::chrono::nanoseconds one(1'000'000'000 / limits_.requests_per_second);
+  const std::lock_guard lock(mutex_);
+  if (peers_.size() >= forget_at_) forget_idle(now);
+  Peer& peer = peers_[key];
+  const auto from = std::max(now, peer.due - one * limits_.request_burst);
+  // However much it wants, it is served again within seconds of having stopped.
+  peer.due = std::min(std::max(now, peer.due) + one, now + one * limits_.request_burst + kLongestDebt);
+  return from;
+}
+
+// Those who have neither a connection nor a debt.
+void Peers::forget_idle(Clock::time_point now) {
+  std::erase_if(
+      peers_, [now](const auto& known) { return known.second.connections == 0 && known.second.due <= now; });
+  forget_at_ = std::max<size_t>(1024, 2 * peers_.size());
+}
+
+size_t Peers::known() const {
+  const std::lock_guard lock(mutex_);
+  return peers_.size();
 }
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Router router) {

@@ -76,8 +76,12 @@ struct ServerLimits {
   size_t headers = 64;           // 431
   // Bytes of bodies read whole, of all connections together, beside each route's own limit (413): 503.
   uint64_t buffered_bodies = 256 << 20;
-  size_t connections = 10'000;         // in all: 503
-  size_t connections_per_peer = 64;    // per IPv4 address or IPv6 /64: 429
+  size_t connections = 10'000;       // in all: 503
+  size_t connections_per_peer = 64;  // per IPv4 address or IPv6 /64: 429
+  // Of all connections of such a peer together: requests, and connections themselves. Who is faster than the
+  // pace after a burst is not refused but read more slowly, and costs nothing meanwhile. 0: no limit.
+  uint32_t requests_per_second = 500;
+  uint32_t request_burst = 2000;
   size_t queued_work = 1'000;          // requests that wait for a thread of the pool: 503
   size_t subscribers = 2'000;          // event streams in all: 503
   size_t events_per_subscriber = 256;  // queued; a subscriber that falls behind is dropped
@@ -101,7 +105,7 @@ struct ServerOptions {
   std::filesystem::path tls_key;
   int io_threads = 2;
   int pool_threads = 4;
-  // Addresses of reverse proxies: their connections are not counted per peer, and Request::peer is the last
+  // Addresses of reverse proxies: nothing of theirs is counted per peer, and Request::peer is the last
   // address of their X-Forwarded-For.
   std::vector<std::string> trusted_proxies;
   // Gets one line for each request answered or refused, on any thread; what clients sent is escaped in it.

@@ -28,15 +28,31 @@ struct Loop {
   std::array<uint8_t, 16 << 10> scratch;
 };
 
-// Counts connections. Safe to call from several threads.
-class PeerCounts {
+// What each peer takes of the server. Safe to call from several threads.
+class Peers {
  public:
-  bool enter(const std::string& key, size_t limit);  // false: there are `limit` already
+  explicit Peers(const ServerLimits& limits) : limits_(limits) {}
+
+  bool enter(const std::string& key);  // false: it has as many connections as it may
   void leave(const std::string& key);
+  // Counts one request, and says from when on it may be served.
+  Clock::time_point pace(const std::string& key, Clock::time_point now);
+
+  size_t known() const;  // for tests
 
  private:
-  std::mutex mutex_;
-  std::unordered_map<std::string, size_t> counts_;
+  struct Peer {
+    size_t connections = 0;
+    // When the requests so far would be over at the greatest pace: the cell of the generic cell rate
+    // algorithm.
+    Clock::time_point due{};
+  };
+  void forget_idle(Clock::time_point now);
+
+  const ServerLimits& limits_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Peer> peers_;
+  size_t forget_at_ = 1024;  // peers; twice as many as were left the last time
 };
 
 // An amount that may not be exceeded. Safe to use from several threads.
@@ -61,7 +77,8 @@ struct ServerState {
       : options(std::move(given)),
         router(std::move(route)),
         trusted_proxies(options.trusted_proxies.begin(), options.trusted_proxies.end()),
-        pool(options.pool_threads, options.log) {}
+        pool(options.pool_threads, options.log),
+        peers(options.limits) {}
 
   void log(const std::string& line) const {
     if (options.log) options.log(line);
@@ -71,7 +88,7 @@ struct ServerState {
   const Router router;
   const std::set<std::string> trusted_proxies;
   WorkPool pool;
-  PeerCounts peers;
+  Peers peers;
   Budget connections;  // open, refused ones not among them
   Budget refusals;     // connections that are being told that they are one too many
   Budget subscribers;

@@ -392,6 +392,40 @@ TEST_F(Servers, NobodyElseMaySpeakForOthers) {
               EndsWith("127.0.0.1"));
 }
 
+TEST_F(Servers, WhoIsTooFastIsReadMoreSlowly) {
+  options_.limits.requests_per_second = 100;
+  options_.limits.request_burst = 5;
+  start();
+  std::string text;
+  for (int i = 0; i < 14; ++i) text += kGet;
+  const auto begun = std::chrono::steady_clock::now();
+  const std::string answers = ask(text + kLastGet);  // with the connection itself, 16 at 100 a second
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds(100));
+  size_t answered = 0;
+  for (size_t at = 0; (at = answers.find("hello you", at)) != std::string::npos; ++at) ++answered;
+  EXPECT_EQ(answered, 15u);  // nothing is refused
+}
+
+TEST_F(Servers, WhoIsTooFastAndHasTooManyConnectionsIsClosedWithoutAWord) {
+  options_.limits.connections_per_peer = 1;
+  options_.limits.requests_per_second = 1;
+  options_.limits.request_burst = 1;
+  start();
+  RawClient one(server_->port());
+  ASSERT_TRUE(eventually([&] { return server_->counters().open_connections == 1; }));
+  EXPECT_THAT(ask(kGet), StartsWith("HTTP/1.1 429 "));
+  EXPECT_EQ(ask(""), "");
+  EXPECT_EQ(ask(""), "");
+}
+
+TEST_F(Servers, AProxysRequestsAreNotCountedAsOneClients) {
+  options_.limits.requests_per_second = 1;
+  options_.limits.request_burst = 1;
+  options_.trusted_proxies = {"127.0.0.1"};
+  start();
+  for (int i = 0; i < 20; ++i) expect_alive();  // at one a second this would take too long
+}
+
 // -- Events
 // ----------------------------------------------------------------------------------------------------
 
