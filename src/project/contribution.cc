@@ -67,7 +67,6 @@ Status check_consistency(const Digest& project, const Submission& submission,
   if (sealed->round != file.round) return Error{"seal: round: is not the gradient's"};
   if (submission.joined) CAIRN_CHECK(check_signature(*submission.joined));
   if (submission.named) CAIRN_CHECK(check_signature(*submission.named));
-  CAIRN_CHECK(check_signature(submission.sealed));
   CAIRN_CHECK(check_signature(submission.opened));
   if (opened->seal != sealed->seal ||
       sealed->seal != ledger::entry_seal(project, author, sealed->round, sealed->unit, digest)) {
@@ -146,6 +145,10 @@ bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId un
          });
 }
 
+Result<Leases> leases_of(const Project& project, int64_t now) {
+  return stored_leases(project, now);
+}
+
 Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,
                                            int64_t now) {
   CAIRN_CHECK(the_open_round(project));
@@ -182,6 +185,8 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
 }
 
 Result<CheckedSubmission> check_submission(const Digest& project, Submission submission) {
+  // A signature comes before the gradient, which is large and may be anybody's.
+  CAIRN_CHECK(check_signature(submission.sealed));
   auto file = work::decode_gradient_file(submission.gradient);
   if (!file) return file.error().within("gradient");
   CAIRN_CHECK(check_consistency(project, submission, *file));

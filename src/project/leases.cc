@@ -125,6 +125,8 @@ class Choice {
   Status may_hold_another() const {
     if (leases_.size() >= kMaxLeases)
       return Error{"units: all that may be out at once are leased; try again later"};
+    if (!user_ && newcomers() >= kMaxNewcomerLeases)
+      return Error{"units: as many newcomers are at work as may be at once; try again later"};
     if (user_ && state_.established(*user_)) return {};
     if (std::ranges::any_of(leases_, [this](const Lease& lease) { return mine(lease); })) {
       return Error{"slot: only established users hold several units at once; hand in the one that you have"};
@@ -134,6 +136,11 @@ class Choice {
           "units: those who are not established have a fifth of this round already; try again later"};
     }
     return {};
+  }
+
+  size_t newcomers() const {
+    return static_cast<size_t>(
+        std::ranges::count_if(leases_, [this](const Lease& lease) { return !state_.user_of(lease.holder); }));
   }
 
   // Enough users are established for newcomers to be limited.

@@ -26,6 +26,7 @@ struct Lease {
 inline constexpr int64_t kLeaseTime = 60 * 60 * 1000;  // milliseconds
 inline constexpr uint32_t kMaxSlots = 16;              // of one user
 inline constexpr uint32_t kMaxLeases = 10'000;         // at once
+inline constexpr uint32_t kMaxNewcomerLeases = 1000;   // of them, by keys that are not in the log yet
 
 using Leases = std::vector<Lease>;  // in the order in which they were handed out
 

@@ -202,6 +202,24 @@ TEST_F(LeaseTest, WhatIsTooLateGoesToTheNextWithTheNewestSnapshot) {
   EXPECT_EQ(lease->round, 5u);
 }
 
+// Fresh keys cost nothing, and must not keep everybody else from work.
+TEST_F(LeaseTest, NewcomersHoldABoundedNumberOfUnits) {
+  endow("ada", 500);
+  log.open_round();
+  for (uint32_t i = 0; i < kMaxNewcomerLeases; ++i) {
+    Lease lease;
+    lease.unit = i;
+    lease.holder.bytes[0] = static_cast<uint8_t>(i);
+    lease.holder.bytes[1] = static_cast<uint8_t>(i >> 8);
+    lease.expires = now + kLeaseTime;
+    leases.push_back(lease);
+  }
+  EXPECT_THAT(refusal("fresh"), HasSubstr("as many newcomers are at work as may be"));
+  EXPECT_EQ(unit("ada"), kMaxNewcomerLeases);
+  leases.erase(leases.begin());
+  EXPECT_EQ(unit("fresh"), 0u);
+}
+
 TEST_F(LeaseTest, SurvivesItsBytes) {
   log.open_round();
   unit("ada");

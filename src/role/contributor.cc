@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "ledger/join_work.h"
 #include "project/contribution.h"
 
 namespace cairn::role {
@@ -56,6 +57,18 @@ UnitRequest Contributor::request(UnitRequest::Kind kind, trust::UnitId unit) con
   return sign_request(key_, request);
 }
 
+// A newcomer is given a unit for the work that joining takes.
+Status Contributor::do_join_work() {
+  const trust::State& state = replica_.project().state();
+  const uint32_t bits = state.policy().join_work;
+  if (bits <= join_work_ || state.user_of(key_.public_key())) return {};
+  CAIRN_TRY(const uint64_t nonce,
+            ledger::find_join_nonce(replica_.project().id(), key_.public_key(), bits, progress));
+  remote_.set_join_work(nonce);
+  join_work_ = bits;
+  return {};
+}
+
 // So that the next who asks gets it at once; if the host cannot be reached the lease lapses by itself.
 void Contributor::give_back(trust::UnitId unit) {
   std::ignore = remote_.return_unit(request(UnitRequest::Kind::give_back, unit)).ok();
@@ -70,6 +83,7 @@ Result<Contributor::Step> Contributor::one_unit() {
   if (auto synced = replica_.sync(); !synced) return wait_out(synced.error());
   const auto open_round = replica_.project().state().open_round();
   if (open_round && over(*open_round)) return Step::stop;
+  CAIRN_CHECK(do_join_work());
   const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
   if (!lease) {
     // Between two rounds no unit is out; that passes like a busy server.

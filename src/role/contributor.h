@@ -63,6 +63,7 @@ class Contributor {
   Result<Step> one_unit();
   bool over(trust::Round open);
   UnitRequest request(UnitRequest::Kind kind, trust::UnitId unit) const;
+  Status do_join_work();
   void give_back(trust::UnitId unit);
   // A signed submission and what is told about it.
   struct Parcel {
@@ -93,7 +94,8 @@ class Contributor {
   Environment& environment_;
   uint64_t accepted_ = 0;
   std::optional<trust::Round> first_round_;
-  int failures_ = 0;  // in a row
+  int failures_ = 0;        // in a row
+  uint32_t join_work_ = 0;  // bits that were proved
 };
 
 }  // namespace cairn::role

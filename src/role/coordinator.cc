@@ -6,6 +6,7 @@
 #include "average/weighing.h"
 #include "ledger/checkpoint.h"
 #include "project/availability.h"
+#include "ledger/join_work.h"
 #include "project/draft.h"
 #include "project/invites.h"
 #include "project/judgement.h"
@@ -24,6 +25,8 @@ constexpr int64_t kDropInterval = 24 * trust::kHour;
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
 
 constexpr int64_t kLongestHold = 10'000;  // milliseconds
+// How long after its lease a newcomer may still hand in: a slow machine is no stranger.
+constexpr int64_t kGuestTime = 24 * 60 * 60 * 1000;  // milliseconds
 
 }  // namespace
 
@@ -40,6 +43,8 @@ Coordinator::Coordinator(Project project, SigningKey key, Environment& environme
       parameter_count_(model::parameter_count(project_.graph())),
       inspection_(directory_, parameter_count_) {
   update_withdrawn();
+  learn();
+  receive_guests();
 }
 
 Coordinator::~Coordinator() {
@@ -71,14 +76,54 @@ std::string Coordinator::sign_checkpoint(const ledger::LogHead& head) const {
   return ledger::sign_checkpoint(id_, head, key_);
 }
 
-bool Coordinator::enqueue(Operation operation) {
+bool Coordinator::enqueue(Operation operation, bool newcomer) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || waiting_.size() >= limits_.waiting) return false;
-    waiting_.push_back(std::move(operation));
+    auto& queue = newcomer ? newcomers_ : waiting_;
+    if (stopping_ || queue.size() >= (newcomer ? limits_.newcomers_waiting : limits_.waiting)) return false;
+    queue.push_back(std::move(operation));
   }
   changed_.notify_one();
   return true;
+}
+
+// Known users first; a fixed share for newcomers, so that neither shuts the others out.
+std::deque<Coordinator::Operation> Coordinator::next_batch() {
+  std::deque<Operation> batch;
+  const auto take = [&batch](std::deque<Operation>& from, size_t most) {
+    const auto end = from.begin() + static_cast<std::ptrdiff_t>(std::min(from.size(), most));
+    std::move(from.begin(), end, std::back_inserter(batch));
+    from.erase(from.begin(), end);
+  };
+  take(waiting_, limits_.batch);
+  take(newcomers_, limits_.newcomers_batch);
+  return batch;
+}
+
+// -- Who is who
+
+// Before anybody is answered about these events.
+void Coordinator::learn() {
+  const auto& events = project_.events();
+  for (; learned_ < events.size(); ++learned_) acquaintances_.learn(events[learned_]);
+  join_work_ = project_.state().policy().join_work;
+}
+
+// Newcomers whose lease is older than this process.
+void Coordinator::receive_guests() {
+  const int64_t now = environment_.now();
+  const auto leases = project::leases_of(project_, now);
+  if (!leases) return;
+  for (const project::Lease& lease : *leases) {
+    if (newcomer(lease.holder)) acquaintances_.receive(lease.holder, now, lease.expires + kGuestTime);
+  }
+}
+
+Status Coordinator::check_join_work(const PublicKey& stranger, std::optional<uint64_t> nonce) const {
+  const uint32_t bits = join_work_;
+  if (bits == 0 || (nonce && ledger::join_work(id_, stranger, *nonce) >= bits)) return {};
+  return Error{"a newcomer's request for a unit takes a proof of work of " + std::to_string(bits) +
+               " bits, as joining does; docs/formats/protocol.md says how"};
 }
 
 // -- The sequencer
@@ -91,19 +136,18 @@ void Coordinator::run() {
     {
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, std::chrono::milliseconds(wait_for()),
-                        [this] { return stopping_ || averaged_ || !waiting_.empty(); });
+                        [this] { return stopping_ || averaged_ || !waiting_.empty() || !newcomers_.empty(); });
       if (stopping_) break;
       averaged_ = false;
-      const size_t count = std::min(waiting_.size(), limits_.batch);
-      const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
-      operations.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
-      waiting_.erase(waiting_.begin(), end);
+      operations = next_batch();
     }
     if (!operations.empty()) process(std::move(operations));
     duties();
     if (release_held()) duties();
   }
   for (const Held& held : held_) refuse(held.write);
+  std::move(newcomers_.begin(), newcomers_.end(), std::back_inserter(waiting_));
+  newcomers_.clear();
   for (Operation& operation : waiting_) {
     if (auto* write = std::get_if<Write>(&operation))
       write->done(Error{"the coordinator is stopping; try again in a minute"}, Refusal::Kind::busy);
@@ -175,6 +219,7 @@ void Coordinator::write_all(std::vector<Write>& writes) {
     if (batch->broken()) return all_failed(results.back().error());
   }
   if (Status status = batch->commit(); !status) return all_failed(status.error());
+  learn();
   for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], kinds[i]);
   if (tell_) tell_({project_.head(), project_.state().open_round()});
 }
@@ -191,6 +236,7 @@ void Coordinator::duties() {
   std::ignore = watch_claims().ok();
   std::ignore = drop_blobs_if_due().ok();
   update_withdrawn();
+  learn();
   if (tell_ && project_.head().size != before) tell_({project_.head(), project_.state().open_round()});
 }
 
@@ -343,11 +389,13 @@ void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string in
     change.meta.insert(change.meta.end(), admitted->begin(), admitted->end());
     return change;
   };
-  write.done = [lease, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
+  write.done = [this, lease, answer](const Result<uint64_t>& done, Refusal::Kind kind) {
     if (!done) return answer(Refusal{kind, done.error().message});
+    if (newcomer(lease->holder))
+      acquaintances_.receive(lease->holder, environment_.now(), lease->expires + kGuestTime);
     answer(*lease);
   };
-  if (!enqueue(std::move(write))) answer(kBusy);
+  if (!enqueue(std::move(write), newcomer(user))) answer(kBusy);
 }
 
 void Coordinator::return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer) {
@@ -382,6 +430,7 @@ void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<
     size_t statements = 0;
     std::optional<uint64_t> known;
   };
+  const PublicKey author = checked.submission.sealed.author;
   auto entry = std::make_shared<Entry>(Entry{std::move(checked), 0, {}});
   Write write;
   write.needs_round = true;
@@ -400,7 +449,7 @@ void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<
     for (size_t i = 0; i < entry->statements; ++i) receipts.push_back(receipt(*first + i));
     answer(std::move(receipts));
   };
-  if (!enqueue(std::move(write))) answer(kBusy);
+  if (!enqueue(std::move(write), newcomer(author))) answer(kBusy);
 }
 
 void Coordinator::say(std::vector<ledger::Statement> statements,

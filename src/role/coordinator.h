@@ -7,6 +7,7 @@
 // thread, must not block, and must not call stop().
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -19,12 +20,16 @@
 #include "project/project.h"
 #include "role/averager.h"
 #include "role/inspection.h"
+#include "role/acquaintances.h"
 
 namespace cairn::role {
 
 struct CoordinatorLimits {
   size_t waiting = 4096;  // operations that wait for the sequencer; more are refused
   size_t batch = 512;     // changes committed together
+  // The same of those who are not in the log yet: they come after known users, but never quite last.
+  size_t newcomers_waiting = 256;
+  size_t newcomers_batch = 16;
 };
 
 // What a host decides. When rounds close is up to it only where the policy leaves that to the maintainer.
@@ -75,6 +80,10 @@ class Coordinator {
 
   // Whether the file of that digest is that of a revoked or suspended entry, and not to be served.
   bool withdrawn(const Digest& digest) const;
+  // -- What may be asked before the sequencer is
+  Acquaintance knows(const PublicKey& key) const { return acquaintances_.of(key, environment_.now()); }
+  // Whether a stranger has done the work that joining takes, to be leased a unit.
+  Status check_join_work(const PublicKey& stranger, std::optional<uint64_t> nonce) const;
 
   // -- What never changes
   const Digest& project_id() const { return id_; }
@@ -99,7 +108,11 @@ class Coordinator {
   using Operation = std::variant<Write, Look>;
 
   void run();
-  bool enqueue(Operation operation);
+  bool enqueue(Operation operation, bool newcomer = false);
+  bool newcomer(const PublicKey& key) const { return knows(key) != Acquaintance::known; }
+  std::deque<Operation> next_batch();
+  void receive_guests();
+  void learn();
   void process(std::deque<Operation> operations);
   void write_all(std::vector<Write>& writes);
   void duties();
@@ -130,6 +143,9 @@ class Coordinator {
   HostRule rule_;
   CoordinatorLimits limits_;
   std::function<void(const News&)> tell_;
+  Acquaintances acquaintances_;
+  size_t learned_ = 0;                   // events of which the acquaintances are
+  std::atomic<uint32_t> join_work_ = 0;  // bits, by the policy in force
 
   Digest id_;
   PublicKey public_key_;
@@ -148,7 +164,7 @@ class Coordinator {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Operation> waiting_;
+  std::deque<Operation> waiting_, newcomers_;
   bool averaged_ = false;  // the averager has something
   bool stopping_ = false;
   std::thread thread_;

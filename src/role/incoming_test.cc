@@ -93,11 +93,13 @@ TEST_F(Uploads, NeedALease) {
   const Person mallory(workshop, *host, "mallory");
   const auto refused = put(range(0, 1000), piece(0, 1000), ticket(mallory));
   EXPECT_EQ(refused.error().status, 403);
-  EXPECT_THAT(refused.error().message, HasSubstr("holds no lease"));
+  EXPECT_THAT(refused.error().message, HasSubstr("has no unit to compute"));
   UnitRequest other = ada.request();
   other.kind = UnitRequest::Kind::upload;
   other.unit = lease.unit + 1;
-  EXPECT_EQ(put(range(0, 1000), piece(0, 1000), sign_request(*ada.key, other)).error().status, 403);
+  const auto not_hers = put(range(0, 1000), piece(0, 1000), sign_request(*ada.key, other));
+  EXPECT_EQ(not_hers.error().status, 403);
+  EXPECT_THAT(not_hers.error().message, HasSubstr("holds no lease of that unit"));
   UnitRequest forged = ticket(ada);
   forged.time += 1;
   EXPECT_EQ(put(range(0, 1000), piece(0, 1000), forged).error().status, 403);
@@ -127,7 +129,7 @@ TEST_F(Uploads, BugWhoIsToldToComeLaterHadToSendAllAgain) {
   ASSERT_TRUE(put(range(0, submission.size()), submission, ticket(ada)).ok());
   host->stop();
   Coordinator busy(workshop.open(workshop.directory()), workshop.key(project::kCoordinatorKey),
-                   system_environment(), {}, {.waiting = 0});
+                   system_environment(), {}, {.waiting = 0, .newcomers_waiting = 0});
   Service service(busy, system_environment());
   net::Request request;
   request.method = net::Method::post;

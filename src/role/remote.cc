@@ -169,6 +169,7 @@ Outcome<Bytes> Remote::tile(const ledger::TileId& tile) {
 Outcome<RemoteLease> Remote::take_unit(const UnitRequest& request) {
   net::Headers headers;
   if (!invite_.empty()) CAIRN_CHECK(headers.set(kInviteHeader, invite_));
+  if (join_work_) CAIRN_CHECK(headers.set(kWorkHeader, std::to_string(*join_work_)));
   std::string answer;
   {
     const std::lock_guard lock(mutex_);

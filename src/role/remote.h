@@ -43,6 +43,8 @@ class Remote {
 
   // Shown with every request for a unit: what lets a newcomer into a project of invited people.
   void set_invite(std::string code) { invite_ = std::move(code); }
+  // The same of a newcomer's proof of work (ledger/join_work.h).
+  void set_join_work(uint64_t nonce) { join_work_ = nonce; }
   net::Outcome<RemoteLease> take_unit(const UnitRequest& request);
   net::Outcome<void> return_unit(const UnitRequest& request);
   // Receipts of everything that the submission put in the log, in its order.
@@ -83,6 +85,7 @@ class Remote {
   std::unique_ptr<net::Client> client_;
   std::string invite_;
   std::function<Status(uint64_t bytes)> make_room_;
+  std::optional<uint64_t> join_work_;
   uint64_t piece_size_ = uint64_t{8} << 20;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file

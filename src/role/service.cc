@@ -61,6 +61,15 @@ Result<uint32_t> number(const Request& request, std::string_view name, uint32_t 
   return value;
 }
 
+// The nonce of a newcomer's proof of work, where one is shown.
+Result<std::optional<uint64_t>> nonce_of(std::string_view text) {
+  if (text.empty()) return std::optional<uint64_t>();
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) return std::optional(value);
+  return Error{std::string(kWorkHeader) + ": is no whole number below 2^64"};
+}
+
 // A GET that is answered from the project between two batches of the sequencer.
 Route from_project(Coordinator& coordinator, std::function<Response(const Project&, const Request&)> answer) {
   return WholeBody{0, [&coordinator, answer](const Request& request, const Reply& reply) {
@@ -146,7 +155,9 @@ Route Service::get(const Request& head) {
   const std::string& path = head.path;
   if (path == "/checkpoint") {
     return from_project(coordinator_, [this](const Project& project, const Request&) {
-      return Response::text(200, "text/plain; charset=utf-8", coordinator_.sign_checkpoint(project.head()));
+      if (checkpoint_.first != project.head().size)
+        checkpoint_ = {project.head().size, coordinator_.sign_checkpoint(project.head())};
+      return Response::text(200, "text/plain; charset=utf-8", checkpoint_.second);
     });
   }
   if (path.starts_with("/tile/")) {
@@ -226,6 +237,7 @@ Status Service::may_upload(std::string_view ticket) const {
   if (!std::holds_alternative<UnitRequest>(checked))
     return Error{std::string(kTicketHeader) + ": is no signed request to upload"};
   const auto& wanted = std::get<UnitRequest>(checked);
+  CAIRN_CHECK(check_acquaintance(wanted.author, kTicketHeader));
   auto holds = std::make_shared<std::promise<bool>>();
   std::future<bool> answer = holds->get_future();
   const bool asked = coordinator_.look([holds, wanted, now = environment_.now()](const Project& project) {
@@ -253,18 +265,33 @@ Route Service::post(const Request& head) {
   return not_found(head.path);
 }
 
-// The request in a body, if it is sound and of that kind; otherwise the answer that refuses it.
-std::variant<UnitRequest, Response> Service::checked_request(BytesView body, UnitRequest::Kind kind) const {
+// The request in a body, if it is sound and of that kind; otherwise the answer that refuses it. A stranger's
+// work costs less to check than a signature, and comes first.
+std::variant<UnitRequest, Response> Service::checked_request(BytesView body, UnitRequest::Kind kind,
+                                                             std::string_view join_work) const {
   const auto wanted = decode_request(body);
   if (!wanted) return Response::error(400, wanted.error().message);
   if (wanted->kind != kind) return Response::error(400, "request: kind: is not the one that this path takes");
+  if (kind == UnitRequest::Kind::lease && coordinator_.knows(wanted->author) == Acquaintance::stranger) {
+    const auto nonce = nonce_of(join_work);
+    if (!nonce) return Response::error(400, nonce.error().message);
+    const Status worked = coordinator_.check_join_work(wanted->author, *nonce);
+    if (!worked) return Response::error(403, worked.error().message);
+  }
   const Status checked = check_request(*wanted, coordinator_.project_id(), environment_.now());
   if (!checked) return Response::error(403, checked.error().message);
   return *wanted;
 }
 
+// Before anything is decoded or a signature looked at: fresh keys cost their maker nothing.
+Status Service::check_acquaintance(const PublicKey& author, std::string_view what) const {
+  if (coordinator_.knows(author) != Acquaintance::stranger) return {};
+  return Error{std::string(what) +
+               ": its author is not in the log and has no unit to compute; take one first"};
+}
+
 void Service::take_unit(const Request& request, const Reply& reply) {
-  auto checked = checked_request(request.body, UnitRequest::Kind::lease);
+  auto checked = checked_request(request.body, UnitRequest::Kind::lease, request.header(kWorkHeader));
   if (auto* refusal = std::get_if<Response>(&checked)) return reply(std::move(*refusal));
   const auto& wanted = std::get<UnitRequest>(checked);
   coordinator_.take_unit(
@@ -310,6 +337,8 @@ void Service::submit(const Request& request, const Reply& reply) {
 void Service::submit_bytes(BytesView bytes, const Reply& reply) {
   auto submission = project::decode_submission(bytes);
   if (!submission) return reply(Response::error(400, submission.error().message));
+  if (const Status met = check_acquaintance(submission->sealed.author, "submission"); !met)
+    return reply(Response::error(409, met.error().message));
   auto checked = project::check_submission(coordinator_.project_id(), *std::move(submission));
   if (!checked) return reply(Response::error(400, checked.error().message));
   coordinator_.submit(*std::move(checked),
@@ -323,6 +352,10 @@ void Service::submit_bytes(BytesView bytes, const Reply& reply) {
 void Service::say(const Request& request, const Reply& reply) {
   auto statements = decode_statements(request.body);
   if (!statements) return reply(Response::error(400, statements.error().message));
+  for (const ledger::Statement& statement : *statements) {
+    if (const Status met = check_acquaintance(statement.author, "statement"); !met)
+      return reply(Response::error(409, met.error().message));
+  }
   coordinator_.say(*std::move(statements),
                    [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
                      if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));

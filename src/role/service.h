@@ -29,7 +29,9 @@ class Service {
   net::Route post(const net::Request& head);
   net::Route put(const net::Request& head);
 
-  std::variant<UnitRequest, net::Response> checked_request(BytesView body, UnitRequest::Kind kind) const;
+  std::variant<UnitRequest, net::Response> checked_request(BytesView body, UnitRequest::Kind kind,
+                                                           std::string_view join_work = {}) const;
+  Status check_acquaintance(const PublicKey& author, std::string_view what) const;
   void take_unit(const net::Request& request, const net::Reply& reply);
   void return_unit(const net::Request& request, const net::Reply& reply);
   Status may_upload(std::string_view ticket) const;
@@ -43,7 +45,7 @@ class Service {
   data::ShardStore shards_;
   Incoming incoming_;
   // Of a log of so many events. The sequencer's alone.
-  std::pair<uint64_t, std::string> leaderboard_;
+  std::pair<uint64_t, std::string> leaderboard_, checkpoint_;
 };
 
 }  // namespace cairn::role

@@ -17,6 +17,7 @@ namespace cairn::role {
 inline constexpr int64_t kMaxClockDifference = 10 * 60 * 1000;      // milliseconds
 inline constexpr std::string_view kTicketHeader = "Cairn-Request";  // in hexadecimal, with each piece
 inline constexpr std::string_view kInviteHeader = "Cairn-Invite";   // with a newcomer's request for a unit
+inline constexpr std::string_view kWorkHeader = "Cairn-Join-Work";  // likewise: a nonce (ledger/join_work.h)
 inline constexpr size_t kMaxRequestSize = 4096;
 
 struct UnitRequest {

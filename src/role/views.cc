@@ -24,6 +24,7 @@ std::string project_json(const Project& project) {
                {"parameters", model::parameter_count(project.graph())},
                {"unit_images", project.recipe().unit_images()},
                {"training_images", project.data().count(data::Split::train)},
+               {"join_work", state.policy().join_work},
                {"head", {{"size", project.head().size}, {"root", project.head().root.hex()}}},
                {"users", state.users().size()},
                {"paused", state.paused()}};
