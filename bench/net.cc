@@ -58,11 +58,9 @@ struct Measure {
   void (*run)(const Options& options, Report& report);
 };
 
-constexpr Measure kMeasures[] = {{"entries", measure_entries},
-                                 {"leases", measure_leases},
-                                 {"upload", measure_upload},
-                                 {"idle", measure_idle},
-                                 {"verify", measure_verify}};
+constexpr Measure kMeasures[] = {{"entries", measure_entries}, {"leases", measure_leases},
+                                 {"upload", measure_upload},   {"idle", measure_idle},
+                                 {"verify", measure_verify},   {"floods", measure_floods}};
 
 void run_all(const Options& options, const std::string& command) {
   std::filesystem::create_directories(options.directory);
@@ -81,13 +79,15 @@ void run_all(const Options& options, const std::string& command) {
 }
 
 int main_of(int argc, char** argv) {
-  CLI::App app("Measures a host: entries, leases, uploads, idle clients, verification.", "script/bench net");
+  CLI::App app("Measures a host: entries, leases, uploads, idle clients, verification, floods.",
+               "script/bench net");
   Options options;
   int serve = 0, idle = 0;
   uint16_t port = 0;
-  std::filesystem::path certificate;
+  std::filesystem::path certificate, project;
+  std::string flood_kind;
   app.add_option("--only", options.only, "one measure")
-      ->check(CLI::IsMember({"entries", "leases", "upload", "idle", "verify"}));
+      ->check(CLI::IsMember({"entries", "leases", "upload", "idle", "verify", "floods"}));
   app.add_option("--seconds", options.seconds, "of load in each run")->check(CLI::Range(0.1, 600.0));
   app.add_option("--repeats", options.repeats, "runs")->check(CLI::Range(1, 100));
   app.add_option("--clients", options.clients, "who send entries")->check(CLI::Range(1, 5000));
@@ -99,9 +99,12 @@ int main_of(int argc, char** argv) {
   app.add_option("--be-idle", idle)->group("");
   app.add_option("--port", port)->group("");
   app.add_option("--certificate", certificate)->group("");
+  app.add_option("--flood", flood_kind)->group("");
+  app.add_option("--project", project)->group("");
   CLI11_PARSE(app, argc, argv);
   raise_descriptor_limit();
   if (serve > 0) return serve_idle_clients(serve);
+  if (!flood_kind.empty()) return flood(flood_kind, port, project);
   if (idle > 0) return be_idle_clients(port, certificate, idle);
   std::string command = "script/bench net";
   for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];

@@ -49,11 +49,15 @@ void measure_leases(const Options& options, Report& report);
 void measure_upload(const Options& options, Report& report);
 void measure_idle(const Options& options, Report& report);
 void measure_verify(const Options& options, Report& report);
+void measure_floods(const Options& options, Report& report);
 
 // The processes behind measure_idle(): a host with TLS that says how much memory so many clients cost, and
 // those clients.
 int serve_idle_clients(int clients);
 int be_idle_clients(uint16_t port, const std::filesystem::path& certificate, int clients);
+
+// The process behind measure_floods(): floods that host until it is ended.
+int flood(const std::string& kind, uint16_t port, const std::filesystem::path& project);
 
 double seconds_since(Clock::time_point start);
 double processor_seconds();  // of this process so far

@@ -68,6 +68,10 @@ net::Outcome<role::RemoteLease> MadeUpContributor::lease() {
   return remote_->take_unit(role::sign_request(key_, request()));
 }
 
+Bytes MadeUpContributor::lease_request() const {
+  return role::encode(role::sign_request(key_, request()));
+}
+
 void MadeUpContributor::give_back(trust::UnitId unit) {
   role::UnitRequest back = request();
   back.kind = role::UnitRequest::Kind::give_back;

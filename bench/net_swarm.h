@@ -47,6 +47,7 @@ class MadeUpContributor {
   MadeUpContributor(const Facts& facts, const std::string& url, int number);
 
   net::Outcome<role::RemoteLease> lease();
+  Bytes lease_request() const;  // that lease() sends
   void give_back(trust::UnitId unit);
   // A submission of the unit, complete and signed.
   project::Submission submission(const role::RemoteLease& lease, const Digest& snapshot) const;

@@ -1,8 +1,6 @@
 // Large uploads over TLS, and what clients cost that are only connected.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,11 +9,10 @@
 #include <thread>
 
 #include "base/file.h"
+#include "bench/child.h"
 #include "bench/net.h"
 #include "bench/net_swarm.h"
 #include "net/test_parts.h"
-
-extern char** environ;  // NOLINT: POSIX names it
 
 namespace cairn::bench {
 namespace {
@@ -42,45 +39,6 @@ double rate_of(uint64_t bytes, const std::function<void()>& work) {
   const auto start = Clock::now();
   work();
   return static_cast<double>(bytes) / kMiB / seconds_since(start);
-}
-
-struct Child {
-  pid_t id = -1;
-  int output = -1;  // what it prints
-};
-
-// This program with other options.
-Child start_self(const std::vector<std::string>& options) {
-  std::vector<std::string> words = {"/proc/self/exe"};
-  words.insert(words.end(), options.begin(), options.end());
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe: no descriptors left");
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  Child child;
-  child.output = ends[0];
-  const int failed = posix_spawn(&child.id, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  if (failed != 0) throw std::runtime_error("a child process could not be started");
-  return child;
-}
-
-std::string read_line(const Child& child) {
-  std::string line;
-  for (char c; read(child.output, &c, 1) == 1 && c != '\n';) line += c;
-  if (line.empty()) throw std::runtime_error("a child process ended without a word");
-  return line;
-}
-
-void end(const Child& child) {
-  kill(child.id, SIGTERM);
-  waitpid(child.id, nullptr, 0);
-  close(child.output);
 }
 
 double resident_mib() {
