@@ -76,8 +76,10 @@ std::string Coordinator::sign_checkpoint(const ledger::LogHead& head) const {
   return ledger::sign_checkpoint(id_, head, key_);
 }
 
-bool Coordinator::enqueue(Operation operation, bool newcomer) {
+bool Coordinator::enqueue(Operation operation) {
   {
+    const auto* write = std::get_if<Write>(&operation);
+    const bool newcomer = write != nullptr && write->newcomer;
     const std::lock_guard lock(mutex_);
     auto& queue = newcomer ? newcomers_ : waiting_;
     if (stopping_ || queue.size() >= (newcomer ? limits_.newcomers_waiting : limits_.waiting)) return false;
@@ -87,7 +89,7 @@ bool Coordinator::enqueue(Operation operation, bool newcomer) {
   return true;
 }
 
-// Known users first; a fixed share for newcomers, so that neither shuts the others out.
+// Known users first; a share of the time for newcomers, so that neither shuts the others out.
 std::deque<Coordinator::Operation> Coordinator::next_batch() {
   std::deque<Operation> batch;
   const auto take = [&batch](std::deque<Operation>& from, size_t most) {
@@ -96,7 +98,7 @@ std::deque<Coordinator::Operation> Coordinator::next_batch() {
     from.erase(from.begin(), end);
   };
   take(waiting_, limits_.batch);
-  take(newcomers_, limits_.newcomers_batch);
+  if (newcomers_may_come()) take(newcomers_, limits_.newcomers_batch);
   return batch;
 }
 
@@ -135,8 +137,10 @@ void Coordinator::run() {
     std::deque<Operation> operations;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, std::chrono::milliseconds(wait_for()),
-                        [this] { return stopping_ || averaged_ || !waiting_.empty() || !newcomers_.empty(); });
+      int64_t wait = wait_for();
+      if (!newcomers_.empty()) wait = std::clamp<int64_t>(newcomers_from_ - environment_.now(), 1, wait);
+      changed_.wait_for(lock, std::chrono::milliseconds(wait),
+                        [this] { return stopping_ || averaged_ || !waiting_.empty() || newcomers_may_come(); });
       if (stopping_) break;
       averaged_ = false;
       operations = next_batch();
@@ -213,11 +217,15 @@ void Coordinator::write_all(std::vector<Write>& writes) {
   };
   auto batch = project_.begin();
   if (!batch) return all_failed(batch.error());
+  std::optional<int64_t> newcomers_begin;  // they come last
   for (Write& write : writes) {
+    if (write.newcomer && !newcomers_begin) newcomers_begin = environment_.now();
     Result<Project::Change> change = write.make(kinds[results.size()]);
     results.push_back(change ? batch->add(*change) : Result<uint64_t>(change.error()));
     if (batch->broken()) return all_failed(results.back().error());
   }
+  if (const int64_t now = environment_.now(); newcomers_begin)
+    newcomers_from_ = now + limits_.newcomers_pause * (now - *newcomers_begin);
   if (Status status = batch->commit(); !status) return all_failed(status.error());
   learn();
   for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], kinds[i]);
@@ -395,7 +403,8 @@ void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string in
       acquaintances_.receive(lease->holder, environment_.now(), lease->expires + kGuestTime);
     answer(*lease);
   };
-  if (!enqueue(std::move(write), newcomer(user))) answer(kBusy);
+  write.newcomer = newcomer(user);
+  if (!enqueue(std::move(write))) answer(kBusy);
 }
 
 void Coordinator::return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer) {
@@ -449,7 +458,8 @@ void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<
     for (size_t i = 0; i < entry->statements; ++i) receipts.push_back(receipt(*first + i));
     answer(std::move(receipts));
   };
-  if (!enqueue(std::move(write), newcomer(author))) answer(kBusy);
+  write.newcomer = newcomer(author);
+  if (!enqueue(std::move(write))) answer(kBusy);
 }
 
 void Coordinator::say(std::vector<ledger::Statement> statements,

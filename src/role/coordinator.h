@@ -27,9 +27,11 @@ namespace cairn::role {
 struct CoordinatorLimits {
   size_t waiting = 4096;  // operations that wait for the sequencer; more are refused
   size_t batch = 512;     // changes committed together
-  // The same of those who are not in the log yet: they come after known users, but never quite last.
+  // The same of those who are not in the log yet: they come after known users, and after the sequencer was at
+  // work for them they wait so many times as long, so that known users keep nine tenths of it.
   size_t newcomers_waiting = 256;
   size_t newcomers_batch = 16;
+  int64_t newcomers_pause = 9;
 };
 
 // What a host decides. When rounds close is up to it only where the policy leaves that to the maintainer.
@@ -99,6 +101,7 @@ class Coordinator {
     std::function<Result<project::Project::Change>(Refusal::Kind& kind)> make;
     std::function<void(Result<uint64_t> first, Refusal::Kind kind)> done;
     bool needs_round = false;  // waits while the next model is averaged
+    bool newcomer = false;
   };
   struct Held {
     Write write;
@@ -108,7 +111,7 @@ class Coordinator {
   using Operation = std::variant<Write, Look>;
 
   void run();
-  bool enqueue(Operation operation, bool newcomer = false);
+  bool enqueue(Operation operation);
   bool newcomer(const PublicKey& key) const { return knows(key) != Acquaintance::known; }
   std::deque<Operation> next_batch();
   void receive_guests();
@@ -127,6 +130,7 @@ class Coordinator {
   Status drop_blobs_if_due();
   void update_withdrawn();
   int64_t wait_for() const;
+  bool newcomers_may_come() const { return !newcomers_.empty() && environment_.now() >= newcomers_from_; }
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;
   void hold(Write write);
@@ -166,6 +170,7 @@ class Coordinator {
   std::condition_variable changed_;
   std::deque<Operation> waiting_, newcomers_;
   bool averaged_ = false;  // the averager has something
+  int64_t newcomers_from_ = 0;  // when they may come again: the sequencer's alone
   bool stopping_ = false;
   std::thread thread_;
   std::vector<Held> held_;              // the sequencer's
