@@ -1,8 +1,9 @@
 // What honest contributors keep of their rate while somebody floods the host.
 //
-// The host is a process of the program as people run it. The flood comes from another address of this machine
-// and from a process of the lowest priority, so that what is measured is what the flood costs the host, not
-// what making it costs this machine. With and without the flood by turns, on the same host.
+// The host is a process of the program as people run it, with the limits that people have. The flood is
+// another process of low priority and comes from another address of this machine: what is measured is what it
+// costs the host, not what making it costs this machine. With and without the flood by turns, on the same
+// host.
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -28,8 +29,11 @@ using role::must;
 constexpr uint32_t kPixels = 2;
 constexpr int kHonest = 16;
 constexpr auto kThink = std::chrono::milliseconds(100);  // between two entries of one contributor
-constexpr int kFlooders = 16;                            // connections that are busy
-constexpr int kSlow = 200;                               // connections that are not
+constexpr int kFloodNice = 10;
+constexpr int kFlooders = 16;  // connections that are busy
+constexpr int kSlow = 200;     // connections that are not
+
+std::atomic<uint64_t> sent = 0;  // by the flood
 
 // -- The flood
 
@@ -41,6 +45,7 @@ class Flooder {
 
   bool send(std::string_view text) {
     if (fd_ < 0) open();
+    ++sent;
     if (::send(fd_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size())) return true;
     close();
     return false;
@@ -214,7 +219,7 @@ void measure_flood(const std::string& kind, const std::string& name, const Optio
   const role::Workshop workshop("", kPixels);
   const FloodedHost host(workshop);
   Honest honest(workshop.directory(), host.url);
-  std::vector<double> quiet, kept, processor;
+  std::vector<double> quiet, kept, processor, floods;
   for (int i = 0; i < options.repeats; ++i) {
     const double before = honest.rate(options.seconds);
     const Child flooder = start_self(
@@ -224,6 +229,8 @@ void measure_flood(const std::string& kind, const std::string& name, const Optio
     const double used = processor_seconds_of(host.process);
     const double during = honest.rate(options.seconds);
     processor.push_back(100 * (processor_seconds_of(host.process) - used) / seconds_since(begun));
+    kill(flooder.id, SIGTERM);
+    floods.push_back(std::stod(read_line(flooder)));
     end(flooder);
     std::this_thread::sleep_for(std::chrono::seconds(1));  // what it left behind is answered
     quiet.push_back(before);
@@ -240,6 +247,8 @@ void measure_flood(const std::string& kind, const std::string& name, const Optio
               .unit = "%",
               .runs = processor,
               .peer = true});
+  report.add(
+      {.measure = "floods", .name = "  sent by the flood", .unit = "/s", .runs = floods, .peer = true});
   report.add({.measure = "floods",
               .name = "rate that the honest keep: " + name,
               .unit = "%",
@@ -247,12 +256,28 @@ void measure_flood(const std::string& kind, const std::string& name, const Optio
               .at_least = 90});
 }
 
+// SIGTERM is for one thread alone, which says how much was sent a second.
+void tell_rate_when_ended() {
+  sigset_t ending;
+  ::sigemptyset(&ending);
+  ::sigaddset(&ending, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  std::thread([ending] {
+    const auto start = Clock::now();
+    int signal = 0;
+    ::sigwait(&ending, &signal);
+    fmt::print("{}\n", static_cast<double>(sent) / seconds_since(start));
+    std::fflush(stdout);
+    ::_exit(0);
+  }).detach();
+}
+
 }  // namespace
 
 int flood(const std::string& kind, uint16_t port, const std::filesystem::path& project) {
-  ::setpriority(PRIO_PROCESS, 0, 19);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  ::signal(SIGTERM, [](int) { ::_exit(0); });
+  ::setpriority(PRIO_PROCESS, 0, kFloodNice);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  tell_rate_when_ended();
   const Facts facts = facts_of(must(project::Project::open(project, system_environment())));
   Snapshots snapshots("http://127.0.0.1:" + std::to_string(port));
   in_parallel(kind == "slow" ? kSlow : kFlooders, [&](int i) {
