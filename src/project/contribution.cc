@@ -145,10 +145,6 @@ bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId un
          });
 }
 
-Result<Leases> leases_of(const Project& project, int64_t now) {
-  return stored_leases(project, now);
-}
-
 Result<Project::Change> return_unit_change(Project& project, const PublicKey& user, trust::UnitId unit,
                                            int64_t now) {
   CAIRN_CHECK(the_open_round(project));

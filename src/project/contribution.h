@@ -46,8 +46,6 @@ Result<Project::Change> entry_change(Project& project, const CheckedSubmission& 
 
 // Whether that unit is put aside for the user at `now`.
 bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId unit, int64_t now);
-// All that count at present.
-Result<Leases> leases_of(const Project& project, int64_t now);
 
 struct Accepted {
   trust::EntryId entry = 0;

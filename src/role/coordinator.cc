@@ -5,8 +5,8 @@
 
 #include "average/weighing.h"
 #include "ledger/checkpoint.h"
-#include "project/availability.h"
 #include "ledger/join_work.h"
+#include "project/availability.h"
 #include "project/draft.h"
 #include "project/invites.h"
 #include "project/judgement.h"
@@ -139,8 +139,9 @@ void Coordinator::run() {
       std::unique_lock lock(mutex_);
       int64_t wait = wait_for();
       if (!newcomers_.empty()) wait = std::clamp<int64_t>(newcomers_from_ - environment_.now(), 1, wait);
-      changed_.wait_for(lock, std::chrono::milliseconds(wait),
-                        [this] { return stopping_ || averaged_ || !waiting_.empty() || newcomers_may_come(); });
+      changed_.wait_for(lock, std::chrono::milliseconds(wait), [this] {
+        return stopping_ || averaged_ || !waiting_.empty() || newcomers_may_come();
+      });
       if (stopping_) break;
       averaged_ = false;
       operations = next_batch();

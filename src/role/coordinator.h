@@ -18,9 +18,9 @@
 #include "ledger/receipt.h"
 #include "project/contribution.h"
 #include "project/project.h"
+#include "role/acquaintances.h"
 #include "role/averager.h"
 #include "role/inspection.h"
-#include "role/acquaintances.h"
 
 namespace cairn::role {
 
@@ -169,7 +169,7 @@ class Coordinator {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Operation> waiting_, newcomers_;
-  bool averaged_ = false;  // the averager has something
+  bool averaged_ = false;       // the averager has something
   int64_t newcomers_from_ = 0;  // when they may come again: the sequencer's alone
   bool stopping_ = false;
   std::thread thread_;
