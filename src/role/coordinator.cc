@@ -24,7 +24,7 @@ constexpr int64_t kDropInterval = 24 * trust::kHour;
 
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
 
-constexpr int64_t kLongestHold = 10'000;  // milliseconds
+constexpr int64_t kLongestHold = 10'000;  // milliseconds that an operation waits
 // How long after its lease a newcomer may still hand in: a slow machine is no stranger.
 constexpr int64_t kGuestTime = 24 * 60 * 60 * 1000;  // milliseconds
 
@@ -137,11 +137,7 @@ void Coordinator::run() {
     std::deque<Operation> operations;
     {
       std::unique_lock lock(mutex_);
-      int64_t wait = wait_for();
-      if (!newcomers_.empty()) wait = std::clamp<int64_t>(newcomers_from_ - environment_.now(), 1, wait);
-      changed_.wait_for(lock, std::chrono::milliseconds(wait), [this] {
-        return stopping_ || averaged_ || !waiting_.empty() || newcomers_may_come();
-      });
+      wait_for_work(lock);
       if (stopping_) break;
       averaged_ = false;
       operations = next_batch();
@@ -158,6 +154,21 @@ void Coordinator::run() {
       write->done(Error{"the coordinator is stopping; try again in a minute"}, Refusal::Kind::busy);
   }
   waiting_.clear();
+}
+
+// Looks again how long to wait whenever something comes in: a newcomer's turn may be before the next duty.
+void Coordinator::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  while (!stopping_ && !averaged_ && waiting_.empty() && !newcomers_may_come()) {
+    int64_t wait = wait_for();
+    if (!newcomers_.empty()) wait = std::clamp<int64_t>(newcomers_from_ - environment_.now(), 1, wait);
+    if (changed_.wait_for(lock, std::chrono::milliseconds(wait)) == std::cv_status::timeout) return;
+  }
+}
+
+// Their time is up, or the clock was set back.
+bool Coordinator::newcomers_may_come() const {
+  const int64_t until = newcomers_from_ - environment_.now();
+  return !newcomers_.empty() && (until <= 0 || until > kLongestHold);
 }
 
 void Coordinator::process(std::deque<Operation> operations) {
@@ -226,7 +237,7 @@ void Coordinator::write_all(std::vector<Write>& writes) {
     if (batch->broken()) return all_failed(results.back().error());
   }
   if (const int64_t now = environment_.now(); newcomers_begin)
-    newcomers_from_ = now + limits_.newcomers_pause * (now - *newcomers_begin);
+    newcomers_from_ = now + std::min(limits_.newcomers_pause * (now - *newcomers_begin), kLongestHold);
   if (Status status = batch->commit(); !status) return all_failed(status.error());
   learn();
   for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], kinds[i]);

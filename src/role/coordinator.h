@@ -130,7 +130,8 @@ class Coordinator {
   Status drop_blobs_if_due();
   void update_withdrawn();
   int64_t wait_for() const;
-  bool newcomers_may_come() const { return !newcomers_.empty() && environment_.now() >= newcomers_from_; }
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
+  bool newcomers_may_come() const;
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;
   void hold(Write write);

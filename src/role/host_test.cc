@@ -369,6 +369,19 @@ TEST(Host, AnswersWhileTheNextModelIsAveraged) {
   EXPECT_EQ(lease->round, 1u) << "it was held until the next round opened";
 }
 
+// Newcomers have a tenth of the sequencer's time, and the next one's turn came with the next duty only.
+TEST(Host, BugASecondNewcomerWaitedForAMinute) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 99});
+  Person ada(workshop, *host, "ada");
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 30; ++i) {
+    const SigningKey newcomer = SigningKey::from_seed(sha256(as_bytes(std::to_string(i))).bytes);
+    must(ada.remote->take_unit(sign_request(newcomer, ada.request())));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
+}
+
 TEST(Host, ThePolicyClosesRoundsWhereItSaysWhen) {
   const Workshop workshop("[trust]\nquorum = 3\n");
   const auto host = workshop.host({.quorum = 1});  // which then has no say
