@@ -1,7 +1,6 @@
 #include "role/coordinator.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "average/weighing.h"
 #include "ledger/checkpoint.h"
@@ -24,24 +23,23 @@ constexpr int64_t kDropInterval = 24 * trust::kHour;
 
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
 
-constexpr int64_t kLongestHold = 10'000;  // milliseconds that an operation waits
 // How long after its lease a newcomer may still hand in: a slow machine is no stranger.
 constexpr int64_t kGuestTime = 24 * 60 * 60 * 1000;  // milliseconds
 
 }  // namespace
 
 Coordinator::Coordinator(Project project, SigningKey key, Environment& environment, HostRule rule,
-                         CoordinatorLimits limits)
+                         BacklogLimits limits)
     : project_(std::move(project)),
       key_(std::move(key)),
       environment_(environment),
       rule_(rule),
-      limits_(limits),
       id_(project_.id()),
       public_key_(key_.public_key()),
       directory_(project_.directory()),
       parameter_count_(model::parameter_count(project_.graph())),
-      inspection_(directory_, parameter_count_) {
+      inspection_(directory_, parameter_count_),
+      backlog_(limits, environment) {
   update_withdrawn();
   learn();
   receive_guests();
@@ -52,54 +50,18 @@ Coordinator::~Coordinator() {
 }
 
 void Coordinator::start() {
-  averager_ = std::make_unique<Averager>(project_, [this] {
-    {
-      const std::lock_guard lock(mutex_);
-      averaged_ = true;
-    }
-    changed_.notify_one();
-  });
+  averager_ = std::make_unique<Averager>(project_, [this] { backlog_.wake(); });
   thread_ = std::thread([this] { run(); });
 }
 
 void Coordinator::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
+  backlog_.stop();
   if (thread_.joinable()) thread_.join();
   averager_.reset();
 }
 
 std::string Coordinator::sign_checkpoint(const ledger::LogHead& head) const {
   return ledger::sign_checkpoint(id_, head, key_);
-}
-
-bool Coordinator::enqueue(Operation operation) {
-  {
-    const auto* write = std::get_if<Write>(&operation);
-    const bool newcomer = write != nullptr && write->newcomer;
-    const std::lock_guard lock(mutex_);
-    auto& queue = newcomer ? newcomers_ : waiting_;
-    if (stopping_ || queue.size() >= (newcomer ? limits_.newcomers_waiting : limits_.waiting)) return false;
-    queue.push_back(std::move(operation));
-  }
-  changed_.notify_one();
-  return true;
-}
-
-// Known users first; a share of the time for newcomers, so that neither shuts the others out.
-std::deque<Coordinator::Operation> Coordinator::next_batch() {
-  std::deque<Operation> batch;
-  const auto take = [&batch](std::deque<Operation>& from, size_t most) {
-    const auto end = from.begin() + static_cast<std::ptrdiff_t>(std::min(from.size(), most));
-    std::move(from.begin(), end, std::back_inserter(batch));
-    from.erase(from.begin(), end);
-  };
-  take(waiting_, limits_.batch);
-  if (newcomers_may_come()) take(newcomers_, limits_.newcomers_batch);
-  return batch;
 }
 
 // -- Who is who
@@ -133,42 +95,15 @@ Status Coordinator::check_join_work(const PublicKey& stranger, std::optional<uin
 void Coordinator::run() {
   average_from_here();  // so that the first round that closes need not read the whole history
   duties();
-  for (;;) {
-    std::deque<Operation> operations;
-    {
-      std::unique_lock lock(mutex_);
-      wait_for_work(lock);
-      if (stopping_) break;
-      averaged_ = false;
-      operations = next_batch();
-    }
-    if (!operations.empty()) process(std::move(operations));
+  while (auto operations = backlog_.next([this] { return wait_for(); })) {
+    process(*std::move(operations));
     duties();
-    if (release_held()) duties();
+    std::vector<Write> released = backlog_.released(!between_rounds());
+    if (released.empty()) continue;
+    write_all(released);
+    duties();
   }
-  for (const Held& held : held_) refuse(held.write);
-  std::move(newcomers_.begin(), newcomers_.end(), std::back_inserter(waiting_));
-  newcomers_.clear();
-  for (Operation& operation : waiting_) {
-    if (auto* write = std::get_if<Write>(&operation))
-      write->done(Error{"the coordinator is stopping; try again in a minute"}, Refusal::Kind::busy);
-  }
-  waiting_.clear();
-}
-
-// Looks again how long to wait whenever something comes in: a newcomer's turn may be before the next duty.
-void Coordinator::wait_for_work(std::unique_lock<std::mutex>& lock) {
-  while (!stopping_ && !averaged_ && waiting_.empty() && !newcomers_may_come()) {
-    int64_t wait = wait_for();
-    if (!newcomers_.empty()) wait = std::clamp<int64_t>(newcomers_from_ - environment_.now(), 1, wait);
-    if (changed_.wait_for(lock, std::chrono::milliseconds(wait)) == std::cv_status::timeout) return;
-  }
-}
-
-// Their time is up, or the clock was set back.
-bool Coordinator::newcomers_may_come() const {
-  const int64_t until = newcomers_from_ - environment_.now();
-  return !newcomers_.empty() && (until <= 0 || until > kLongestHold);
+  backlog_.refuse_all();
 }
 
 void Coordinator::process(std::deque<Operation> operations) {
@@ -177,7 +112,7 @@ void Coordinator::process(std::deque<Operation> operations) {
   for (Operation& operation : operations) {
     if (auto* write = std::get_if<Write>(&operation)) {
       if (write->needs_round && between_rounds()) {
-        hold(std::move(*write));
+        backlog_.hold(std::move(*write));
       } else {
         writes.push_back(std::move(*write));
       }
@@ -191,33 +126,6 @@ void Coordinator::process(std::deque<Operation> operations) {
 
 bool Coordinator::between_rounds() const {
   return !project_.state().open_round() && !project_.state().paused();
-}
-
-// What needs a round waits for the next one, but not longer than clients do.
-void Coordinator::hold(Write write) {
-  if (held_.size() >= limits_.waiting) return refuse(write);
-  held_.push_back({std::move(write), environment_.now() + kLongestHold});
-}
-
-void Coordinator::refuse(const Write& write) {
-  write.done(Error{"the next model is being averaged; try again in a moment"}, Refusal::Kind::busy);
-}
-
-bool Coordinator::release_held() {
-  std::vector<Held> still;
-  std::vector<Write> writes;
-  for (Held& held : held_) {
-    if (!between_rounds()) {
-      writes.push_back(std::move(held.write));
-    } else if (held.until <= environment_.now()) {
-      refuse(held.write);
-    } else {
-      still.push_back(std::move(held));
-    }
-  }
-  held_ = std::move(still);
-  if (!writes.empty()) write_all(writes);
-  return !writes.empty();
 }
 
 // Refused changes are answered with the others: an answer never tells more than what is on disk.
@@ -236,8 +144,7 @@ void Coordinator::write_all(std::vector<Write>& writes) {
     results.push_back(change ? batch->add(*change) : Result<uint64_t>(change.error()));
     if (batch->broken()) return all_failed(results.back().error());
   }
-  if (const int64_t now = environment_.now(); newcomers_begin)
-    newcomers_from_ = now + std::min(limits_.newcomers_pause * (now - *newcomers_begin), kLongestHold);
+  if (newcomers_begin) backlog_.count_newcomers(environment_.now() - *newcomers_begin);
   if (Status status = batch->commit(); !status) return all_failed(status.error());
   learn();
   for (size_t i = 0; i < writes.size(); ++i) writes[i].done(results[i], kinds[i]);
@@ -416,7 +323,7 @@ void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string in
     answer(*lease);
   };
   write.newcomer = newcomer(user);
-  if (!enqueue(std::move(write))) answer(kBusy);
+  if (!backlog_.add(std::move(write))) answer(kBusy);
 }
 
 void Coordinator::return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer) {
@@ -429,7 +336,7 @@ void Coordinator::return_unit(const PublicKey& user, trust::UnitId unit, Answer<
     if (!done) return answer(Refusal{kind, done.error().message});
     answer(unit);
   };
-  if (!enqueue(std::move(write))) answer(kBusy);
+  if (!backlog_.add(std::move(write))) answer(kBusy);
 }
 
 // The event of a seal that is in the log already: its author asks again because the answer got lost.
@@ -471,7 +378,7 @@ void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<
     answer(std::move(receipts));
   };
   write.newcomer = newcomer(author);
-  if (!enqueue(std::move(write))) answer(kBusy);
+  if (!backlog_.add(std::move(write))) answer(kBusy);
 }
 
 void Coordinator::say(std::vector<ledger::Statement> statements,
@@ -490,11 +397,11 @@ void Coordinator::say(std::vector<ledger::Statement> statements,
     for (size_t i = 0; i < *count; ++i) receipts.push_back(receipt(*first + i));
     answer(std::move(receipts));
   };
-  if (!enqueue(std::move(write))) answer(kBusy);
+  if (!backlog_.add(std::move(write))) answer(kBusy);
 }
 
 bool Coordinator::look(std::function<void(const Project&)> look) {
-  return enqueue(std::move(look));
+  return backlog_.add(std::move(look));
 }
 
 }  // namespace cairn::role

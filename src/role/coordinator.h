@@ -8,8 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -20,19 +18,10 @@
 #include "project/project.h"
 #include "role/acquaintances.h"
 #include "role/averager.h"
+#include "role/backlog.h"
 #include "role/inspection.h"
 
 namespace cairn::role {
-
-struct CoordinatorLimits {
-  size_t waiting = 4096;  // operations that wait for the sequencer; more are refused
-  size_t batch = 512;     // changes committed together
-  // The same of those who are not in the log yet: they come after known users, and after the sequencer was at
-  // work for them they wait so many times as long, so that known users keep nine tenths of it.
-  size_t newcomers_waiting = 256;
-  size_t newcomers_batch = 16;
-  int64_t newcomers_pause = 9;
-};
 
 // What a host decides. When rounds close is up to it only where the policy leaves that to the maintainer.
 struct HostRule {
@@ -41,12 +30,6 @@ struct HostRule {
   bool invited_only = false;         // newcomers need a code (project/invites.h)
 };
 
-// Why an operation was not done: whose fault it is decides the status code of the answer.
-struct Refusal {
-  enum class Kind : uint8_t { refused, forbidden, busy, broken };
-  Kind kind = Kind::refused;
-  std::string message;
-};
 template <typename T>
 using Answer = std::function<void(std::variant<T, Refusal>)>;
 
@@ -59,7 +42,7 @@ class Coordinator {
   };
 
   Coordinator(project::Project project, SigningKey key, Environment& environment, HostRule rule = {},
-              CoordinatorLimits limits = {});
+              BacklogLimits limits = {});
   ~Coordinator();  // stops
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
@@ -80,9 +63,9 @@ class Coordinator {
   // Looks at the project between batches. False: too much is waiting, and nobody will look.
   bool look(std::function<void(const project::Project&)> look);
 
+  // -- What may be asked before the sequencer is
   // Whether the file of that digest is that of a revoked or suspended entry, and not to be served.
   bool withdrawn(const Digest& digest) const;
-  // -- What may be asked before the sequencer is
   Acquaintance knows(const PublicKey& key) const { return acquaintances_.of(key, environment_.now()); }
   // Whether a stranger has done the work that joining takes, to be leased a unit.
   Status check_join_work(const PublicKey& stranger, std::optional<uint64_t> nonce) const;
@@ -96,24 +79,8 @@ class Coordinator {
   std::string sign_checkpoint(const ledger::LogHead& head) const;
 
  private:
-  struct Write {
-    // Says through `kind` what kind of refusal its error is, if it is not simply refused.
-    std::function<Result<project::Project::Change>(Refusal::Kind& kind)> make;
-    std::function<void(Result<uint64_t> first, Refusal::Kind kind)> done;
-    bool needs_round = false;  // waits while the next model is averaged
-    bool newcomer = false;
-  };
-  struct Held {
-    Write write;
-    int64_t until = 0;  // milliseconds; refused then
-  };
-  using Look = std::function<void(const project::Project&)>;
-  using Operation = std::variant<Write, Look>;
-
   void run();
-  bool enqueue(Operation operation);
   bool newcomer(const PublicKey& key) const { return knows(key) != Acquaintance::known; }
-  std::deque<Operation> next_batch();
   void receive_guests();
   void learn();
   void process(std::deque<Operation> operations);
@@ -130,13 +97,8 @@ class Coordinator {
   Status drop_blobs_if_due();
   void update_withdrawn();
   int64_t wait_for() const;
-  void wait_for_work(std::unique_lock<std::mutex>& lock);
-  bool newcomers_may_come() const;
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;
-  void hold(Write write);
-  static void refuse(const Write& write);
-  bool release_held();
   Result<std::vector<ledger::Item>> admit(const PublicKey& user, std::string_view invite) const;
   std::optional<uint64_t> known(const project::Submission& submission) const;
 
@@ -146,7 +108,6 @@ class Coordinator {
   SigningKey key_;
   Environment& environment_;
   HostRule rule_;
-  CoordinatorLimits limits_;
   std::function<void(const News&)> tell_;
   Acquaintances acquaintances_;
   size_t learned_ = 0;                   // events of which the acquaintances are
@@ -167,14 +128,8 @@ class Coordinator {
   std::set<Digest> withdrawn_;
   uint64_t withdrawn_events_ = 0;  // of the log that it follows from
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Operation> waiting_, newcomers_;
-  bool averaged_ = false;       // the averager has something
-  int64_t newcomers_from_ = 0;  // when they may come again: the sequencer's alone
-  bool stopping_ = false;
+  Backlog backlog_;
   std::thread thread_;
-  std::vector<Held> held_;              // the sequencer's
   std::unique_ptr<Averager> averager_;  // the sequencer's; ends before what it looks at
 };
 
