@@ -123,7 +123,11 @@ TEST_F(Governance, JudgesComeAndGo) {
   EXPECT_THAT(refused({"root", "add-judge", "study", "nobody"}), HasSubstr("key nobody"));
   work_.must({"claim", "study", "--entry", std::to_string(lie), "--user", "ada"});
   EXPECT_THAT(refused({"judge", "study"}), HasSubstr("no judge"));
-  EXPECT_EQ(ask({"judge", "study", "--key", "second"})[0]["verdict"], "upheld");
+  const std::filesystem::path carried = work_.file("carried.key");  // as to another computer
+  for (const auto& project : std::filesystem::directory_iterator(work_.file(".data") / "cairn" / "keys"))
+    std::filesystem::rename(project.path() / "second.key", carried);
+  EXPECT_THAT(refused({"judge", "study", "--key", "second"}), HasSubstr("second.key"));
+  EXPECT_EQ(ask({"judge", "study", "--key", carried.string()})[0]["verdict"], "upheld");
   EXPECT_THAT(work_.must({"root", "remove-judge", "study", key}), HasSubstr("note: a verdict needs 1 vote"));
   work_.must({"close", "study"});
   EXPECT_EQ(ask({"verify", "study"})["verify"], "ok");

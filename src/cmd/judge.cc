@@ -52,7 +52,8 @@ std::string to_text(const project::Project& project, const project::Judgement& j
 Result<SigningKey> judging_key(const project::Project& project, const ledger::KeyRing& keys,
                                const Options& options) {
   const std::string& name = options.user.empty() ? options.key : options.user;
-  CAIRN_TRY(SigningKey key, project::load_key(keys, project, name));
+  const bool is_file = name.find('/') != std::string::npos;  // no name has one
+  CAIRN_TRY(SigningKey key, is_file ? ledger::read_key_file(name) : project::load_key(keys, project, name));
   CAIRN_CHECK(project::check_may_judge(project, key.public_key(), name));
   return key;
 }
@@ -201,7 +202,11 @@ void add_judge(Command app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   add_remote_options(command, options->place, "DIR|URL");
   const Option key =
-      command.add_option("--key", options->key, "Name of a judge's key in the key ring").show_default();
+      command
+          .add_option(
+              "--key", options->key,
+              "A judge's key: its name in the key ring, or the path of a key file, such as ./judge.key")
+          .show_default();
   command.add_option("--user", options->user, "Vote as this user, where users are drawn to judge")
       .excludes(key);
   command.add_flag("--once", options->once, "Of a hosted project: decide what is open and stop");

@@ -126,6 +126,15 @@ Status write_new(const std::filesystem::path& path, BytesView bytes) {
 
 }  // namespace
 
+Result<SigningKey> read_key_file(const std::filesystem::path& file) {
+  CAIRN_CHECK(check_private(file, S_IFREG, "600"));
+  CAIRN_TRY(Bytes bytes, read_file(file, kMaxKeyFileSize));
+  const Wiped<Bytes> text{std::move(bytes)};
+  auto key = parse_key({reinterpret_cast<const char*>(text.content.data()), text.content.size()});
+  if (!key) return key.error().within(file.string());
+  return key;
+}
+
 Result<std::filesystem::path> KeyRing::default_directory() {
   const char* data = std::getenv("XDG_DATA_HOME");
   if (data != nullptr && data[0] == '/') return std::filesystem::path(data) / "cairn" / "keys";
@@ -171,13 +180,7 @@ Status KeyRing::add(const std::string& project, const std::string& name, const S
 Result<SigningKey> KeyRing::load(const std::string& project, const std::string& name) const {
   CAIRN_CHECK(check_word("project", project));
   CAIRN_CHECK(check_word("name", name));
-  const std::filesystem::path file = path(project, name);
-  CAIRN_CHECK(check_private(file, S_IFREG, "600"));
-  CAIRN_TRY(Bytes bytes, read_file(file, kMaxKeyFileSize));
-  const Wiped<Bytes> text{std::move(bytes)};
-  auto key = parse_key({reinterpret_cast<const char*>(text.content.data()), text.content.size()});
-  if (!key) return key.error().within(file.string());
-  return key;
+  return read_key_file(path(project, name));
 }
 
 Status KeyRing::rename(const std::string& project, const std::string& from, const std::string& to) {

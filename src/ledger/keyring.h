@@ -22,6 +22,9 @@ namespace cairn::ledger {
 
 inline constexpr size_t kMaxKeyNameSize = 80;  // room for a user's name and ".next"
 
+// The key in a file, wherever it lies. Refuses one that others may read.
+Result<SigningKey> read_key_file(const std::filesystem::path& file);
+
 class KeyRing {
  public:
   // $XDG_DATA_HOME/cairn/keys, or $HOME/.local/share/cairn/keys; refused where neither variable is an
