@@ -51,9 +51,10 @@ Digest Snapshots::of(trust::Round round) {
   return known_.contains(round) ? known_[round] : Digest{};
 }
 
-MadeUpContributor::MadeUpContributor(const Facts& facts, const std::string& url, int number)
+MadeUpContributor::MadeUpContributor(const Facts& facts, const std::string& url, int number,
+                                     net::ClientOptions options)
     : facts_(facts),
-      remote_(must(role::Remote::open(url))),
+      remote_(must(role::Remote::open(url, std::move(options)))),
       key_(SigningKey::generate()),
       name_("contributor-" + std::to_string(number)) {}
 
@@ -72,11 +73,15 @@ Bytes MadeUpContributor::lease_request() const {
   return role::encode(role::sign_request(key_, request()));
 }
 
+role::UnitRequest MadeUpContributor::request_about(role::UnitRequest::Kind kind, trust::UnitId unit) const {
+  role::UnitRequest about = request();
+  about.kind = kind;
+  about.unit = unit;
+  return role::sign_request(key_, about);
+}
+
 void MadeUpContributor::give_back(trust::UnitId unit) {
-  role::UnitRequest back = request();
-  back.kind = role::UnitRequest::Kind::give_back;
-  back.unit = unit;
-  must(remote_->return_unit(role::sign_request(key_, back)));
+  must(remote_->return_unit(request_about(role::UnitRequest::Kind::give_back, unit)));
 }
 
 // The same for everybody who has this unit, as a true gradient would be.
@@ -118,7 +123,14 @@ project::Submission MadeUpContributor::submission(const role::RemoteLease& lease
 }
 
 net::Outcome<void> MadeUpContributor::hand_in(const project::Submission& submission) {
-  CAIRN_TRY(const std::vector<ledger::Receipt> receipts, remote_->submit(project::encode(submission)));
+  const Bytes bytes = project::encode(submission);
+  const auto ticket = [&] {
+    return request_about(role::UnitRequest::Kind::upload,
+                         std::get<ledger::EntrySealed>(submission.sealed.body).unit);
+  };
+  CAIRN_TRY(const std::vector<ledger::Receipt> receipts, bytes.size() <= remote_->piece_size()
+                                                             ? remote_->submit(bytes)
+                                                             : remote_->submit_in_pieces(bytes, ticket));
   if (receipts.empty()) return Error{"no receipt came"};
   CAIRN_CHECK(ledger::check_receipt(receipts.back(), facts_.project, facts_.coordinator, submission.sealed));
   joined_ = true;

@@ -44,18 +44,19 @@ class Snapshots {
 
 class MadeUpContributor {
  public:
-  MadeUpContributor(const Facts& facts, const std::string& url, int number);
+  MadeUpContributor(const Facts& facts, const std::string& url, int number, net::ClientOptions options = {});
 
   net::Outcome<role::RemoteLease> lease();
   Bytes lease_request() const;  // that lease() sends
   void give_back(trust::UnitId unit);
   // A submission of the unit, complete and signed.
   project::Submission submission(const role::RemoteLease& lease, const Digest& snapshot) const;
-  // Hands it in and checks the receipts.
+  // Hands it in, in pieces if it is large, and checks the receipts.
   net::Outcome<void> hand_in(const project::Submission& submission);
 
  private:
   role::UnitRequest request() const;
+  role::UnitRequest request_about(role::UnitRequest::Kind kind, trust::UnitId unit) const;  // signed
 
   const Facts& facts_;
   std::unique_ptr<role::Remote> remote_;
