@@ -4,6 +4,11 @@
 #include "base/file_group.h"
 
 namespace cairn {
+namespace {
+
+constexpr const char* kPrepared = "prepared";  // a folder in the store's own
+
+}  // namespace
 
 Result<Bytes> read_or_fetch(const BlobOrigin* origin, const Digest& digest, uint64_t max_size,
                             const std::filesystem::path& file) {
@@ -25,17 +30,55 @@ std::filesystem::path BlobStore::path(const Digest& digest) const {
 }
 
 Result<Digest> BlobStore::put(BytesView bytes) {
+  CAIRN_TRY(PreparedBlob blob, prepare(bytes));
+  CAIRN_CHECK(take(blob));
+  const std::filesystem::path file = path(blob.digest());
+  CAIRN_CHECK(sync_files(directory_, {&file, 1}));
+  return blob.digest();
+}
+
+PreparedBlob::~PreparedBlob() {
+  if (file_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove(file_, ignored);
+}
+
+Result<PreparedBlob> BlobStore::prepare(BytesView bytes) const {
+  CAIRN_CHECK(make_directory(directory_ / kPrepared));
   const Digest digest = sha256(bytes);
-  const std::filesystem::path file = path(digest);
-  // What a power cut left there may be incomplete, and what a kill left not yet on disk
-  // (base/file_group.h): the name alone proves nothing.
-  if (has(digest) && get(digest, bytes.size())) {
-    CAIRN_CHECK(sync_files(directory_, {&file, 1}));
-    return digest;
-  }
+  CAIRN_TRY(std::filesystem::path file, write_beside(directory_ / kPrepared / "blob", bytes));
+  PreparedBlob blob(digest, std::move(file));
+  CAIRN_CHECK(sync_successor(blob));
+  return blob;
+}
+
+// An entry in the log may rely on what is there.
+Status BlobStore::sync_successor(PreparedBlob& blob) const {
+  if (blob.on_disk_ || !has(blob.digest_)) return {};
+  CAIRN_CHECK(sync_files(directory_, {&blob.file_, 1}));
+  blob.on_disk_ = true;
+  return {};
+}
+
+Status BlobStore::take(PreparedBlob& blob) {
+  CAIRN_CHECK(sync_successor(blob));
+  const std::filesystem::path file = path(blob.digest_);
   CAIRN_CHECK(make_directory(file.parent_path()));
-  CAIRN_CHECK(write_file(file, bytes));
-  return digest;
+  std::error_code error;
+  std::filesystem::rename(blob.file_, file, error);
+  if (error) return Error{file.string() + ": cannot be made: " + error.message()};
+  blob.file_.clear();
+  return {};
+}
+
+void BlobStore::forget_prepared(std::chrono::hours age) const {
+  const auto oldest = std::filesystem::file_time_type::clock::now() - age;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory_ / kPrepared, error), end; !error && it != end;
+       it.increment(error)) {
+    std::error_code ignored;
+    if (it->last_write_time(ignored) < oldest) std::filesystem::remove(it->path(), ignored);
+  }
 }
 
 Result<Bytes> BlobStore::get(const Digest& digest, uint64_t max_size) const {

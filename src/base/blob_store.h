@@ -1,7 +1,9 @@
 // Blobs: files addressed by the SHA-256 of their bytes, in a directory of two-digit folders.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <utility>
 
 #include "base/digest.h"
 
@@ -29,6 +31,25 @@ class BlobOrigin {
 Result<Bytes> read_or_fetch(const BlobOrigin* origin, const Digest& digest, uint64_t max_size,
                             const std::filesystem::path& file);
 
+// A blob that lies beside its store, whole but perhaps not yet on disk: what takes long is done before
+// anybody else has to wait. Gone with its owner unless the store takes it.
+class [[nodiscard]] PreparedBlob {
+ public:
+  PreparedBlob(const Digest& digest, std::filesystem::path file) : digest_(digest), file_(std::move(file)) {}
+  PreparedBlob(PreparedBlob&& other) noexcept
+      : digest_(other.digest_), file_(std::exchange(other.file_, {})), on_disk_(other.on_disk_) {}
+  PreparedBlob& operator=(PreparedBlob&&) = delete;
+  ~PreparedBlob();
+
+  const Digest& digest() const { return digest_; }
+
+ private:
+  friend class BlobStore;
+  Digest digest_;
+  std::filesystem::path file_;  // empty once taken
+  bool on_disk_ = false;
+};
+
 // Safe for several threads and processes: a blob is written whole or not at all, and never changes.
 class BlobStore : public BlobSource {
  public:
@@ -36,13 +57,23 @@ class BlobStore : public BlobSource {
   explicit BlobStore(std::filesystem::path directory, const BlobOrigin* origin = nullptr)
       : directory_(std::move(directory)), origin_(origin) {}
 
-  Result<Digest> put(BytesView bytes);  // Putting what is there already succeeds.
+  Result<Digest> put(BytesView bytes);  // Once it succeeds, the blob survives power loss.
+  // The same in two steps, the second of which costs as little for a large blob as for a small one and seldom
+  // waits for the disk: sync_files() of base/file_group.h does so for path(). What is there is replaced,
+  // since a power cut may have left something else under that name, but not before its successor is on disk.
+  Result<PreparedBlob> prepare(BytesView bytes) const;
+  Status take(PreparedBlob& blob);
+  // Removes what processes left that died with it, where it is older than `age`.
+  void forget_prepared(std::chrono::hours age) const;
+
   Result<Bytes> get(const Digest& digest, uint64_t max_size) const override;
   bool has(const Digest& digest) const;
   Status remove(const Digest& digest);  // Removing what is not there succeeds.
   std::filesystem::path path(const Digest& digest) const;
 
  private:
+  Status sync_successor(PreparedBlob& blob) const;
+
   std::filesystem::path directory_;
   const BlobOrigin* origin_;
 };

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,8 +60,7 @@ Status write_through(const std::filesystem::path& path, BytesView bytes) {
   return write_all(fd.get(), bytes, path);
 }
 
-Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t mode,
-                    Wait wait = Wait::for_disk) {
+Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t mode) {
   std::error_code error;
   const auto kind = std::filesystem::status(name, error).type();
   if (kind == std::filesystem::file_type::directory) return Error{name.string() + ": is a folder"};
@@ -70,28 +70,33 @@ Status replace_file(const std::filesystem::path& name, BytesView bytes, mode_t m
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   Descriptor file;
   CAIRN_TRY(const std::filesystem::path temporary, create_temporary(path, mode, file));
-  Status status = write_and_close(file, bytes, path, wait);
+  Status status = write_and_close(file, bytes, path, Wait::for_disk);
   if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = system_error(path, "replace");
   if (!status) {
     ::unlink(temporary.c_str());
     return status;
   }
-  return wait == Wait::for_disk ? sync_directory(folder) : Status();
+  return sync_directory(folder);
+}
+
+// Opens a file of at most `max_size` bytes, and says how many it has.
+Result<uint64_t> open_regular(const std::filesystem::path& path, uint64_t max_size, Descriptor& file) {
+  // A named pipe would make open() wait for a writer, perhaps for ever.
+  file.set(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) return system_error(path, "read");
+  if (!S_ISREG(info.st_mode)) return Error{path.string() + ": is not a regular file"};
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (size <= max_size) return size;
+  return Error{path.string() + ": has " + std::to_string(size) + " bytes where at most " +
+               std::to_string(max_size) + " are allowed"};
 }
 
 }  // namespace
 
 Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size) {
-  // A named pipe would make open() wait for a writer, perhaps for ever.
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info {};
-  if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) return system_error(path, "read");
-  if (!S_ISREG(info.st_mode)) return Error{path.string() + ": is not a regular file"};
-  const auto size = static_cast<uint64_t>(info.st_size);
-  if (size > max_size) {
-    return Error{path.string() + ": has " + std::to_string(size) + " bytes where at most " +
-                 std::to_string(max_size) + " are allowed"};
-  }
+  Descriptor fd;
+  CAIRN_TRY(const uint64_t size, open_regular(path, max_size, fd));
   Bytes bytes(size);
   size_t have = 0;
   while (have < bytes.size()) {
@@ -105,12 +110,28 @@ Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size) {
   return bytes;
 }
 
+Result<SharedBytes> map_file(const std::filesystem::path& path, uint64_t max_size) {
+  Descriptor fd;
+  CAIRN_TRY(const uint64_t size, open_regular(path, max_size, fd));
+  if (size == 0) return SharedBytes();
+  void* const pages = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (pages == MAP_FAILED) return system_error(path, "read");
+  ::madvise(pages, size, MADV_SEQUENTIAL);
+  const std::shared_ptr<const void> owner(pages, [size](void* mapped) { ::munmap(mapped, size); });
+  return SharedBytes(owner, {static_cast<const uint8_t*>(pages), size});
+}
+
 Status write_file(const std::filesystem::path& path, BytesView bytes) {
   return replace_file(path, bytes, 0644);
 }
 
-Status write_file_unsynced(const std::filesystem::path& path, BytesView bytes) {
-  return replace_file(path, bytes, 0644, Wait::no);
+Result<std::filesystem::path> write_beside(const std::filesystem::path& path, BytesView bytes) {
+  Descriptor file;
+  CAIRN_TRY(std::filesystem::path temporary, create_temporary(path, 0644, file));
+  const Status status = write_and_close(file, bytes, path, Wait::no);
+  if (status) return temporary;
+  ::unlink(temporary.c_str());
+  return status.error();
 }
 
 Status write_private_file(const std::filesystem::path& path, BytesView bytes) {

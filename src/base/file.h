@@ -5,12 +5,17 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/bytes.h"
+#include "base/shared_bytes.h"
 
 namespace cairn {
 
 // Refuses directories, missing files and files over `max_size` bytes, naming the path.
 Result<Bytes> read_file(const std::filesystem::path& path, uint64_t max_size);
+
+// The same without holding it in memory: the system reads the pages that are looked at, and forgets them
+// where it needs room. For files that only grow or are removed: whoever cuts one, or a disk that fails, ends
+// the process.
+Result<SharedBytes> map_file(const std::filesystem::path& path, uint64_t max_size);
 
 // Writes a temporary file beside `path`, syncs it, renames it over `path` and syncs the folder. On an error
 // (a full disk, say) the old file is as it was and the temporary one is gone. What a link leads to is

@@ -8,10 +8,10 @@
 
 namespace cairn {
 
-// Writes a temporary file beside `path` and renames it over `path`, without waiting for the disk. A kill
-// leaves all of it or nothing. After a power cut before sync_files() anything may be there, so a reader has
-// to know what the file should hold (a blob has its digest). Errors and links as write_file().
-Status write_file_unsynced(const std::filesystem::path& path, BytesView bytes);
+// A new file beside `path`, under a name of its own that begins like it, for the caller to rename or remove.
+// After a power cut before sync_files() anything may be in it, so whoever reads it has to know what it should
+// hold (a blob has its digest). Errors as write_file().
+Result<std::filesystem::path> write_beside(const std::filesystem::path& path, BytesView bytes);
 
 // Once it succeeds, the files and their names survive power loss. All lie below `folder`, on one file system.
 Status sync_files(const std::filesystem::path& folder, std::span<const std::filesystem::path> paths);

@@ -129,7 +129,9 @@ TEST_F(Files, SeveralFilesAreSyncedTogether) {
   ASSERT_TRUE(sync_files(directory_, paths));
   for (const std::string name : {"a", "b", "c", "d"}) {
     paths.push_back(directory_ / name);
-    ASSERT_TRUE(write_file_unsynced(paths.back(), as_bytes(name)));
+    const auto beside = write_beside(paths.back(), as_bytes(name));
+    ASSERT_TRUE(beside);
+    std::filesystem::rename(*beside, paths.back());
     ASSERT_TRUE(sync_files(directory_, paths));
     EXPECT_EQ(*read_file(paths.back(), 1), to_bytes(name));
   }
@@ -152,6 +154,64 @@ TEST_F(Files, ABlobThatAPowerCutLeftIncompleteIsWrittenAgain) {
     ASSERT_TRUE(store.put(bytes));
     EXPECT_EQ(*store.get(digest, 10), bytes);
   }
+}
+
+TEST_F(Files, AMappedFileIsReadLikeAnyOther) {
+  const Bytes bytes = {1, 2, 3};
+  ASSERT_TRUE(write_file(directory_ / "a", bytes));
+  ASSERT_TRUE(write_file(directory_ / "empty", {}));
+  SharedBytes part;
+  {
+    const SharedBytes mapped = *map_file(directory_ / "a", 3);
+    EXPECT_EQ(Bytes(mapped.view().begin(), mapped.view().end()), bytes);
+    part = mapped.slice(mapped.view().subspan(1));
+  }
+  std::filesystem::remove(directory_ / "a");
+  EXPECT_EQ(Bytes(part.view().begin(), part.view().end()), (Bytes{2, 3}));
+  EXPECT_EQ(map_file(directory_ / "empty", 3)->size(), 0u);
+  EXPECT_THAT(map_file(directory_ / "a", 3).error().message, testing::HasSubstr("cannot read"));
+  ASSERT_TRUE(write_file(directory_ / "a", Bytes(4)));
+  EXPECT_THAT(map_file(directory_ / "a", 3).error().message,
+              testing::HasSubstr("has 4 bytes where at most 3 are allowed"));
+}
+
+TEST_F(Files, APreparedBlobIsTakenOrGone) {
+  BlobStore store(directory_);
+  const Bytes bytes = {4, 5, 6};
+  const auto prepared = [&] {
+    return std::distance(std::filesystem::directory_iterator(directory_ / "prepared"), {});
+  };
+  {
+    PreparedBlob blob = *store.prepare(bytes);
+    EXPECT_EQ(blob.digest(), sha256(bytes));
+    EXPECT_FALSE(store.has(blob.digest()));
+    EXPECT_EQ(prepared(), 1);
+  }
+  EXPECT_EQ(prepared(), 0);
+  for (const Bytes& left : {Bytes{}, Bytes{4, 5}, bytes}) {  // by a power cut
+    PreparedBlob blob = *store.prepare(bytes);
+    ASSERT_TRUE(store.take(blob));
+    EXPECT_EQ(*store.get(blob.digest(), 3), bytes);
+    ASSERT_TRUE(write_file(store.path(blob.digest()), left));
+  }
+  EXPECT_EQ(prepared(), 0);
+}
+
+TEST_F(Files, WhatDiedProcessesPreparedIsForgotten) {
+  const BlobStore store(directory_);
+  const PreparedBlob old = *store.prepare(Bytes{1}), young = *store.prepare(Bytes{2});
+  const auto files = [&] {
+    return std::distance(std::filesystem::directory_iterator(directory_ / "prepared"), {});
+  };
+  for (const auto& file : std::filesystem::directory_iterator(directory_ / "prepared")) {
+    if (*read_file(file.path(), 1) == Bytes{1})
+      std::filesystem::last_write_time(file,
+                                       std::filesystem::file_time_type::clock::now() - std::chrono::hours(3));
+  }
+  store.forget_prepared(std::chrono::hours(4));
+  EXPECT_EQ(files(), 2);
+  store.forget_prepared(std::chrono::hours(2));
+  EXPECT_EQ(files(), 1);
 }
 
 TEST_F(Files, ADamagedBlobIsRefused) {

@@ -105,7 +105,9 @@ Result<UserId> join(Project& project, KeyRing& keys, const std::string& name, co
   Status joined = joining ? Status() : Status(joining.error());
   if (joined) {
     const auto committed = project.commit([&]() -> Result<Project::Change> {
-      return Project::Change{.statements = {joining->joined, joining->named}, .blobs = {to_bytes(name)}};
+      Project::Change change{.statements = {joining->joined, joining->named}};
+      CAIRN_CHECK(change.add_blob(project.blobs(), as_bytes(name)));
+      return change;
     });
     if (!committed) joined = committed.error();
   }
@@ -152,9 +154,10 @@ Status rename_user(Project& project, KeyRing& keys, const std::string& name, con
   }
   if (user && owner != user) {  // who is not in the log yet has a name in the key ring only
     CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-      return Project::Change{
-          .statements = {project.sign(key, ledger::NameChosen{sha256(as_bytes(new_name))})},
-          .blobs = {to_bytes(new_name)}};
+      Project::Change change{
+          .statements = {project.sign(key, ledger::NameChosen{sha256(as_bytes(new_name))})}};
+      CAIRN_CHECK(change.add_blob(project.blobs(), as_bytes(new_name)));
+      return change;
     }));
   }
   return keys.rename(project.id().hex(), name, new_name);

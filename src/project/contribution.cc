@@ -24,7 +24,7 @@ Result<trust::Round> the_open_round(const Project& project) {
 }
 
 // What a gradient file has to say to be an entry, besides its numbers being true.
-Status check_gradient(const Project& project, const work::GradientFile& file) {
+Status check_gradient(const Project& project, const work::GradientSummary& file) {
   const work::Recipe& recipe = project.recipe();
   const auto wrong = [](const char* field, auto got, auto expected) {
     return Error{std::string("gradient: ") + field + ": is " + std::to_string(got) + " where " +
@@ -44,13 +44,13 @@ Status check_gradient(const Project& project, const work::GradientFile& file) {
   if (file.bits != recipe.bits) return wrong("bits", file.bits, recipe.bits);
   if (file.block_size != recipe.block_size) return wrong("block size", file.block_size, recipe.block_size);
   const uint64_t parameters = model::parameter_count(project.graph());
-  if (file.values.size() != parameters) return wrong("values", file.values.size(), parameters);
+  if (file.values != parameters) return wrong("values", file.values, parameters);
   return {};
 }
 
 // The statements of a submission belong together and to the gradient beside them.
 Status check_consistency(const Digest& project, const Submission& submission,
-                         const work::GradientFile& file) {
+                         const work::GradientHead& file) {
   const auto* sealed = std::get_if<ledger::EntrySealed>(&submission.sealed.body);
   const auto* opened = std::get_if<ledger::EntryOpened>(&submission.opened.body);
   if (sealed == nullptr || opened == nullptr) return Error{"statements: no sealed entry with its opening"};
@@ -86,19 +86,20 @@ Status check_name(const Submission& submission) {
   return {};
 }
 
-Project::Change statements_of(const Project& project, const Submission& submission) {
+Result<Project::Change> change_of(const Project& project, const PreparedEntry& entry) {
+  const Submission& submission = entry.submission;
   Project::Change change{.signatures_checked = true};  // by check_submission()
   if (!project.state().user_of(submission.sealed.author)) {
     if (submission.joined) change.statements.push_back(*submission.joined);
     if (submission.named) {
       change.statements.push_back(*submission.named);
-      change.blobs.push_back(to_bytes(submission.name));
+      CAIRN_CHECK(change.add_blob(project.blobs(), as_bytes(submission.name)));
     }
   }
   change.statements.push_back(submission.sealed);
   const auto& sealed = std::get<ledger::EntrySealed>(submission.sealed.body);
   change.staged.push_back({entry_opening(sealed.seal), ledger::encode(submission.opened)});
-  change.blobs.push_back(submission.gradient);
+  change.blobs.push_back(entry.blob);
   return change;
 }
 
@@ -180,30 +181,38 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
   return submission;
 }
 
-Result<CheckedSubmission> check_submission(const Digest& project, Submission submission) {
+Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission) {
   // A signature comes before the gradient, which is large and may be anybody's.
   CAIRN_CHECK(check_signature(submission.sealed));
-  auto file = work::decode_gradient_file(submission.gradient);
-  if (!file) return file.error().within("gradient");
-  CAIRN_CHECK(check_consistency(project, submission, *file));
+  const auto gradient = work::check_gradient_file(submission.gradient);
+  if (!gradient) return gradient.error().within("gradient");
+  CAIRN_CHECK(check_consistency(project, submission, *gradient));
   CAIRN_CHECK(check_name(submission));
-  return CheckedSubmission{std::move(submission), *std::move(file)};
+  return *gradient;
 }
 
-Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now) {
+Result<PreparedEntry> prepare_entry(const BlobStore& blobs, Submission submission,
+                                    const work::GradientSummary& checked) {
+  CAIRN_TRY(PreparedBlob blob, blobs.prepare(submission.gradient));
+  submission.gradient = {};
+  return PreparedEntry{std::move(submission), checked, std::make_shared<PreparedBlob>(std::move(blob))};
+}
+
+Result<Project::Change> entry_change(Project& project, const PreparedEntry& entry, int64_t now) {
   CAIRN_CHECK(the_open_round(project));
-  CAIRN_CHECK(check_gradient(project, checked.gradient));
+  CAIRN_CHECK(check_gradient(project, entry.gradient));
   CAIRN_TRY(const Leases leases, leases_of(project, now));
-  CAIRN_CHECK(check_lease(project.state(), project.done_units(), leases, checked.gradient.round,
-                          checked.gradient.unit, checked.submission.sealed.author));
-  CAIRN_CHECK(project.check_place(checked.submission.opened));  // enters the log when the round closes
-  return statements_of(project, checked.submission);
+  CAIRN_CHECK(check_lease(project.state(), project.done_units(), leases, entry.gradient.round,
+                          entry.gradient.unit, entry.submission.sealed.author));
+  CAIRN_CHECK(project.check_place(entry.submission.opened));  // enters the log when the round closes
+  return change_of(project, entry);
 }
 
-Result<Accepted> submit(Project& project, BytesView bytes, Environment& environment) {
+Result<Accepted> submit(Project& project, const SharedBytes& bytes, Environment& environment) {
   CAIRN_TRY(Submission submission, decode_submission(bytes));
-  CAIRN_TRY(const CheckedSubmission checked, check_submission(project.id(), std::move(submission)));
-  CAIRN_CHECK(project.commit([&] { return entry_change(project, checked, environment.now()); }));
+  CAIRN_TRY(const work::GradientSummary checked, check_submission(project.id(), submission));
+  CAIRN_TRY(const PreparedEntry prepared, prepare_entry(project.blobs(), std::move(submission), checked));
+  CAIRN_CHECK(project.commit([&] { return entry_change(project, prepared, environment.now()); }));
   const auto id = static_cast<trust::EntryId>(project.state().entries().size());
   const Entry& entry = project.state().entry(id);
   return Accepted{id, entry.user, entry.round, entry.unit, project.events().size() - 1};

@@ -32,17 +32,24 @@ Result<Project::Change> return_unit_change(Project& project, const PublicKey& us
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
                                    const work::GradientFile& gradient, const Progress& progress = {});
 
-// A submission whose parts are well-formed and belong together: all that can be checked without looking at
-// the log, in time that grows with the gradient. Safe from any thread.
-struct CheckedSubmission {
-  Submission submission;
-  work::GradientFile gradient;
+// Whether its parts are well-formed and belong together: all that can be checked without looking at the log,
+// in time that grows with the gradient. Safe from any thread.
+Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission);
+
+// A submission that was checked and whose gradient lies beside the blobs, so that nothing is left to do whose
+// time grows with it.
+struct PreparedEntry {
+  Submission submission;  // its gradient is empty
+  work::GradientSummary gradient;
+  std::shared_ptr<PreparedBlob> blob;
 };
-Result<CheckedSubmission> check_submission(const Digest& project, Submission submission);
+// Safe from any thread.
+Result<PreparedEntry> prepare_entry(const BlobStore& blobs, Submission submission,
+                                    const work::GradientSummary& checked);
 
 // What puts the entry in the log now, and its opening when a round closes. Refuses what does not fit the
 // rounds whose entries are taken at present, and the leases at `now` (Unix milliseconds).
-Result<Project::Change> entry_change(Project& project, const CheckedSubmission& checked, int64_t now);
+Result<Project::Change> entry_change(Project& project, const PreparedEntry& entry, int64_t now);
 
 // Whether that unit is put aside for the user at `now`.
 bool holds_lease(const Project& project, const PublicKey& user, trust::UnitId unit, int64_t now);
@@ -57,6 +64,6 @@ struct Accepted {
 
 // Checks everything that can be checked without recomputing, and puts the entry in the log: sealed now,
 // opened when the round closes. Once it returns, the entry is kept through kill and power loss.
-Result<Accepted> submit(Project& project, BytesView submission, Environment& environment);
+Result<Accepted> submit(Project& project, const SharedBytes& submission, Environment& environment);
 
 }  // namespace cairn::project

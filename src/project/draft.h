@@ -35,7 +35,7 @@ class Draft {
   // Forgets the openings of entries, since a round closes, but those that wait for a later one.
   void forget_entries(const std::set<std::string>& waiting);
 
-  void add_blob(Bytes bytes) { change_.blobs.push_back(std::move(bytes)); }
+  Status add_blob(BytesView bytes) { return change_.add_blob(project_->blobs(), bytes); }
   Project::Change take();
 
  private:

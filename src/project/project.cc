@@ -97,6 +97,12 @@ Status Project::check_place(const ledger::Statement& statement) const {
   return {};
 }
 
+Status Project::Change::add_blob(const BlobStore& store, BytesView bytes) {
+  CAIRN_TRY(PreparedBlob blob, store.prepare(bytes));
+  blobs.push_back(std::make_shared<PreparedBlob>(std::move(blob)));
+  return {};
+}
+
 // All of them or none.
 Result<std::vector<ledger::Event>> Project::apply(const Change& change) {
   std::optional<trust::State> before;  // a single statement that is refused changes nothing by itself
@@ -147,6 +153,8 @@ Project::Batch::Batch(Batch&& other) noexcept
     : project_(std::exchange(other.project_, nullptr)),
       transaction_(std::move(other.transaction_)),
       first_(other.first_),
+      broken_(other.broken_),
+      blobs_(std::move(other.blobs_)),
       new_blobs_(std::move(other.new_blobs_)) {}
 
 // Undoing is rare (a full disk, a process that ends) and may cost a fold; so nothing is copied beforehand.
@@ -163,20 +171,13 @@ Project::Batch::~Batch() {
 }
 
 // On disk once the batch is committed.
-Status Project::Batch::put_blobs(const std::vector<Bytes>& blobs) {
-  const BlobStore& store = project_->blobs_;
-  for (const Bytes& bytes : blobs) {
-    const Digest digest = sha256(bytes);
-    if (std::ranges::find(new_blobs_, digest) != new_blobs_.end()) continue;
-    const std::filesystem::path file = store.path(digest);
-    if (store.has(digest) && store.get(digest, bytes.size())) {
-      // Whoever wrote it may have been killed before it was on disk.
-      CAIRN_CHECK(sync_files(project_->directory_, {&file, 1}));
-      continue;
-    }
-    CAIRN_CHECK(make_directory(file.parent_path()));
-    CAIRN_CHECK(write_file_unsynced(file, bytes));
-    new_blobs_.push_back(digest);
+Status Project::Batch::take_blobs(const Change& change) {
+  BlobStore& store = project_->blobs_;
+  for (const auto& blob : change.blobs) {
+    if (!blobs_.insert(blob->digest()).second) continue;
+    const bool was_there = store.has(blob->digest());
+    CAIRN_CHECK(store.take(*blob));
+    if (!was_there) new_blobs_.push_back(blob->digest());
   }
   return {};
 }
@@ -184,7 +185,7 @@ Status Project::Batch::put_blobs(const std::vector<Bytes>& blobs) {
 // Before the events that speak of them.
 Status Project::Batch::sync_blobs() {
   std::vector<std::filesystem::path> files;
-  for (const Digest& digest : new_blobs_) files.push_back(project_->blobs_.path(digest));
+  for (const Digest& digest : blobs_) files.push_back(project_->blobs_.path(digest));
   return sync_files(project_->directory_, files);
 }
 
@@ -194,7 +195,7 @@ Result<uint64_t> Project::Batch::add(const Change& change) {
   const uint64_t index = events.size();
   events.insert(events.end(), added.begin(), added.end());
   broken_ = true;  // unless all of it can be written
-  CAIRN_CHECK(put_blobs(change.blobs));
+  CAIRN_CHECK(take_blobs(change));
   CAIRN_CHECK(project_->write(transaction_, change, added));
   broken_ = false;
   return index;

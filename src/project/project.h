@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -80,8 +81,10 @@ class Project {
     std::vector<ledger::Item> staged = {};   // put aside until their round closes
     std::vector<std::string> unstaged = {};  // keys
     std::vector<ledger::Item> meta = {};     // values beside the log
-    std::vector<Bytes> blobs = {};           // that the statements speak of
     bool signatures_checked = false;         // of all statements, before and perhaps by another thread
+    // That the statements speak of; taken by the store when the change is.
+    std::vector<std::shared_ptr<PreparedBlob>> blobs = {};
+    Status add_blob(const BlobStore& store, BytesView bytes);
   };
   // Takes the log's lock, catches up with other processes, and calls `make` with the project as it is then.
   // Checks every statement (project, signature, the log that its author saw, the rules) and writes durably.
@@ -149,14 +152,15 @@ class [[nodiscard]] Project::Batch {
  private:
   friend class Project;
   Batch(Project* project, ledger::Transaction transaction);
-  Status put_blobs(const std::vector<Bytes>& blobs);
+  Status take_blobs(const Change& change);
   Status sync_blobs();
 
   Project* project_;  // null once committed, or moved from
   ledger::Transaction transaction_;
   size_t first_;  // events before it
   bool broken_ = false;
-  std::vector<Digest> new_blobs_;  // taken back unless what speaks of them is committed
+  std::set<Digest> blobs_;         // of its changes
+  std::vector<Digest> new_blobs_;  // that were not there before: gone unless what speaks of them is committed
 };
 
 Status check_signature(const ledger::Statement& statement);

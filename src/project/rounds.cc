@@ -102,7 +102,7 @@ Result<OpenedRound> open_round(Project& project, const SigningKey& coordinator, 
     CAIRN_CHECK(add_mismatches(draft, coordinator));  // of before a verdict that was voided since
     CAIRN_TRY(const average::Snapshot snapshot, average(draft.state()));
     opened = {draft.state().next_round(), average::parameters_digest(snapshot)};
-    draft.add_blob(average::encode_parameters(snapshot));
+    CAIRN_CHECK(draft.add_blob(average::encode_parameters(snapshot)));
     CAIRN_CHECK(draft.say(
         coordinator, ledger::RoundOpened{opened.round, opened.snapshot, average::grid_digest(snapshot)}));
     return draft.take();

@@ -34,20 +34,26 @@ Status place(Submission& submission, ledger::Statement statement) {
   return {};
 }
 
-}  // namespace
-
-Bytes encode(const Submission& submission) {
+// Everything before the gradient.
+ByteWriter encode_head(const Submission& submission) {
   ByteWriter writer;
   writer.raw(as_bytes(kMagic));
   const auto list = statements(submission);
   writer.u32(static_cast<uint32_t>(list.size()));
   for (const ledger::Statement* statement : list) writer.blob(ledger::encode(*statement));
   writer.string(submission.name);
+  return writer;
+}
+
+}  // namespace
+
+Bytes encode(const Submission& submission) {
+  ByteWriter writer = encode_head(submission);
   writer.blob(submission.gradient);
   return writer.take();
 }
 
-Result<Submission> decode_submission(BytesView bytes) {
+Result<Submission> decode_submission(const SharedBytes& bytes) {
   ByteReader reader(bytes);
   const BytesView magic = reader.raw("magic", kMagic.size());
   if (!std::ranges::equal(magic, as_bytes(kMagic))) {
@@ -63,10 +69,11 @@ Result<Submission> decode_submission(BytesView bytes) {
     CAIRN_CHECK(place(submission, *std::move(statement)));
   }
   submission.name = reader.string("name", kMaxUserNameSize);
+  const size_t head = reader.position();
   const BytesView gradient = reader.blob("gradient", work::kMaxGradientFileSize);
   CAIRN_CHECK(reader.finish());
-  submission.gradient.assign(gradient.begin(), gradient.end());
-  if (encode(submission) != Bytes(bytes.begin(), bytes.end())) {
+  submission.gradient = bytes.slice(gradient);
+  if (!std::ranges::equal(encode_head(submission).bytes(), bytes.view().first(head))) {
     return Error{"statements: not one sealed entry and its opening, in that order"};
   }
   return submission;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/shared_bytes.h"
 #include "ledger/event.h"
 #include "project/names.h"
 
@@ -19,11 +19,12 @@ struct Submission {
   std::string name;                         // the text that `named` gives the digest of
   ledger::Statement sealed;                 // EntrySealed
   ledger::Statement opened;                 // EntryOpened, put in the log when the round closes
-  Bytes gradient;                           // a gradient file
+  SharedBytes gradient;                     // a gradient file
 };
 
 Bytes encode(const Submission& submission);
-Result<Submission> decode_submission(BytesView bytes);
+// Its gradient is where the bytes are.
+Result<Submission> decode_submission(const SharedBytes& bytes);
 uint64_t max_submission_size(uint64_t parameter_count);
 
 }  // namespace cairn::project

@@ -138,20 +138,19 @@ Result<Contributor::Step> Contributor::hand_in_what_was_left() {
   std::error_code error;
   if (options_.outbox.empty() || !std::filesystem::exists(options_.outbox, error)) return Step::done;
   const uint64_t parameters = model::parameter_count(replica_.project().graph());
-  CAIRN_TRY(const Bytes bytes, read_file(options_.outbox, project::max_submission_size(parameters)));
+  CAIRN_TRY(const SharedBytes bytes, map_file(options_.outbox, project::max_submission_size(parameters)));
   const auto parcel = left_over(bytes);
   if (parcel) return send(*parcel);
   dropped({}, "what an earlier run had left is of no use: " + parcel.error().message);
   return Step::done;
 }
 
-Result<Contributor::Parcel> Contributor::left_over(BytesView bytes) const {
+Result<Contributor::Parcel> Contributor::left_over(const SharedBytes& bytes) const {
   CAIRN_TRY(project::Submission submission, project::decode_submission(bytes));
-  CAIRN_TRY(const project::CheckedSubmission checked,
-            project::check_submission(replica_.project().id(), std::move(submission)));
-  if (checked.submission.sealed.author != key_.public_key()) return Error{"another key signed it"};
-  return Parcel{Bytes(bytes.begin(), bytes.end()), checked.submission.sealed, checked.gradient.round,
-                checked.gradient.unit, checked.gradient.loss};
+  CAIRN_TRY(const work::GradientSummary gradient,
+            project::check_submission(replica_.project().id(), submission));
+  if (submission.sealed.author != key_.public_key()) return Error{"another key signed it"};
+  return Parcel{bytes, std::move(submission.sealed), gradient.round, gradient.unit, gradient.loss};
 }
 
 net::Outcome<std::vector<ledger::Receipt>> Contributor::upload(const Parcel& parcel) {

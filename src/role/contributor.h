@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "base/shared_bytes.h"
 #include "project/trainer.h"
 #include "role/replica.h"
 
@@ -67,14 +68,14 @@ class Contributor {
   void give_back(trust::UnitId unit);
   // A signed submission and what is told about it.
   struct Parcel {
-    Bytes bytes;
+    SharedBytes bytes;
     ledger::Statement sealed;
     trust::Round round = 0;
     trust::UnitId unit = 0;
     float loss = 0;
   };
   Result<Step> hand_in_what_was_left();
-  Result<Parcel> left_over(BytesView bytes) const;
+  Result<Parcel> left_over(const SharedBytes& bytes) const;
   Result<Step> hand_in(const work::GradientFile& gradient);
   Result<Step> send(const Parcel& parcel);
   Result<Step> acknowledged(const Parcel& parcel, const std::vector<ledger::Receipt>& receipts);

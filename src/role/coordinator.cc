@@ -20,6 +20,7 @@ namespace {
 
 constexpr int64_t kInspectionInterval = 10 * 60 * 1000;  // milliseconds
 constexpr int64_t kDropInterval = 24 * trust::kHour;
+constexpr std::chrono::hours kPreparedTime{24};  // no submission waits for so long
 
 const Refusal kBusy{Refusal::Kind::busy, "too much is waiting; try again later"};
 
@@ -200,6 +201,7 @@ Status Coordinator::drop_blobs_if_due() {
   const int64_t now = environment_.now();
   if (now - dropped_ < kDropInterval) return {};
   dropped_ = now;
+  project_.blobs().forget_prepared(kPreparedTime);
   CAIRN_TRY(const uint32_t dropped, project::drop_blobs(project_, key_, now));
   if (dropped == project::kDropsAtOnce) dropped_ = kNever;  // there may be more
   return {};
@@ -352,21 +354,21 @@ std::optional<uint64_t> Coordinator::known(const project::Submission& submission
   return std::nullopt;
 }
 
-void Coordinator::submit(project::CheckedSubmission checked, Answer<std::vector<ledger::Receipt>> answer) {
+void Coordinator::submit(project::PreparedEntry prepared, Answer<std::vector<ledger::Receipt>> answer) {
   struct Entry {
-    project::CheckedSubmission checked;
+    project::PreparedEntry prepared;
     size_t statements = 0;
     std::optional<uint64_t> known;
   };
-  const PublicKey author = checked.submission.sealed.author;
-  auto entry = std::make_shared<Entry>(Entry{std::move(checked), 0, {}});
+  const PublicKey author = prepared.submission.sealed.author;
+  auto entry = std::make_shared<Entry>(Entry{std::move(prepared), 0, {}});
   Write write;
   write.needs_round = true;
-  write.make = [this, entry](Refusal::Kind&) -> Result<Project::Change> {
-    entry->known = known(entry->checked.submission);
+  write.make = [this, entry, author](Refusal::Kind&) -> Result<Project::Change> {
+    entry->known = known(entry->prepared.submission);
     if (entry->known) return Project::Change{};
-    CAIRN_CHECK(admit(entry->checked.submission.sealed.author, ""));
-    CAIRN_TRY(Project::Change change, project::entry_change(project_, entry->checked, environment_.now()));
+    CAIRN_CHECK(admit(author, ""));
+    CAIRN_TRY(Project::Change change, project::entry_change(project_, entry->prepared, environment_.now()));
     entry->statements = change.statements.size();
     return change;
   };

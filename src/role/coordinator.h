@@ -56,7 +56,7 @@ class Coordinator {
   // `invite` is a code, or empty.
   void take_unit(const PublicKey& user, uint32_t slot, std::string invite, Answer<project::Lease> answer);
   void return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer);
-  void submit(project::CheckedSubmission checked, Answer<std::vector<ledger::Receipt>> answer);
+  void submit(project::PreparedEntry entry, Answer<std::vector<ledger::Receipt>> answer);
   // Statements of whatever kind their authors may make: a claim, a vote, a name. Openings of claims and votes
   // are put aside until their time comes; there is a receipt for each of the others.
   void say(std::vector<ledger::Statement> statements, Answer<std::vector<ledger::Receipt>> answer);

@@ -47,8 +47,8 @@ Result<ContentRange> parse_content_range(std::string_view text) {
 // Appends to the file; what came before a cut stays.
 class Incoming::Piece : public net::BodySink {
  public:
-  Piece(Incoming& incoming, const Digest& digest, uint64_t end, int fd)
-      : incoming_(incoming), digest_(digest), end_(end), file_(fd) {}
+  Piece(Incoming& incoming, const Digest& digest, uint64_t end, int fd, Hashed hashed)
+      : incoming_(incoming), digest_(digest), end_(end), file_(fd), hashed_(std::move(hashed)) {}
   ~Piece() override { release(); }
 
   std::optional<Response> write(BytesView piece) override {
@@ -56,7 +56,10 @@ class Incoming::Piece : public net::BodySink {
       const ssize_t written = ::write(file_.get(), piece.data(), piece.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
-      piece = piece.subspan(static_cast<size_t>(written));
+      const auto count = static_cast<size_t>(written);
+      hashed_.hasher.update(piece.first(count));
+      hashed_.bytes += count;
+      piece = piece.subspan(count);
     }
     return std::nullopt;
   }
@@ -73,12 +76,14 @@ class Incoming::Piece : public net::BodySink {
     file_.close();
     const std::lock_guard lock(incoming_.mutex_);
     incoming_.busy_.erase(digest_);
+    incoming_.hashed_.insert_or_assign(digest_, std::move(hashed_));
   }
 
   Incoming& incoming_;
   Digest digest_;
   uint64_t end_;
   Descriptor file_;
+  Hashed hashed_;
   bool released_ = false;
 };
 
@@ -94,7 +99,7 @@ uint64_t Incoming::received(const Digest& digest) const {
 }
 
 // Whoever has sent nothing for long has given up.
-void Incoming::forget_stale() const {
+void Incoming::forget_stale() {
   std::error_code error;
   for (std::filesystem::directory_iterator it(folder_, error), end; !error && it != end;
        it.increment(error)) {
@@ -103,6 +108,7 @@ void Incoming::forget_stale() const {
     if (int64_t{status.st_mtime} * 1000 + limits_.patience >= environment_.now()) continue;
     std::error_code ignored;
     std::filesystem::remove(it->path(), ignored);
+    if (const auto digest = Digest::from_hex(it->path().filename().string())) hashed_.erase(*digest);
   }
 }
 
@@ -129,20 +135,47 @@ std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const D
   const int fd = ::open(path(digest).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
   busy_.insert(digest);
-  return std::make_unique<Piece>(*this, digest, range.first + range.length, fd);
+  return std::make_unique<Piece>(*this, digest, range.first + range.length, fd, hashed_until(digest, here));
 }
 
-Result<Bytes> Incoming::read(const Digest& digest) const {
-  if (received(digest) == 0) return Error{"upload: nothing of " + digest.hex() + " is here"};
-  CAIRN_TRY(Bytes bytes, read_file(path(digest), limits_.file_size));
-  if (sha256(bytes) == digest) return bytes;
-  return Error{"upload: the " + std::to_string(bytes.size()) + " bytes that are here are not all of " +
-               digest.hex()};
+// What came before the host began is not hashed; then complete() reads the file.
+Incoming::Hashed Incoming::hashed_until(const Digest& digest, uint64_t bytes) {
+  auto known = hashed_.extract(digest);
+  if (!known.empty() && known.mapped().bytes == bytes) return std::move(known.mapped());
+  return {};
 }
 
-void Incoming::remove(const Digest& digest) const {
-  std::error_code ignored;
-  std::filesystem::remove(path(digest), ignored);
+bool Incoming::complete(const Digest& digest, BytesView bytes) {
+  Hashed hashed;
+  {
+    const std::lock_guard lock(mutex_);
+    hashed = hashed_until(digest, bytes.size());
+  }
+  return (hashed.bytes == bytes.size() ? hashed.hasher.finish() : sha256(bytes)) == digest;
+}
+
+std::variant<SharedBytes, Response> Incoming::take(const Digest& digest) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!busy_.insert(digest).second) return Response::try_later(503, "it is coming or handed in already", 1);
+  }
+  auto bytes = map_file(path(digest), limits_.file_size);
+  if (bytes && complete(digest, *bytes)) return *std::move(bytes);
+  let_go(digest, Then::remove);  // it has to come again
+  return Response::try_later(503,
+                             "upload: the " + std::to_string(bytes ? bytes->size() : 0) +
+                                 " bytes that are here are not all of " + digest.hex() + "; send it again",
+                             1);
+}
+
+void Incoming::let_go(const Digest& digest, Then then) {
+  const std::lock_guard lock(mutex_);
+  if (then == Then::remove) {
+    std::error_code ignored;
+    std::filesystem::remove(path(digest), ignored);
+    hashed_.erase(digest);
+  }
+  busy_.erase(digest);
 }
 
 }  // namespace cairn::role

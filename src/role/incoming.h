@@ -13,6 +13,7 @@
 
 #include "base/digest.h"
 #include "base/environment.h"
+#include "base/shared_bytes.h"
 #include "net/server.h"
 
 namespace cairn::role {
@@ -44,21 +45,31 @@ class Incoming {
   std::variant<std::unique_ptr<net::BodySink>, net::Response> receive(const Digest& digest,
                                                                       const ContentRange& range);
 
-  // All of it, if it is all here and has that digest.
-  Result<Bytes> read(const Digest& digest) const;
-  void remove(const Digest& digest) const;
+  // All of it, if it is all here and has that digest; it is then the caller's until let_go(). Refused while a
+  // piece of it comes or another caller has it.
+  std::variant<SharedBytes, net::Response> take(const Digest& digest);
+  enum class Then : uint8_t { keep, remove };
+  void let_go(const Digest& digest, Then then);
 
  private:
   class Piece;
 
+  struct Hashed {
+    uint64_t bytes = 0;
+    Hasher hasher;
+  };
+
   std::filesystem::path path(const Digest& digest) const { return folder_ / digest.hex(); }
-  void forget_stale() const;
+  Hashed hashed_until(const Digest& digest, uint64_t bytes);
+  bool complete(const Digest& digest, BytesView bytes);
+  void forget_stale();
 
   std::filesystem::path folder_;
   IncomingLimits limits_;
   Environment& environment_;
   std::mutex mutex_;
-  std::set<Digest> busy_;  // that a piece is coming of
+  std::set<Digest> busy_;            // that a piece is coming of, or that somebody took
+  std::map<Digest, Hashed> hashed_;  // what has come since the host began
 };
 
 }  // namespace cairn::role

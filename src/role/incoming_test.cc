@@ -125,6 +125,22 @@ TEST_F(Uploads, WhatIsDamagedComesAgain) {
   EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
 }
 
+TEST_F(Uploads, AreHandedInOnceAtATime) {
+  ASSERT_TRUE(put(range(0, submission.size()), submission, ticket(ada)).ok());
+  Incoming incoming(workshop.directory() / "incoming", {.file_size = 1 << 20}, system_environment());
+  const Digest digest = sha256(submission);
+  const SharedBytes bytes = std::get<SharedBytes>(incoming.take(digest));
+  EXPECT_TRUE(std::ranges::equal(bytes.view(), submission));
+  EXPECT_EQ(std::get<net::Response>(incoming.take(digest)).status, 503);
+  EXPECT_EQ(
+      std::get<net::Response>(incoming.receive(digest, {submission.size(), 1, submission.size() + 1})).status,
+      503);
+  incoming.let_go(digest, Incoming::Then::keep);
+  EXPECT_TRUE(std::holds_alternative<SharedBytes>(incoming.take(digest)));
+  incoming.let_go(digest, Incoming::Then::remove);
+  EXPECT_EQ(incoming.received(digest), 0u);
+}
+
 TEST_F(Uploads, BugWhoIsToldToComeLaterHadToSendAllAgain) {
   ASSERT_TRUE(put(range(0, submission.size()), submission, ticket(ada)).ok());
   host->stop();

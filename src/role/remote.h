@@ -86,7 +86,7 @@ class Remote {
   std::string invite_;
   std::function<Status(uint64_t bytes)> make_room_;
   std::optional<uint64_t> join_work_;
-  uint64_t piece_size_ = uint64_t{8} << 20;
+  uint64_t piece_size_ = kMaxWholeSubmission;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file
   std::unique_ptr<Files> blobs_, shards_;

@@ -260,7 +260,7 @@ Route Service::post(const Request& head) {
   if (head.path == "/v1/leases/return") return whole(kMaxRequestSize, &Service::return_unit);
   if (head.path == "/v1/leases") return whole(kMaxRequestSize, &Service::take_unit);
   if (head.path == "/v1/entries")
-    return whole(project::max_submission_size(coordinator_.parameter_count()), &Service::submit);
+    return whole(std::min(kMaxWholeSubmission, incoming_.limits().file_size), &Service::submit);
   if (head.path == "/v1/statements") return whole(kMaxStatementsSize, &Service::say);
   return not_found(head.path);
 }
@@ -317,31 +317,31 @@ void Service::return_unit(const Request& request, const Reply& reply) {
 
 void Service::submit(const Request& request, const Reply& reply) {
   const auto upload = request.parameter("upload");
-  if (!upload) return submit_bytes(request.body, reply);
+  if (!upload) return submit_bytes(Bytes(request.body), reply);
   const auto digest = Digest::from_hex(*upload);
   if (!digest || !request.body.empty())
     return reply(
         Response::error(400, "upload: goes without a body, and is a digest of 64 hexadecimal digits"));
-  const auto bytes = incoming_.read(*digest);
-  if (!bytes) {
-    incoming_.remove(*digest);  // damaged: it has to come again
-    return reply(Response::try_later(503, bytes.error().message + "; send it again", 1));
-  }
+  auto taken = incoming_.take(*digest);
+  if (auto* refusal = std::get_if<Response>(&taken)) return reply(std::move(*refusal));
   // Kept until it is in the log or refused for good: who is told to come later need not send it again.
-  submit_bytes(*bytes, Reply([this, digest = *digest, reply](Response response) {
-    if (response.status < 500) incoming_.remove(digest);
-    reply(std::move(response));
-  }));
+  submit_bytes(std::get<SharedBytes>(taken), Reply([this, digest = *digest, reply](Response response) {
+                 incoming_.let_go(digest,
+                                  response.status < 500 ? Incoming::Then::remove : Incoming::Then::keep);
+                 reply(std::move(response));
+               }));
 }
 
-void Service::submit_bytes(BytesView bytes, const Reply& reply) {
+void Service::submit_bytes(const SharedBytes& bytes, const Reply& reply) {
   auto submission = project::decode_submission(bytes);
   if (!submission) return reply(Response::error(400, submission.error().message));
   if (const Status met = check_acquaintance(submission->sealed.author, "submission"); !met)
     return reply(Response::error(409, met.error().message));
-  auto checked = project::check_submission(coordinator_.project_id(), *std::move(submission));
+  const auto checked = project::check_submission(coordinator_.project_id(), *submission);
   if (!checked) return reply(Response::error(400, checked.error().message));
-  coordinator_.submit(*std::move(checked),
+  auto entry = project::prepare_entry(blobs_, *std::move(submission), *checked);
+  if (!entry) return reply(Response::try_later(503, "the host cannot write to its disk", 30));
+  coordinator_.submit(*std::move(entry),
                       [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
                         if (const auto* refusal = std::get_if<Refusal>(&answer))
                           return reply(refused(*refusal));

@@ -18,7 +18,8 @@ inline constexpr uint32_t kMaxBlockSize = uint32_t{1} << 20;
 inline constexpr int kMinExponent = -126;
 inline constexpr int kMaxExponent = 63;
 
-struct GradientFile {
+// What a file says about its numbers.
+struct GradientHead {
   Digest project;   // digest of the genesis event
   Digest snapshot;  // digest of the parameters it was computed at
   uint32_t round = 0;
@@ -27,6 +28,11 @@ struct GradientFile {
   float loss = 0;           // mean training loss over the unit
   uint8_t bits = 16;        // 16 or 8
   uint32_t block_size = 0;  // values that share an exponent
+
+  bool operator==(const GradientHead&) const = default;
+};
+
+struct GradientFile : GradientHead {
   // Value i is values[i] * 2^exponents[i / block_size]; the last block may be short. |value| <= 2^(bits-1)
   // - 1.
   std::vector<int8_t> exponents;  // in [-126, 63]; a block of zeros has exponent 0
@@ -35,8 +41,14 @@ struct GradientFile {
   bool operator==(const GradientFile&) const = default;
 };
 
+struct GradientSummary : GradientHead {
+  uint32_t values = 0;  // how many
+};
+
 Bytes encode(const GradientFile& file);
 // Refuses anything that is not exactly the canonical form, naming the field.
 Result<GradientFile> decode_gradient_file(BytesView bytes);
+// Refuses the same, and keeps no numbers.
+Result<GradientSummary> check_gradient_file(BytesView bytes);
 
 }  // namespace cairn::work

@@ -40,6 +40,10 @@ TEST(GradientFile, RoundTrips) {
     const auto decoded = decode_gradient_file(encode(file));
     ASSERT_TRUE(decoded.ok()) << decoded.error().message;
     ASSERT_EQ(*decoded, file);
+    const auto checked = check_gradient_file(encode(file));
+    ASSERT_TRUE(checked.ok());
+    ASSERT_EQ(static_cast<const GradientHead&>(*checked), file);
+    ASSERT_EQ(checked->values, file.values.size());
   }
 }
 
@@ -52,8 +56,12 @@ TEST(GradientFile, RefusalsNameTheField) {
     file.exponents = {0, -3, 5};
     file.values = {0, 0, 1, -127, 127};
     change(file);
-    const auto decoded = decode_gradient_file(encode(file));
-    return decoded ? "accepted" : decoded.error().message;
+    const Bytes bytes = encode(file);
+    const auto decoded = decode_gradient_file(bytes);
+    const auto checked = check_gradient_file(bytes);
+    const std::string said = decoded ? "accepted" : decoded.error().message;
+    EXPECT_EQ(checked ? "accepted" : checked.error().message, said);
+    return said;
   };
   EXPECT_EQ(with([](GradientFile&) {}), "accepted");
   EXPECT_THAT(with([](GradientFile& f) { f.samples = 0; }), HasSubstr("gradient file: samples: "));
