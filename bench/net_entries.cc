@@ -3,6 +3,7 @@
 
 #include <barrier>
 #include <random>
+#include <semaphore>
 #include <thread>
 
 #include "bench/net.h"
@@ -111,7 +112,17 @@ class Worker {
   Snapshots& snapshots_;
 };
 
-void join(const std::vector<EntriesRun>& parts, EntriesRun& whole) {
+// A host lets newcomers in a few at a time.
+void join_with_an_entry(MadeUpContributor& contributor, Snapshots& snapshots) {
+  static std::counting_semaphore<> door(32);
+  door.acquire();
+  EntriesRun first;
+  for (Worker worker(contributor, snapshots); !worker.one_entry(first);) {
+  }
+  door.release();
+}
+
+void add_up(const std::vector<EntriesRun>& parts, EntriesRun& whole) {
   for (const EntriesRun& part : parts) {
     whole.entries += part.entries;
     whole.late += part.late;
@@ -139,17 +150,15 @@ EntriesRun run_entries(const Options& options, uint64_t& gradient_bytes) {
   });
   in_parallel(options.clients, [&](int i) {
     MadeUpContributor contributor(facts, url_of(*host), i);
+    join_with_an_entry(contributor, snapshots);
     Worker worker(contributor, snapshots);
-    EntriesRun first;
-    while (!worker.one_entry(first)) {
-    }
     joined.arrive_and_wait();
     while (seconds_since(start) < options.seconds) worker.one_entry(parts[static_cast<size_t>(i)]);
   });
   whole.wall = seconds_since(start);
   whole.processor = processor_seconds() - processor;
   whole.batches = static_cast<double>(batches.count() - batches_before);
-  join(parts, whole);
+  add_up(parts, whole);
   gradient_bytes = facts.parameters * facts.bits / 8;
   return whole;
 }
@@ -165,7 +174,8 @@ struct LeaseRun {
   std::vector<double> paced_ms, at_once_ms;
 };
 
-// First everybody asks at a moment of their own, then, all units given back, everybody at the same moment.
+// Everybody has an entry in the log. First everybody asks at a moment of their own, then, all units given
+// back, everybody at the same moment.
 LeaseRun run_leases(const Options& options) {
   const role::Workshop workshop("", kPixels);
   const Facts facts = facts_of(workshop.open(workshop.directory()));
@@ -174,9 +184,11 @@ LeaseRun run_leases(const Options& options) {
   LeaseRun run;
   run.paced_ms.resize(static_cast<size_t>(clients));
   run.at_once_ms.resize(static_cast<size_t>(clients));
+  Snapshots snapshots(url_of(*host));
   std::barrier together(clients);
   in_parallel(clients, [&](int i) {
     MadeUpContributor contributor(facts, url_of(*host), i);
+    join_with_an_entry(contributor, snapshots);
     std::mt19937 random(static_cast<uint32_t>(i));
     const double delay = std::uniform_real_distribution<double>(0, options.seconds)(random);
     const auto timed_lease = [&](std::vector<double>& times) {
@@ -185,7 +197,6 @@ LeaseRun run_leases(const Options& options) {
       times[static_cast<size_t>(i)] = seconds_since(start) * 1e3;
       return lease.unit;
     };
-    contributor.give_back(must(contributor.lease()).unit);  // connects
     together.arrive_and_wait();
     std::this_thread::sleep_for(std::chrono::duration<double>(delay));
     const trust::UnitId unit = timed_lease(run.paced_ms);

@@ -125,7 +125,7 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken) {
   CAIRN_CHECK(the_open_round(project));
   CAIRN_TRY(Leases leases, leases_of(project, request.now));
-  CAIRN_TRY(taken, choose_lease(project.state(), project.done_units(), leases, request));
+  CAIRN_TRY(taken, choose_lease(project.state(), project.unit_board(), leases, request));
   if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
   leases.push_back(taken);
   return leases_change(leases);
@@ -202,7 +202,7 @@ Result<Project::Change> entry_change(Project& project, const PreparedEntry& entr
   CAIRN_CHECK(the_open_round(project));
   CAIRN_CHECK(check_gradient(project, entry.gradient));
   CAIRN_TRY(const Leases leases, leases_of(project, now));
-  CAIRN_CHECK(check_lease(project.state(), project.done_units(), leases, entry.gradient.round,
+  CAIRN_CHECK(check_lease(project.state(), project.unit_board(), leases, entry.gradient.round,
                           entry.gradient.unit, entry.submission.sealed.author));
   CAIRN_CHECK(project.check_place(entry.submission.opened));  // enters the log when the round closes
   return change_of(project, entry);

@@ -28,7 +28,12 @@ Result<Draft> Draft::begin(Project& project) {
 }
 
 Status Draft::add(ledger::Statement statement) {
-  CAIRN_CHECK(project_->check_statement(statement));
+  CAIRN_CHECK(check_signature(statement));
+  return add_signed(std::move(statement));
+}
+
+Status Draft::add_signed(ledger::Statement statement) {
+  CAIRN_CHECK(project_->check_place(statement));
   CAIRN_CHECK(state_.apply({state_.time(), statement}));
   change_.statements.push_back(std::move(statement));
   return {};
@@ -44,7 +49,8 @@ bool Draft::add_opening(const std::string& key) {
   auto statement = ledger::decode_statement(waiting->second.statement);
   if (waiting->second.stored) change_.unstaged.push_back(key);
   openings_.erase(waiting);
-  return statement.ok() && add(*std::move(statement)).ok();
+  // Its signature was looked at before it was put aside.
+  return statement.ok() && add_signed(*std::move(statement)).ok();
 }
 
 void Draft::forget_if(const std::function<bool(const std::string& key)>& matches) {
@@ -70,7 +76,7 @@ Project::Change Draft::take() {
   for (auto& [key, opening] : openings_) {
     if (!opening.stored) change_.staged.push_back({key, std::move(opening.statement)});
   }
-  change_.signatures_checked = true;  // by add()
+  change_.signatures_checked = true;  // by whoever added or put aside
   return std::move(change_);
 }
 

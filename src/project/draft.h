@@ -25,7 +25,7 @@ class Draft {
   Status add(ledger::Statement statement);
   Status say(const SigningKey& key, ledger::Body body) { return add(project_->sign(key, std::move(body))); }
 
-  // Puts an opening aside, as of now or until add_opening().
+  // Puts an opening aside, as of now or until add_opening(); its signature has been checked.
   void put_aside(std::string key, const ledger::Statement& opening);
   // Adds the opening that waits under that key: false where there is none or the rules do not take it. It
   // waits no longer.
@@ -46,6 +46,7 @@ class Draft {
     bool stored = false;  // in the project already
   };
 
+  Status add_signed(ledger::Statement statement);
   void forget_if(const std::function<bool(const std::string& key)>& matches);
 
   Project* project_;

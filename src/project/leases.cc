@@ -1,7 +1,7 @@
 #include "project/leases.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <tuple>
 
 namespace cairn::project {
@@ -22,10 +22,6 @@ PublicKey person(const State& state, const PublicKey& key) {
   return user ? state.user(*user).key : key;
 }
 
-bool gone(const Entry& entry) {
-  return entry.standing.status == Entry::Status::revoked || entry.standing.status == Entry::Status::suspended;
-}
-
 // Whether what is computed from that round's snapshot will also be taken in the round after the open one.
 bool lasts(const State& state, trust::Round round) {
   return *state.open_round() - round < state.policy().staleness;
@@ -37,8 +33,8 @@ bool has_entry(const State& state, trust::Round round, UnitId unit, const Public
                              [&](trust::EntryId id) { return state.user(state.entry(id).user).key == who; });
 }
 
-// Who is at a unit, from the same snapshot, with a lease or with an entry that is still sealed.
-struct UnitView {
+// Who is at a place, by lease or by an entry that is still sealed.
+struct PlaceView {
   std::vector<PublicKey> people;
   size_t places = 0;  // of the entries that a unit takes
   bool established = false;
@@ -47,9 +43,9 @@ struct UnitView {
 
 class Choice {
  public:
-  Choice(const State& state, const DoneUnits& done, const Leases& leases, const LeaseRequest& request)
+  Choice(const State& state, const UnitBoard& board, const Leases& leases, const LeaseRequest& request)
       : state_(state),
-        done_(done),
+        board_(board),
         leases_(leases),
         request_(request),
         round_(*state.open_round()),
@@ -65,21 +61,22 @@ class Choice {
       return Error{"units: user " + std::to_string(*user_) + " is banned"};
     }
     if (const Lease* held = held_lease()) return *held;
-    look_around();
     CAIRN_CHECK(may_hold_another());
+    sort_leases();
     return new_lease();
   }
 
  private:
+  // Current leases are used up by an entry, but for those that are remembered for their duplicate.
   bool open(const Lease& lease) const {
-    return !has_entry(state_, lease.round, lease.unit, person(state_, lease.holder));
+    return !lease.doubled || !has_entry(state_, lease.round, lease.unit, person(state_, lease.holder));
   }
 
-  // Of a thousand leases few are of the user's, so keys are looked up only where they may be of one person.
+  // Another key may be of the same person only where that person has several.
   bool mine(const Lease& lease) const {
-    const bool other_key = lease.holder != request_.user;
-    if (other_key && (!user_ || person(state_, lease.holder) != who_)) return false;
-    return open(lease);
+    if (lease.holder == request_.user) return open(lease);
+    if (!user_ || state_.user(*user_).devices == 0) return false;
+    return person(state_, lease.holder) == who_ && open(lease);
   }
 
   const Lease* held_lease() const {
@@ -88,39 +85,12 @@ class Choice {
     return held == leases_.end() ? nullptr : &*held;
   }
 
-  // A unit of somebody who is gone keeps its place, but nobody is at it.
-  void look_around() {
-    const std::vector<trust::EntryId> waiting = state_.waiting();
-    std::set<trust::EntryId> entries(waiting.begin(), waiting.end());
-    entries.insert(state_.rounds()[round_].sealed.begin(), state_.rounds()[round_].sealed.end());
-    for (const trust::EntryId id : entries) look_at(id);
-    for (const Lease& lease : leases_) {
-      UnitView& view = units_[{lease.unit, lease.round}];
-      view.doubled |= lease.doubled;
-      if (!open(lease)) continue;
-      ++view.places;
-      add(view, person(state_, lease.holder));
-    }
-  }
-
-  void look_at(trust::EntryId id) {
-    const Entry& entry = state_.entry(id);
-    UnitView& view = units_[{entry.unit, entry.round}];
-    ++view.places;
-    if (!gone(entry)) add(view, state_.user(entry.user).key);
-  }
-
-  void add(UnitView& view, const PublicKey& who) {
-    view.people.push_back(who);
-    const auto user = state_.user_of(who);
-    const bool established = user && state_.established(*user);
-    view.established |= established;
-    ++shares_;
-    if (!established) ++shares_of_others_;
-  }
-
   bool duplicates() const { return state_.policy().exam == ledger::Exam::duplicates; }
   bool newcomer() const { return !user_ || !state_.passed_exam(*user_); }
+  bool established(const PublicKey& who) const {
+    const auto user = state_.user_of(who);
+    return user && state_.established(*user);
+  }
 
   Status may_hold_another() const {
     if (leases_.size() >= kMaxLeases)
@@ -131,7 +101,7 @@ class Choice {
     if (std::ranges::any_of(leases_, [this](const Lease& lease) { return mine(lease); })) {
       return Error{"slot: only established users hold several units at once; hand in the one that you have"};
     }
-    if (duplicates() && is_protected() && 5 * (shares_of_others_ + 1) > shares_ + 1) {
+    if (duplicates() && is_protected() && others_have_a_fifth()) {
       return Error{
           "units: those who are not established have a fifth of this round already; try again later"};
     }
@@ -152,6 +122,21 @@ class Choice {
     return established == kEstablishedForLimit;
   }
 
+  bool others_have_a_fifth() const {
+    size_t all = 0, others = 0;
+    const auto count = [&](bool is_established) {
+      ++all;
+      others += is_established ? 0 : 1;
+    };
+    for (const auto& [place, sealed] : board_.sealed) {
+      for (const trust::UserId user : sealed.people) count(state_.established(user));
+    }
+    for (const Lease& lease : leases_) {
+      if (open(lease)) count(established(person(state_, lease.holder)));
+    }
+    return 5 * (others + 1) > all + 1;
+  }
+
   Lease new_lease() const {
     if (!duplicates()) return lease({free_unit(), round_}, false);
     if (newcomer()) {
@@ -162,51 +147,85 @@ class Choice {
     return place ? lease(*place, false) : lease({free_unit(), round_}, draws_double());
   }
 
-  using Place = std::pair<UnitId, trust::Round>;  // a unit, computed from the snapshot of a round
-
   Lease lease(const Place& place, bool doubled) const {
     return {place.first, place.second, request_.user, request_.slot, request_.now + kLeaseTime, doubled};
   }
 
+  void sort_leases() {
+    for (const Lease& lease : leases_) leased_.push_back({{lease.unit, lease.round}, &lease});
+    std::ranges::sort(leased_, {}, &Leased::place);
+  }
+
+  // A unit of somebody who is gone keeps its place, but nobody is at it.
+  PlaceView view(const Place& place) const {
+    PlaceView view;
+    if (const auto sealed = board_.sealed.find(place); sealed != board_.sealed.end()) {
+      view.places = sealed->second.places;
+      for (const trust::UserId user : sealed->second.people) add(view, state_.user(user).key);
+    }
+    for (const Leased& leased : std::ranges::equal_range(leased_, place, {}, &Leased::place)) {
+      view.doubled |= leased.lease->doubled;
+      if (!open(*leased.lease)) continue;
+      ++view.places;
+      add(view, person(state_, leased.lease->holder));
+    }
+    return view;
+  }
+
+  void add(PlaceView& view, const PublicKey& who) const {
+    view.people.push_back(who);
+    view.established |= established(who);
+  }
+
   // A duplicate has to come in before the other is shown, so it is handed out while there is a round to
   // spare.
-  bool takes_me(const Place& place, const UnitView& view) const {
+  bool takes_me(const Place& place, const PlaceView& view) const {
     const auto& [unit, round] = place;
     return view.places < trust::kMaxEntriesPerUnit && (round == round_ || lasts(state_, round)) &&
            std::ranges::find(view.people, who_) == view.people.end() && !has_entry(state_, round, unit, who_);
   }
 
-  // Units leave in the order of the permutation; so what lapsed or was returned goes next.
+  // Units leave in the order of the permutation; so what lapsed or was returned goes next. Nobody may be at
+  // it, from whatever snapshot.
   UnitId free_unit() const {
-    UnitId unit = done_.first_left;
-    while (done_.contains(unit) || !is_free(unit)) ++unit;
-    return unit;
-  }
-
-  // Nobody is at it, from whatever snapshot.
-  bool is_free(UnitId unit) const {
-    for (auto it = units_.lower_bound({unit, 0}); it != units_.end() && it->first.first == unit; ++it) {
-      if (!it->second.people.empty()) return false;
-      if (it->first.second == round_ && !takes_me(it->first, it->second)) return false;
+    auto done = board_.done.lower_bound(board_.first_left);
+    auto sealed = board_.sealed.lower_bound({board_.first_left, 0});
+    auto leased = std::ranges::lower_bound(leased_, Place{board_.first_left, 0}, {}, &Leased::place);
+    for (UnitId unit = board_.first_left;; ++unit) {
+      bool taken = false;
+      for (; done != board_.done.end() && *done == unit; ++done) taken = true;
+      for (; sealed != board_.sealed.end() && sealed->first.first == unit; ++sealed)
+        taken |= !sealed->second.people.empty();
+      for (; leased != leased_.end() && leased->place.first == unit; ++leased) taken |= open(*leased->lease);
+      if (!taken && takes_me({unit, round_}, view({unit, round_}))) return unit;
     }
-    return true;
   }
 
   // One of somebody established, before others; where few are, before many; the lowest.
   std::optional<Place> place_to_accompany() const {
     std::optional<std::tuple<bool, size_t, Place>> best;
-    for (const auto& [place, view] : units_) {
-      if (view.people.empty() || !takes_me(place, view)) continue;
-      const std::tuple candidate(!view.established, view.people.size(), place);
+    for (const Place& place : places()) {
+      const PlaceView here = view(place);
+      if (here.people.empty() || !takes_me(place, here)) continue;
+      const std::tuple candidate(!here.established, here.people.size(), place);
       if (!best || candidate < *best) best = candidate;
     }
     if (!best) return std::nullopt;
     return std::get<Place>(*best);
   }
 
+  std::set<Place> places() const {
+    std::set<Place> places;
+    for (const auto& [place, sealed] : board_.sealed) places.insert(places.end(), place);
+    for (const Leased& leased : leased_) places.insert(leased.place);
+    return places;
+  }
+
   std::optional<Place> place_to_double() const {
-    for (const auto& [place, view] : units_) {
-      if (view.doubled && view.people.size() == 1 && takes_me(place, view)) return place;
+    for (const Leased& leased : leased_) {
+      if (!leased.lease->doubled) continue;
+      const PlaceView here = view(leased.place);
+      if (here.people.size() == 1 && takes_me(leased.place, here)) return leased.place;
     }
     return std::nullopt;
   }
@@ -219,16 +238,19 @@ class Choice {
     return draw < kThreePercent || draw * n < kDrawRange;
   }
 
+  struct Leased {
+    Place place;
+    const Lease* lease;
+  };
+
   const State& state_;
-  const DoneUnits& done_;
+  const UnitBoard& board_;
   const Leases& leases_;
   const LeaseRequest& request_;
   trust::Round round_;
   std::optional<trust::UserId> user_;
   PublicKey who_;
-  std::map<std::pair<UnitId, trust::Round>, UnitView> units_;
-  size_t shares_ = 0;  // of people in units
-  size_t shares_of_others_ = 0;
+  std::vector<Leased> leased_;  // ascending by place
 };
 
 }  // namespace
@@ -272,29 +294,12 @@ Leases current_leases(const State& state, Leases leases, int64_t now) {
   return leases;
 }
 
-DoneUnits done_units(const State& state) {
-  DoneUnits done;
-  for (const trust::RoundRecord& record : state.rounds()) {
-    for (const trust::EntryId id : record.entries) {
-      if (state.averaged(id)) done.units.insert(state.entry(id).unit);
-    }
-  }
-  while (done.units.contains(done.first_left)) ++done.first_left;
-  return done;
-}
-
-// What is said while a round is open: its own entries are not averaged yet.
-bool leaves_done_units(const ledger::Body& body) {
-  return std::holds_alternative<ledger::Joined>(body) || std::holds_alternative<ledger::NameChosen>(body) ||
-         std::holds_alternative<ledger::EntrySealed>(body);
-}
-
-Result<Lease> choose_lease(const State& state, const DoneUnits& done, const Leases& leases,
+Result<Lease> choose_lease(const State& state, const UnitBoard& board, const Leases& leases,
                            const LeaseRequest& request) {
-  return Choice(state, done, leases, request).run();
+  return Choice(state, board, leases, request).run();
 }
 
-Status check_lease(const State& state, const DoneUnits& done, const Leases& leases, trust::Round round,
+Status check_lease(const State& state, const UnitBoard& board, const Leases& leases, trust::Round round,
                    UnitId unit, const PublicKey& user) {
   const PublicKey who = person(state, user);
   bool taken = false;
@@ -306,10 +311,12 @@ Status check_lease(const State& state, const DoneUnits& done, const Leases& leas
   const std::string place = "unit " + std::to_string(unit);
   if (taken) return Error{place + ": is leased to somebody else; `cairn unit` gives a free one"};
   const Error is_done{place + ": is done already; `cairn unit` gives a free one"};
-  if (done.contains(unit)) return is_done;
-  for (const trust::EntryId id : state.waiting()) {
-    const Entry& entry = state.entry(id);
-    if (entry.unit == unit && state.user(entry.user).key != who) return is_done;
+  if (board.is_done(unit)) return is_done;
+  for (auto at = board.sealed.lower_bound({unit, 0}); at != board.sealed.end() && at->first.first == unit;
+       ++at) {
+    for (const trust::UserId other : at->second.people) {
+      if (state.user(other).key != who) return is_done;
+    }
   }
   return {};
 }

@@ -4,10 +4,9 @@
 // in a store or in memory, hands in clock and randomness.
 #pragma once
 
-#include <set>
 #include <vector>
 
-#include "trust/state.h"
+#include "project/unit_board.h"
 
 namespace cairn::project {
 
@@ -36,17 +35,6 @@ Result<Leases> decode_leases(BytesView bytes);
 // The leases that still count: neither lapsed nor used up, and an entry for them would be taken.
 Leases current_leases(const trust::State& state, Leases leases, int64_t now);
 
-// Units of which an entry is averaged. They change only with closed rounds, verdicts and rollbacks.
-struct DoneUnits {
-  std::set<trust::UnitId> units;
-  trust::UnitId first_left = 0;  // all before it are done
-  bool contains(trust::UnitId unit) const { return unit < first_left || units.contains(unit); }
-  bool operator==(const DoneUnits&) const = default;
-};
-DoneUnits done_units(const trust::State& state);
-// Whether done_units() are the same after such an event as before it.
-bool leaves_done_units(const ledger::Body& body);
-
 struct LeaseRequest {
   PublicKey user;
   uint32_t slot = 0;    // below kMaxSlots; several for whoever computes several units at once
@@ -55,15 +43,15 @@ struct LeaseRequest {
 };
 
 // The lease that answers a request: the one that the user holds in that slot, or a new one, which the caller
-// adds to `leases`. Preconditions: a round is open, `leases` are current, `done` is done_units() of the
-// state. The rule: docs/internals/trust.md. Refusals say what to do.
-Result<Lease> choose_lease(const trust::State& state, const DoneUnits& done, const Leases& leases,
+// adds to `leases`. Preconditions: a round is open, `leases` are current, and `board` is that of the state.
+// The rule: docs/internals/trust.md. Refusals say what to do.
+Result<Lease> choose_lease(const trust::State& state, const UnitBoard& board, const Leases& leases,
                            const LeaseRequest& request);
 
 // Whether the user may send an entry for a unit, computed from the snapshot of that current round: it is
 // leased to them, or nobody else's.
-Status check_lease(const trust::State& state, const DoneUnits& done, const Leases& leases, trust::Round round,
-                   trust::UnitId unit, const PublicKey& user);
+Status check_lease(const trust::State& state, const UnitBoard& board, const Leases& leases,
+                   trust::Round round, trust::UnitId unit, const PublicKey& user);
 
 // Whether a sealed entry is to stay sealed past the close of the open round, since somebody else is still at
 // its unit: whoever opens it spoils the duplicate. The last round that takes the duplicate opens it all the

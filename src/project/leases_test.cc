@@ -37,7 +37,7 @@ struct LeaseTest : testing::Test {
 
   Result<Lease> ask(const std::string& name, uint32_t slot = 0, uint64_t random = kNever) {
     leases = current_leases(log.state, leases, now);
-    auto lease = choose_lease(log.state, done_units(log.state), leases, {key(name), slot, now, random});
+    auto lease = choose_lease(log.state, unit_board(log.state), leases, {key(name), slot, now, random});
     if (lease && std::ranges::find(leases, *lease) == leases.end()) leases.push_back(*lease);
     return lease;
   }
@@ -51,7 +51,7 @@ struct LeaseTest : testing::Test {
     return lease ? "got unit " + std::to_string(lease->unit) : lease.error().message;
   }
   Status check(trust::Round round, UnitId unit, const std::string& name) const {
-    return check_lease(log.state, done_units(log.state), leases, round, unit, key(name));
+    return check_lease(log.state, unit_board(log.state), leases, round, unit, key(name));
   }
   trust::Round round_of(const std::string& name, UnitId unit) const {
     const auto found = std::ranges::find_if(
@@ -114,36 +114,13 @@ TEST_F(LeaseTest, AUnitIsDoneWhenAnEntryOfItIsAveraged) {
   log.send_lie(2, hers);
   EXPECT_EQ(unit("ben"), 2u);
   log.close_round();
-  EXPECT_EQ(done_units(log.state).units, (std::set<UnitId>{0, 1}));
+  EXPECT_EQ(unit_board(log.state).done, (std::set<UnitId>{0, 1}));
   log.judge_claim(log.claim(1, 2, log.truth_of(2)));
-  EXPECT_EQ(done_units(log.state).units, (std::set<UnitId>{0}));
-  EXPECT_EQ(done_units(log.state).first_left, 1u);
+  EXPECT_EQ(unit_board(log.state).done, (std::set<UnitId>{0}));
+  EXPECT_EQ(unit_board(log.state).first_left, 1u);
   log.open_round();
   EXPECT_EQ(unit("ben"), 2u) << "still";
   EXPECT_EQ(unit("cleo"), 1u) << "handed out again";
-}
-
-// What a project relies on when it keeps them from one lease to the next.
-TEST(DoneUnits, StayTheSameAfterEventsThatLeaveThem) {
-  size_t left = 0, changed = 0;
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
-    trust::RandomHistory history(seed, {});
-    history.grow(400);
-    trust::State state;
-    DoneUnits before = done_units(state);
-    for (const ledger::Event& event : history.events()) {
-      ASSERT_TRUE(state.apply(event));
-      DoneUnits after = done_units(state);
-      if (leaves_done_units(event.statement.body)) {
-        ++left;
-        ASSERT_EQ(after, before) << ledger::kind_name(event.statement.body);
-      }
-      changed += after == before ? 0 : 1;
-      before = std::move(after);
-    }
-  }
-  EXPECT_GT(left, 1000u);
-  EXPECT_GT(changed, 50u);
 }
 
 TEST_F(LeaseTest, OnlyEstablishedUsersHoldSeveral) {
@@ -185,7 +162,7 @@ TEST_F(LeaseTest, AUnitStaysWithASlowMachinePastTheEndOfItsRound) {
   leases = current_leases(log.state, leases, now);
   EXPECT_THAT(check(4, 0, "ben").error().message, HasSubstr("is done already"));
   close_round();
-  EXPECT_TRUE(done_units(log.state).contains(0));
+  EXPECT_TRUE(unit_board(log.state).is_done(0));
 }
 
 TEST_F(LeaseTest, WhatIsTooLateGoesToTheNextWithTheNewestSnapshot) {

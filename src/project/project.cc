@@ -167,7 +167,7 @@ Project::Batch::~Batch() {
   auto before = trust::fold(events);
   CAIRN_ASSERT(before.ok());  // they were applied before
   project_->state_ = *std::move(before);
-  project_->done_units_.reset();
+  project_->unit_board_.reset();
 }
 
 // On disk once the batch is committed.
@@ -242,12 +242,14 @@ Result<uint64_t> Project::add(const SigningKey& author, ledger::Body body) {
   return commit([&]() -> Result<Change> { return Change{.statements = {sign(author, std::move(body))}}; });
 }
 
-const DoneUnits& Project::done_units() {
-  const auto same = [](const ledger::Event& event) { return leaves_done_units(event.statement.body); };
-  const auto since = std::span(events_).subspan(done_units_ ? done_units_events_ : 0);
-  if (!done_units_ || !std::ranges::all_of(since, same)) done_units_ = project::done_units(state_);
-  done_units_events_ = events_.size();
-  return *done_units_;
+const UnitBoard& Project::unit_board() {
+  if (unit_board_) {
+    project::follow(*unit_board_, state_, std::span(events_).subspan(unit_board_events_));
+  } else {
+    unit_board_ = project::unit_board(state_);
+  }
+  unit_board_events_ = events_.size();
+  return *unit_board_;
 }
 
 ledger::Statement Project::sign(const SigningKey& key, ledger::Body body) const {

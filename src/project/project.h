@@ -69,8 +69,7 @@ class Project {
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
   std::optional<trust::UserId> user_named(std::string_view name) const;
 
-  // done_units() of the state, made again only after an event that may change them.
-  const DoneUnits& done_units();
+  const UnitBoard& unit_board();  // of the state
 
   // The parameters that a round opened with.
   Result<std::vector<float>> parameters(trust::Round round) const;
@@ -127,8 +126,8 @@ class Project {
   std::unique_ptr<ledger::Store> store_;
   std::vector<ledger::Event> events_;
   trust::State state_;
-  std::optional<DoneUnits> done_units_;  // as of `done_units_events_` events
-  size_t done_units_events_ = 0;
+  std::optional<UnitBoard> unit_board_;  // as of `unit_board_events_` events
+  size_t unit_board_events_ = 0;
   work::Recipe recipe_;
   model::Graph graph_;
   std::unique_ptr<data::DataSet> data_;
