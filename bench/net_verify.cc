@@ -60,7 +60,7 @@ class MadeUpLedger {
     }
     for (const auto& [user, opened] : openings) add(*user, opened);
     add(coordinator_,
-        ledger::RoundClosed{round, ledger::CloseReason::quorum, kRoundSize, state_.floor_at_close()});
+        ledger::RoundClosed{round, *state_.close_reason(1), kRoundSize, state_.floor_at_close()});
   }
 
   SigningKey coordinator_ = SigningKey::generate();
