@@ -123,14 +123,11 @@ project::Submission MadeUpContributor::submission(const role::RemoteLease& lease
 }
 
 net::Outcome<void> MadeUpContributor::hand_in(const project::Submission& submission) {
-  const Bytes bytes = project::encode(submission);
   const auto ticket = [&] {
     return request_about(role::UnitRequest::Kind::upload,
                          std::get<ledger::EntrySealed>(submission.sealed.body).unit);
   };
-  CAIRN_TRY(const std::vector<ledger::Receipt> receipts, bytes.size() <= remote_->piece_size()
-                                                             ? remote_->submit(bytes)
-                                                             : remote_->submit_in_pieces(bytes, ticket));
+  CAIRN_TRY(const std::vector<ledger::Receipt> receipts, remote_->submit(submission, ticket));
   if (receipts.empty()) return Error{"no receipt came"};
   CAIRN_CHECK(ledger::check_receipt(receipts.back(), facts_.project, facts_.coordinator, submission.sealed));
   joined_ = true;

@@ -20,8 +20,8 @@ RESOURCES = {
     ("post", "/v1/leases/return"),
     ("post", "/v1/statements"),
     ("post", "/v1/entries"),
-    ("get", "/v1/uploads/{digest}"),
-    ("put", "/v1/uploads/{digest}"),
+    ("get", "/v1/uploads/{seal}"),
+    ("put", "/v1/uploads/{seal}"),
 }
 
 

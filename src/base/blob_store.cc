@@ -38,7 +38,7 @@ Result<Digest> BlobStore::put(BytesView bytes) {
 }
 
 PreparedBlob::~PreparedBlob() {
-  if (file_.empty()) return;
+  if (file_.empty() || otherwise_ == Otherwise::stays) return;
   std::error_code ignored;
   std::filesystem::remove(file_, ignored);
 }
@@ -47,7 +47,7 @@ Result<PreparedBlob> BlobStore::prepare(BytesView bytes) const {
   CAIRN_CHECK(make_directory(directory_ / kPrepared));
   const Digest digest = sha256(bytes);
   CAIRN_TRY(std::filesystem::path file, write_beside(directory_ / kPrepared / "blob", bytes));
-  PreparedBlob blob(digest, std::move(file));
+  PreparedBlob blob(digest, std::move(file), PreparedBlob::Otherwise::gone);
   CAIRN_CHECK(sync_successor(blob));
   return blob;
 }

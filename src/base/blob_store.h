@@ -32,12 +32,19 @@ Result<Bytes> read_or_fetch(const BlobOrigin* origin, const Digest& digest, uint
                             const std::filesystem::path& file);
 
 // A blob that lies beside its store, whole but perhaps not yet on disk: what takes long is done before
-// anybody else has to wait. Gone with its owner unless the store takes it.
+// anybody else has to wait. Unless the store takes it, it is gone with this object, or stays where it was.
 class [[nodiscard]] PreparedBlob {
  public:
-  PreparedBlob(const Digest& digest, std::filesystem::path file) : digest_(digest), file_(std::move(file)) {}
+  enum class Otherwise : uint8_t { gone, stays };
+
+  // A file on the store's file system, with the bytes of that digest.
+  PreparedBlob(const Digest& digest, std::filesystem::path file, Otherwise otherwise)
+      : digest_(digest), file_(std::move(file)), otherwise_(otherwise) {}
   PreparedBlob(PreparedBlob&& other) noexcept
-      : digest_(other.digest_), file_(std::exchange(other.file_, {})), on_disk_(other.on_disk_) {}
+      : digest_(other.digest_),
+        file_(std::exchange(other.file_, {})),
+        otherwise_(other.otherwise_),
+        on_disk_(other.on_disk_) {}
   PreparedBlob& operator=(PreparedBlob&&) = delete;
   ~PreparedBlob();
 
@@ -47,6 +54,7 @@ class [[nodiscard]] PreparedBlob {
   friend class BlobStore;
   Digest digest_;
   std::filesystem::path file_;  // empty once taken
+  Otherwise otherwise_;
   bool on_disk_ = false;
 };
 

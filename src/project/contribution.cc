@@ -49,13 +49,12 @@ Status check_gradient(const Project& project, const work::GradientSummary& file)
 }
 
 // The statements of a submission belong together and to the gradient beside them.
-Status check_consistency(const Digest& project, const Submission& submission,
-                         const work::GradientHead& file) {
+Status check_consistency(const Digest& project, const Submission& submission, const work::GradientHead& file,
+                         const Digest& digest) {
   const auto* sealed = std::get_if<ledger::EntrySealed>(&submission.sealed.body);
   const auto* opened = std::get_if<ledger::EntryOpened>(&submission.opened.body);
   if (sealed == nullptr || opened == nullptr) return Error{"statements: no sealed entry with its opening"};
   if (file.project != project) return Error{"gradient: project: was computed for another project"};
-  const Digest digest = sha256(submission.gradient);
   const PublicKey& author = submission.sealed.author;
   if (submission.opened.author != author) return Error{"opening: author: is not who sealed the entry"};
   if (submission.joined && submission.joined->author != author)
@@ -181,21 +180,15 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
   return submission;
 }
 
-Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission) {
+Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission,
+                                               const Digest& gradient) {
   // A signature comes before the gradient, which is large and may be anybody's.
   CAIRN_CHECK(check_signature(submission.sealed));
-  const auto gradient = work::check_gradient_file(submission.gradient);
-  if (!gradient) return gradient.error().within("gradient");
-  CAIRN_CHECK(check_consistency(project, submission, *gradient));
+  const auto summary = work::check_gradient_file(submission.gradient);
+  if (!summary) return summary.error().within("gradient");
+  CAIRN_CHECK(check_consistency(project, submission, *summary, gradient));
   CAIRN_CHECK(check_name(submission));
-  return *gradient;
-}
-
-Result<PreparedEntry> prepare_entry(const BlobStore& blobs, Submission submission,
-                                    const work::GradientSummary& checked) {
-  CAIRN_TRY(PreparedBlob blob, blobs.prepare(submission.gradient));
-  submission.gradient = {};
-  return PreparedEntry{std::move(submission), checked, std::make_shared<PreparedBlob>(std::move(blob))};
+  return *summary;
 }
 
 Result<Project::Change> entry_change(Project& project, const PreparedEntry& entry, int64_t now) {
@@ -210,8 +203,11 @@ Result<Project::Change> entry_change(Project& project, const PreparedEntry& entr
 
 Result<Accepted> submit(Project& project, const SharedBytes& bytes, Environment& environment) {
   CAIRN_TRY(Submission submission, decode_submission(bytes));
-  CAIRN_TRY(const work::GradientSummary checked, check_submission(project.id(), submission));
-  CAIRN_TRY(const PreparedEntry prepared, prepare_entry(project.blobs(), std::move(submission), checked));
+  CAIRN_TRY(PreparedBlob blob, project.blobs().prepare(submission.gradient));
+  CAIRN_TRY(const work::GradientSummary gradient, check_submission(project.id(), submission, blob.digest()));
+  submission.gradient = {};
+  const PreparedEntry prepared{std::move(submission), gradient,
+                               std::make_shared<PreparedBlob>(std::move(blob))};
   CAIRN_CHECK(project.commit([&] { return entry_change(project, prepared, environment.now()); }));
   const auto id = static_cast<trust::EntryId>(project.state().entries().size());
   const Entry& entry = project.state().entry(id);

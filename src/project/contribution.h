@@ -33,8 +33,9 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
                                    const work::GradientFile& gradient, const Progress& progress = {});
 
 // Whether its parts are well-formed and belong together: all that can be checked without looking at the log,
-// in time that grows with the gradient. Safe from any thread.
-Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission);
+// in time that grows with the gradient, whose digest is given by who knows it. Safe from any thread.
+Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission,
+                                               const Digest& gradient);
 
 // A submission that was checked and whose gradient lies beside the blobs, so that nothing is left to do whose
 // time grows with it.
@@ -43,9 +44,6 @@ struct PreparedEntry {
   work::GradientSummary gradient;
   std::shared_ptr<PreparedBlob> blob;
 };
-// Safe from any thread.
-Result<PreparedEntry> prepare_entry(const BlobStore& blobs, Submission submission,
-                                    const work::GradientSummary& checked);
 
 // What puts the entry in the log now, and its opening when a round closes. Refuses what does not fit the
 // rounds whose entries are taken at present, and the leases at `now` (Unix milliseconds).

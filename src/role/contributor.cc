@@ -124,11 +124,10 @@ Status Contributor::keep(const std::vector<ledger::Receipt>& receipts, const led
 Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradient) {
   CAIRN_TRY(project::Submission submission,
             project::make_submission(replica_.project(), key_, options_.name, gradient));
-  const Parcel parcel{project::encode(submission), std::move(submission.sealed), gradient.round,
-                      gradient.unit, gradient.loss};
+  const Parcel parcel{std::move(submission), gradient.round, gradient.unit, gradient.loss};
   if (!options_.outbox.empty()) {
     std::ignore = make_directory(options_.outbox.parent_path()).ok();
-    std::ignore = write_file(options_.outbox, parcel.bytes).ok();
+    std::ignore = write_file(options_.outbox, project::encode(parcel.submission)).ok();
   }
   return send(parcel);
 }
@@ -148,15 +147,14 @@ Result<Contributor::Step> Contributor::hand_in_what_was_left() {
 Result<Contributor::Parcel> Contributor::left_over(const SharedBytes& bytes) const {
   CAIRN_TRY(project::Submission submission, project::decode_submission(bytes));
   CAIRN_TRY(const work::GradientSummary gradient,
-            project::check_submission(replica_.project().id(), submission));
+            project::check_submission(replica_.project().id(), submission, sha256(submission.gradient)));
   if (submission.sealed.author != key_.public_key()) return Error{"another key signed it"};
-  return Parcel{bytes, std::move(submission.sealed), gradient.round, gradient.unit, gradient.loss};
+  return Parcel{std::move(submission), gradient.round, gradient.unit, gradient.loss};
 }
 
 net::Outcome<std::vector<ledger::Receipt>> Contributor::upload(const Parcel& parcel) {
-  if (parcel.bytes.size() <= remote_.piece_size()) return remote_.submit(parcel.bytes);
-  return remote_.submit_in_pieces(
-      parcel.bytes, [this, &parcel] { return request(UnitRequest::Kind::upload, parcel.unit); });
+  return remote_.submit(parcel.submission,
+                        [this, &parcel] { return request(UnitRequest::Kind::upload, parcel.unit); });
 }
 
 // Pieces are taken from who holds the lease, which may have lapsed while this computer slept.
@@ -167,7 +165,7 @@ bool Contributor::leased_again(const Parcel& parcel) {
 
 Result<Contributor::Step> Contributor::acknowledged(const Parcel& parcel,
                                                     const std::vector<ledger::Receipt>& receipts) {
-  CAIRN_CHECK(keep(receipts, parcel.sealed));
+  CAIRN_CHECK(keep(receipts, parcel.submission.sealed));
   forget_outbox();
   ++accepted_;
   failures_ = 0;
@@ -195,7 +193,7 @@ Result<Contributor::Step> Contributor::send(const Parcel& parcel) {
     const auto receipts = upload(parcel);
     if (receipts) return acknowledged(parcel, *receipts);
     const net::Failure& failure = receipts.error();
-    const bool in_pieces = parcel.bytes.size() > remote_.piece_size();
+    const bool in_pieces = remote_.goes_in_pieces(parcel.submission);
     if (failure.status == 403 && in_pieces && !std::exchange(asked_again, true)) {
       if (leased_again(parcel)) continue;
       return dropped(parcel, "its lease has lapsed, and somebody else has the unit");

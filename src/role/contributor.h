@@ -68,8 +68,7 @@ class Contributor {
   void give_back(trust::UnitId unit);
   // A signed submission and what is told about it.
   struct Parcel {
-    SharedBytes bytes;
-    ledger::Statement sealed;
+    project::Submission submission;
     trust::Round round = 0;
     trust::UnitId unit = 0;
     float loss = 0;

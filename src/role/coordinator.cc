@@ -383,6 +383,16 @@ void Coordinator::submit(project::PreparedEntry prepared, Answer<std::vector<led
   if (!backlog_.add(std::move(write))) answer(kBusy);
 }
 
+void Coordinator::submit_known(const project::Submission& submission,
+                               Answer<std::vector<ledger::Receipt>> answer) {
+  const bool asked = look([this, submission, answer](const Project&) {
+    const auto index = known(submission);
+    if (index) return answer(std::vector{receipt(*index)});
+    answer(Refusal{Refusal::Kind::busy, "upload: nothing of the gradient is here; send it first"});
+  });
+  if (!asked) answer(kBusy);
+}
+
 void Coordinator::say(std::vector<ledger::Statement> statements,
                       Answer<std::vector<ledger::Receipt>> answer) {
   auto said = std::make_shared<std::vector<ledger::Statement>>(std::move(statements));

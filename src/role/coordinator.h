@@ -57,6 +57,8 @@ class Coordinator {
   void take_unit(const PublicKey& user, uint32_t slot, std::string invite, Answer<project::Lease> answer);
   void return_unit(const PublicKey& user, trust::UnitId unit, Answer<trust::UnitId> answer);
   void submit(project::PreparedEntry entry, Answer<std::vector<ledger::Receipt>> answer);
+  // For who hands in again, since the answer got lost, and has not sent the gradient again.
+  void submit_known(const project::Submission& submission, Answer<std::vector<ledger::Receipt>> answer);
   // Statements of whatever kind their authors may make: a claim, a vote, a name. Openings of claims and votes
   // are put aside until their time comes; there is a receipt for each of the others.
   void say(std::vector<ledger::Statement> statements, Answer<std::vector<ledger::Receipt>> answer);

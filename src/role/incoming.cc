@@ -47,8 +47,8 @@ Result<ContentRange> parse_content_range(std::string_view text) {
 // Appends to the file; what came before a cut stays.
 class Incoming::Piece : public net::BodySink {
  public:
-  Piece(Incoming& incoming, const Digest& digest, uint64_t end, int fd, Hashed hashed)
-      : incoming_(incoming), digest_(digest), end_(end), file_(fd), hashed_(std::move(hashed)) {}
+  Piece(Incoming& incoming, const Digest& seal, uint64_t end, int fd, Hashed hashed)
+      : incoming_(incoming), seal_(seal), end_(end), file_(fd), hashed_(std::move(hashed)) {}
   ~Piece() override { release(); }
 
   std::optional<Response> write(BytesView piece) override {
@@ -75,12 +75,12 @@ class Incoming::Piece : public net::BodySink {
     if (std::exchange(released_, true)) return;
     file_.close();
     const std::lock_guard lock(incoming_.mutex_);
-    incoming_.busy_.erase(digest_);
-    incoming_.hashed_.insert_or_assign(digest_, std::move(hashed_));
+    incoming_.busy_.erase(seal_);
+    incoming_.hashed_.insert_or_assign(seal_, std::move(hashed_));
   }
 
   Incoming& incoming_;
-  Digest digest_;
+  Digest seal_;
   uint64_t end_;
   Descriptor file_;
   Hashed hashed_;
@@ -92,9 +92,9 @@ Incoming::Incoming(std::filesystem::path folder, IncomingLimits limits, Environm
   std::ignore = make_directory(folder_).ok();  // where it cannot be made, receive() says so
 }
 
-uint64_t Incoming::received(const Digest& digest) const {
+uint64_t Incoming::received(const Digest& seal) const {
   std::error_code error;
-  const uint64_t size = std::filesystem::file_size(path(digest), error);
+  const uint64_t size = std::filesystem::file_size(path(seal), error);
   return error ? 0 : size;
 }
 
@@ -108,19 +108,19 @@ void Incoming::forget_stale() {
     if (int64_t{status.st_mtime} * 1000 + limits_.patience >= environment_.now()) continue;
     std::error_code ignored;
     std::filesystem::remove(it->path(), ignored);
-    if (const auto digest = Digest::from_hex(it->path().filename().string())) hashed_.erase(*digest);
+    if (const auto seal = Digest::from_hex(it->path().filename().string())) hashed_.erase(*seal);
   }
 }
 
-std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const Digest& digest,
+std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const Digest& seal,
                                                                          const ContentRange& range) {
   if (range.size > limits_.file_size) {
     return Response::error(
-        413, "a submission of this project has at most " + std::to_string(limits_.file_size) + " bytes");
+        413, "a gradient of this project has at most " + std::to_string(limits_.file_size) + " bytes");
   }
   const std::lock_guard lock(mutex_);
-  if (busy_.contains(digest)) return Response::try_later(503, "another piece of it is coming already", 1);
-  const uint64_t here = received(digest);
+  if (busy_.contains(seal)) return Response::try_later(503, "another piece of it is coming already", 1);
+  const uint64_t here = received(seal);
   if (range.first != here) {
     return Response::error(409, "the piece begins at byte " + std::to_string(range.first) + ", but " +
                                     std::to_string(here) + " are here");
@@ -132,50 +132,51 @@ std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const D
     if (!error && static_cast<size_t>(files) >= limits_.files)
       return Response::try_later(503, "too many uploads are under way", 30);
   }
-  const int fd = ::open(path(digest).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int fd = ::open(path(seal).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
-  busy_.insert(digest);
-  return std::make_unique<Piece>(*this, digest, range.first + range.length, fd, hashed_until(digest, here));
+  busy_.insert(seal);
+  return std::make_unique<Piece>(*this, seal, range.first + range.length, fd, hashed_until(seal, here));
 }
 
 // What came before the host began is not hashed; then complete() reads the file.
-Incoming::Hashed Incoming::hashed_until(const Digest& digest, uint64_t bytes) {
-  auto known = hashed_.extract(digest);
+Incoming::Hashed Incoming::hashed_until(const Digest& seal, uint64_t bytes) {
+  auto known = hashed_.extract(seal);
   if (!known.empty() && known.mapped().bytes == bytes) return std::move(known.mapped());
   return {};
 }
 
-bool Incoming::complete(const Digest& digest, BytesView bytes) {
+Digest Incoming::digest_of(const Digest& seal, BytesView bytes) {
   Hashed hashed;
   {
     const std::lock_guard lock(mutex_);
-    hashed = hashed_until(digest, bytes.size());
+    hashed = hashed_until(seal, bytes.size());
   }
-  return (hashed.bytes == bytes.size() ? hashed.hasher.finish() : sha256(bytes)) == digest;
+  return hashed.bytes == bytes.size() ? hashed.hasher.finish() : sha256(bytes);
 }
 
-std::variant<SharedBytes, Response> Incoming::take(const Digest& digest) {
+std::variant<Incoming::Upload, Response> Incoming::take(const Digest& seal, const Digest& digest) {
   {
     const std::lock_guard lock(mutex_);
-    if (!busy_.insert(digest).second) return Response::try_later(503, "it is coming or handed in already", 1);
+    if (!busy_.insert(seal).second) return Response::try_later(503, "it is coming or handed in already", 1);
   }
-  auto bytes = map_file(path(digest), limits_.file_size);
-  if (bytes && complete(digest, *bytes)) return *std::move(bytes);
-  let_go(digest, Then::remove);  // it has to come again
+  auto bytes = map_file(path(seal), limits_.file_size);
+  if (bytes && digest_of(seal, *bytes) == digest) return Upload{*std::move(bytes), path(seal)};
+  let_go(seal, Then::remove);  // it has to come again
   return Response::try_later(503,
                              "upload: the " + std::to_string(bytes ? bytes->size() : 0) +
-                                 " bytes that are here are not all of " + digest.hex() + "; send it again",
+                                 " bytes that are here are not the gradient " + digest.hex() +
+                                 "; send it again",
                              1);
 }
 
-void Incoming::let_go(const Digest& digest, Then then) {
+void Incoming::let_go(const Digest& seal, Then then) {
   const std::lock_guard lock(mutex_);
   if (then == Then::remove) {
     std::error_code ignored;
-    std::filesystem::remove(path(digest), ignored);
-    hashed_.erase(digest);
+    std::filesystem::remove(path(seal), ignored);
+    hashed_.erase(seal);
   }
-  busy_.erase(digest);
+  busy_.erase(seal);
 }
 
 }  // namespace cairn::role

@@ -1,6 +1,6 @@
-// Large submissions that come in pieces: each a file named by the digest of what it will be, in a folder of
-// the project. A piece goes on where the file ends, so a cut costs what was in flight, and a restart of the
-// host nothing. Never held in memory while it comes.
+// Large gradients that come in pieces before their entries: each a file named by the entry's seal, in a
+// folder of the project. A piece goes on where the file ends, so a cut costs what was in flight, and a
+// restart of the host nothing. Never held in memory while it comes.
 //
 // Safe from any thread. Functions may block on the disk.
 #pragma once
@@ -19,7 +19,7 @@
 namespace cairn::role {
 
 struct IncomingLimits {
-  uint64_t file_size = 0;                    // bytes of one submission
+  uint64_t file_size = 0;                    // bytes of one gradient
   size_t files = 1024;                       // at once; who comes later waits
   int64_t patience = 2 * 60 * 60 * 1000;     // milliseconds without a byte; then the file is thrown away
   uint64_t piece_size = uint64_t{64} << 20;  // bytes of one request
@@ -39,17 +39,21 @@ class Incoming {
   const IncomingLimits& limits() const { return limits_; }
 
   // Bytes that are here; 0 where nothing is.
-  uint64_t received(const Digest& digest) const;
+  uint64_t received(const Digest& seal) const;
 
-  // Takes one piece of what is to have that digest, or says why not. Its answer is what received() is then.
-  std::variant<std::unique_ptr<net::BodySink>, net::Response> receive(const Digest& digest,
+  // Takes one piece of what belongs to that seal, or says why not. Its answer is what received() is then.
+  std::variant<std::unique_ptr<net::BodySink>, net::Response> receive(const Digest& seal,
                                                                       const ContentRange& range);
 
-  // All of it, if it is all here and has that digest; it is then the caller's until let_go(). Refused while a
-  // piece of it comes or another caller has it.
-  std::variant<SharedBytes, net::Response> take(const Digest& digest);
+  // All of it, if what is here has that digest; it is then the caller's until let_go(), who may move the file
+  // elsewhere. Refused while a piece of it comes or another caller has it.
+  struct Upload {
+    SharedBytes bytes;
+    std::filesystem::path file;
+  };
+  std::variant<Upload, net::Response> take(const Digest& seal, const Digest& digest);
   enum class Then : uint8_t { keep, remove };
-  void let_go(const Digest& digest, Then then);
+  void let_go(const Digest& seal, Then then);
 
  private:
   class Piece;
@@ -59,9 +63,9 @@ class Incoming {
     Hasher hasher;
   };
 
-  std::filesystem::path path(const Digest& digest) const { return folder_ / digest.hex(); }
-  Hashed hashed_until(const Digest& digest, uint64_t bytes);
-  bool complete(const Digest& digest, BytesView bytes);
+  std::filesystem::path path(const Digest& seal) const { return folder_ / seal.hex(); }
+  Hashed hashed_until(const Digest& seal, uint64_t bytes);
+  Digest digest_of(const Digest& seal, BytesView bytes);
   void forget_stale();
 
   std::filesystem::path folder_;

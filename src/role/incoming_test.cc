@@ -28,9 +28,10 @@ class Uploads : public testing::Test {
   Uploads() {
     lease = must(ada.remote->take_unit(sign_request(*ada.key, ada.request())));
     const auto file = must(ada.trainer().gradient(lease.round, lease.unit, {}));
-    submission =
-        project::encode(must(project::make_submission(ada.replica->project(), *ada.key, "ada", file)));
-    target = "/v1/uploads/" + sha256(submission).hex();
+    submission = must(project::make_submission(ada.replica->project(), *ada.key, "ada", file));
+    gradient = submission.gradient;
+    seal = std::get<ledger::EntrySealed>(submission.sealed.body).seal;
+    target = "/v1/uploads/" + seal.hex();
     client = connect(ada);
   }
 
@@ -56,23 +57,30 @@ class Uploads : public testing::Test {
   }
   std::string range(size_t first, size_t length) const {
     return "bytes " + std::to_string(first) + "-" + std::to_string(first + length - 1) + "/" +
-           std::to_string(submission.size());
+           std::to_string(gradient.size());
   }
-  BytesView piece(size_t first, size_t length) const { return BytesView(submission).subspan(first, length); }
+  Bytes without_gradient() const {
+    project::Submission rest = submission;
+    rest.gradient = {};
+    return project::encode(rest);
+  }
+  BytesView piece(size_t first, size_t length) const { return gradient.subspan(first, length); }
 
   Workshop workshop;
   std::unique_ptr<Host> host = workshop.host({.quorum = 9});
   Person ada{workshop, *host, "ada"};
   RemoteLease lease;
-  Bytes submission;
+  project::Submission submission;
+  BytesView gradient;
+  Digest seal;
   std::string target;
   std::unique_ptr<net::Client> client;
 };
 
 TEST_F(Uploads, PiecesBecomeAnEntry) {
   ada.remote->set_pieces(1000);
-  ASSERT_GT(submission.size(), 3000u);
-  EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
+  ASSERT_GT(gradient.size(), 3000u);
+  EXPECT_EQ(must(ada.remote->submit(submission, [this] { return ticket(ada); })).size(), 3u);
   must(ada.replica->sync());
   EXPECT_EQ(ada.replica->project().state().entries().size(), 1u);
   EXPECT_TRUE(std::filesystem::is_empty(workshop.directory() / "incoming"));
@@ -86,7 +94,7 @@ TEST_F(Uploads, GoOnWhereTheyWereCutEvenAfterARestart) {
   again.remote->set_pieces(1000);
   client = connect(again);
   EXPECT_THAT(put(range(0, 1000), piece(0, 1000), ticket(ada)).error().message, HasSubstr("1000 are here"));
-  EXPECT_EQ(must(again.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
+  EXPECT_EQ(must(again.remote->submit(submission, [this] { return ticket(ada); })).size(), 3u);
 }
 
 TEST_F(Uploads, NeedALease) {
@@ -114,35 +122,47 @@ TEST_F(Uploads, HaveLimits) {
 }
 
 TEST_F(Uploads, WhatIsDamagedComesAgain) {
-  Bytes damaged = submission;
+  Bytes damaged(gradient.begin(), gradient.end());
   damaged[2000] ^= 1;
   ASSERT_TRUE(put(range(0, damaged.size()), damaged, ticket(ada)).ok());
-  const auto refused =
-      client->request(net::Method::post, "/v1/entries?upload=" + sha256(submission).hex(), {}, {});
+  const auto refused = client->request(net::Method::post, "/v1/entries", {}, without_gradient());
   EXPECT_EQ(refused.error().status, 503);
   EXPECT_THAT(refused.error().message, HasSubstr("send it again"));
   ada.remote->set_pieces(1000);
-  EXPECT_EQ(must(ada.remote->submit_in_pieces(submission, [this] { return ticket(ada); })).size(), 3u);
+  EXPECT_EQ(must(ada.remote->submit(submission, [this] { return ticket(ada); })).size(), 3u);
 }
 
 TEST_F(Uploads, AreHandedInOnceAtATime) {
-  ASSERT_TRUE(put(range(0, submission.size()), submission, ticket(ada)).ok());
+  ASSERT_TRUE(put(range(0, gradient.size()), gradient, ticket(ada)).ok());
   Incoming incoming(workshop.directory() / "incoming", {.file_size = 1 << 20}, system_environment());
-  const Digest digest = sha256(submission);
-  const SharedBytes bytes = std::get<SharedBytes>(incoming.take(digest));
-  EXPECT_TRUE(std::ranges::equal(bytes.view(), submission));
-  EXPECT_EQ(std::get<net::Response>(incoming.take(digest)).status, 503);
-  EXPECT_EQ(
-      std::get<net::Response>(incoming.receive(digest, {submission.size(), 1, submission.size() + 1})).status,
-      503);
-  incoming.let_go(digest, Incoming::Then::keep);
-  EXPECT_TRUE(std::holds_alternative<SharedBytes>(incoming.take(digest)));
-  incoming.let_go(digest, Incoming::Then::remove);
-  EXPECT_EQ(incoming.received(digest), 0u);
+  const Digest digest = sha256(gradient);
+  const auto upload = std::get<Incoming::Upload>(incoming.take(seal, digest));
+  EXPECT_TRUE(std::ranges::equal(upload.bytes.view(), gradient));
+  EXPECT_EQ(std::get<net::Response>(incoming.take(seal, digest)).status, 503);
+  EXPECT_EQ(std::get<net::Response>(incoming.receive(seal, {gradient.size(), 1, gradient.size() + 1})).status,
+            503);
+  incoming.let_go(seal, Incoming::Then::keep);
+  EXPECT_TRUE(std::holds_alternative<Incoming::Upload>(incoming.take(seal, digest)));
+  incoming.let_go(seal, Incoming::Then::remove);
+  EXPECT_EQ(incoming.received(seal), 0u);
+}
+
+TEST_F(Uploads, BugAnAnswerThatGotLostCostALargeEntry) {
+  ada.remote->set_pieces(1000);
+  const auto first = must(ada.remote->submit(submission, [this] { return ticket(ada); }));
+  const auto again = must(ada.remote->submit(submission, [this] { return ticket(ada); }));
+  EXPECT_EQ(again.back(), first.back());
+  EXPECT_TRUE(std::filesystem::is_empty(workshop.directory() / "incoming"));
+}
+
+TEST_F(Uploads, AreWantedBeforeTheirEntry) {
+  const auto refused = client->request(net::Method::post, "/v1/entries", {}, without_gradient());
+  EXPECT_EQ(refused.error().status, 503);
+  EXPECT_THAT(refused.error().message, HasSubstr("nothing of the gradient is here"));
 }
 
 TEST_F(Uploads, BugWhoIsToldToComeLaterHadToSendAllAgain) {
-  ASSERT_TRUE(put(range(0, submission.size()), submission, ticket(ada)).ok());
+  ASSERT_TRUE(put(range(0, gradient.size()), gradient, ticket(ada)).ok());
   host->stop();
   Coordinator busy(workshop.open(workshop.directory()), workshop.key(project::kCoordinatorKey),
                    system_environment(), {}, {.waiting = 0, .newcomers_waiting = 0});
@@ -150,23 +170,22 @@ TEST_F(Uploads, BugWhoIsToldToComeLaterHadToSendAllAgain) {
   net::Request request;
   request.method = net::Method::post;
   request.path = "/v1/entries";
-  request.query = {{"upload", sha256(submission).hex()}};
+  request.body = without_gradient();
   int status = 0;
   const auto deliver = [&](const net::Response& response) { status = response.status; };
   std::get<net::WholeBody>(service.route(request)).handler(request, net::Reply(deliver));
   EXPECT_EQ(status, 503);
-  EXPECT_EQ(std::filesystem::file_size(workshop.directory() / "incoming" / sha256(submission).hex()),
-            submission.size());
+  EXPECT_EQ(std::filesystem::file_size(workshop.directory() / "incoming" / seal.hex()), gradient.size());
 }
 
 TEST_F(Uploads, ThatNobodyGoesOnWithAreForgotten) {
   ASSERT_TRUE(put(range(0, 1000), piece(0, 1000), ticket(ada)).ok());
   const std::filesystem::path folder = workshop.directory() / "incoming";
-  std::filesystem::last_write_time(folder / sha256(submission).hex(),
+  std::filesystem::last_write_time(folder / seal.hex(),
                                    std::filesystem::file_time_type::clock::now() - std::chrono::hours(3));
   target = "/v1/uploads/" + sha256(as_bytes(std::string("another"))).hex();
   ASSERT_TRUE(put(range(0, 10), piece(0, 10), ticket(ada)).ok());
-  EXPECT_FALSE(std::filesystem::exists(folder / sha256(submission).hex()));
+  EXPECT_FALSE(std::filesystem::exists(folder / seal.hex()));
 }
 
 }  // namespace

@@ -207,14 +207,13 @@ Outcome<uint64_t> Remote::received(const std::string& upload) {
   return number_field<uint64_t>(json, "received");
 }
 
-Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView submission, uint64_t first,
+Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView gradient, uint64_t first,
                                      const Ticket& ticket) {
-  const BytesView piece =
-      submission.subspan(first, std::min<uint64_t>(piece_size_, submission.size() - first));
+  const BytesView piece = gradient.subspan(first, std::min<uint64_t>(piece_size_, gradient.size() - first));
   net::Headers headers;
   CAIRN_CHECK(headers.set("Content-Range", "bytes " + std::to_string(first) + "-" +
                                                std::to_string(first + piece.size() - 1) + "/" +
-                                               std::to_string(submission.size())));
+                                               std::to_string(gradient.size())));
   CAIRN_CHECK(headers.set(kTicketHeader, to_hex(encode(ticket()))));
   std::string answer;
   {
@@ -230,15 +229,29 @@ Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView submis
   return number_field<uint64_t>(json, "received");
 }
 
-Outcome<std::vector<ledger::Receipt>> Remote::submit_in_pieces(BytesView submission, const Ticket& ticket) {
-  const std::string digest = sha256(submission).hex(), upload = "/v1/uploads/" + digest;
-  CAIRN_TRY(uint64_t sent, received(upload));
-  while (sent < submission.size()) {
-    CAIRN_TRY(const uint64_t now, send_piece(upload, submission, sent, ticket));
+Outcome<void> Remote::upload(const project::Submission& submission, const Ticket& ticket) {
+  const Digest& seal = std::get<ledger::EntrySealed>(submission.sealed.body).seal;
+  const std::string target = "/v1/uploads/" + seal.hex();
+  CAIRN_TRY(uint64_t sent, received(target));
+  while (sent < submission.gradient.size()) {
+    CAIRN_TRY(const uint64_t now, send_piece(target, submission.gradient, sent, ticket));
     if (now <= sent) return invalid("received: does not grow with what is sent");
     sent = now;
   }
-  return post("/v1/entries?upload=" + digest, {});
+  return {};
+}
+
+Outcome<std::vector<ledger::Receipt>> Remote::submit(const project::Submission& submission,
+                                                     const Ticket& ticket) {
+  if (!goes_in_pieces(submission)) return submit(project::encode(submission));
+  const Outcome<void> sent = upload(submission, ticket);
+  // Without a lease: perhaps because it is in the log, and only the answer got lost.
+  if (!sent && sent.error().status != 403) return sent.error();
+  project::Submission rest = submission;
+  rest.gradient = {};
+  auto receipts = submit(project::encode(rest));
+  if (!receipts && !sent) return sent.error();
+  return receipts;
 }
 
 Outcome<std::vector<ledger::Receipt>> Remote::say(const std::vector<ledger::Statement>& statements) {

@@ -13,6 +13,7 @@
 #include "ledger/receipt.h"
 #include "ledger/tiles.h"
 #include "net/client.h"
+#include "project/submission.h"
 #include "role/unit_request.h"
 
 namespace cairn::role {
@@ -48,15 +49,19 @@ class Remote {
   net::Outcome<RemoteLease> take_unit(const UnitRequest& request);
   net::Outcome<void> return_unit(const UnitRequest& request);
   // Receipts of everything that the submission put in the log, in its order.
-  net::Outcome<std::vector<ledger::Receipt>> submit(BytesView submission);
-  // The same for a large one, in pieces, of which those that are there already are not sent again. Each goes
+  // Large gradients go before, in pieces, of which those that are there already are not sent again. Each goes
   // with a request of kind upload, signed anew because on a slow line the first would be too old for the
   // last.
   using Ticket = std::function<UnitRequest()>;
-  net::Outcome<std::vector<ledger::Receipt>> submit_in_pieces(BytesView submission, const Ticket& ticket);
-  // Submissions of more bytes than that go in pieces of that size.
+  net::Outcome<std::vector<ledger::Receipt>> submit(const project::Submission& submission,
+                                                    const Ticket& ticket);
+  // The same as bytes that are not looked at.
+  net::Outcome<std::vector<ledger::Receipt>> submit(BytesView submission);
+  // Gradients of more bytes than that are large, and go in pieces of that size.
   void set_pieces(uint64_t size) { piece_size_ = size; }
-  uint64_t piece_size() const { return piece_size_; }
+  bool goes_in_pieces(const project::Submission& submission) const {
+    return submission.gradient.size() > piece_size_;
+  }
 
   // Of each statement but those that are put aside.
   net::Outcome<std::vector<ledger::Receipt>> say(const std::vector<ledger::Statement>& statements);
@@ -78,15 +83,16 @@ class Remote {
 
   net::Outcome<std::string> text(const std::string& target);
   net::Outcome<uint64_t> received(const std::string& upload);
-  net::Outcome<uint64_t> send_piece(const std::string& upload, BytesView submission, uint64_t first,
+  net::Outcome<uint64_t> send_piece(const std::string& upload, BytesView gradient, uint64_t first,
                                     const Ticket& ticket);
+  net::Outcome<void> upload(const project::Submission& submission, const Ticket& ticket);
   net::Outcome<std::vector<ledger::Receipt>> post(const std::string& target, BytesView body);
 
   std::unique_ptr<net::Client> client_;
   std::string invite_;
   std::function<Status(uint64_t bytes)> make_room_;
   std::optional<uint64_t> join_work_;
-  uint64_t piece_size_ = kMaxWholeSubmission;
+  uint64_t piece_size_ = kPieceSize;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file
   std::unique_ptr<Files> blobs_, shards_;

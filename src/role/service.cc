@@ -112,6 +112,13 @@ Json receipts_json(const std::vector<ledger::Receipt>& receipts) {
   return {{"receipts", list}};
 }
 
+Answer<std::vector<ledger::Receipt>> receipts_to(const Reply& reply) {
+  return [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
+    if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));
+    reply(json(receipts_json(std::get<std::vector<ledger::Receipt>>(answer))));
+  };
+}
+
 Response tile_response(const Project& project, const ledger::TileId& tile) {
   if (!ledger::tile_exists(tile, project.head().size))
     return Response::error(404, "the log has no such tile yet");
@@ -201,32 +208,32 @@ Route Service::get(const Request& head) {
   if (const auto digest = after(path, "/v1/shards/"))
     return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
   if (const auto text = after(path, "/v1/uploads/")) {
-    const auto digest = Digest::from_hex(*text);
-    if (!digest) return no_digest();
-    return WholeBody{0, [this, digest = *digest](const Request&, const Reply& reply) {
-                       reply(json({{"received", incoming_.received(digest)}}));
+    const auto seal = Digest::from_hex(*text);
+    if (!seal) return no_digest();
+    return WholeBody{0, [this, seal = *seal](const Request&, const Reply& reply) {
+                       reply(json({{"received", incoming_.received(seal)}}));
                      }};
   }
   return not_found(path);
 }
 
-// A piece of a large submission, from somebody who computes a unit.
+// A piece of a large gradient, from somebody who computes a unit.
 Route Service::put(const Request& head) {
   const auto text = after(head.path, "/v1/uploads/");
   if (!text) return not_found(head.path);
-  const auto digest = Digest::from_hex(*text);
-  if (!digest) return no_digest();
+  const auto seal = Digest::from_hex(*text);
+  if (!seal) return no_digest();
   const auto range = parse_content_range(head.header("Content-Range"));
   if (!range) return Response::error(400, range.error().message);
   if (range->length != head.content_length)
     return Response::error(400, "Content-Range: is not as long as the body");
   using Sink = std::variant<std::unique_ptr<net::BodySink>, Response>;
   return net::StreamedBody{incoming_.limits().piece_size,
-                           [this, digest = *digest, range = *range,
+                           [this, seal = *seal, range = *range,
                             ticket = std::string(head.header(kTicketHeader))](const Request&) -> Sink {
                              if (const Status may = may_upload(ticket); !may)
                                return Response::error(403, may.error().message);
-                             return incoming_.receive(digest, range);
+                             return incoming_.receive(seal, range);
                            }};
 }
 
@@ -316,37 +323,47 @@ void Service::return_unit(const Request& request, const Reply& reply) {
 }
 
 void Service::submit(const Request& request, const Reply& reply) {
-  const auto upload = request.parameter("upload");
-  if (!upload) return submit_bytes(Bytes(request.body), reply);
-  const auto digest = Digest::from_hex(*upload);
-  if (!digest || !request.body.empty())
-    return reply(
-        Response::error(400, "upload: goes without a body, and is a digest of 64 hexadecimal digits"));
-  auto taken = incoming_.take(*digest);
-  if (auto* refusal = std::get_if<Response>(&taken)) return reply(std::move(*refusal));
-  // Kept until it is in the log or refused for good: who is told to come later need not send it again.
-  submit_bytes(std::get<SharedBytes>(taken), Reply([this, digest = *digest, reply](Response response) {
-                 incoming_.let_go(digest,
-                                  response.status < 500 ? Incoming::Then::remove : Incoming::Then::keep);
-                 reply(std::move(response));
-               }));
-}
-
-void Service::submit_bytes(const SharedBytes& bytes, const Reply& reply) {
-  auto submission = project::decode_submission(bytes);
+  auto submission = project::decode_submission(Bytes(request.body));
   if (!submission) return reply(Response::error(400, submission.error().message));
   if (const Status met = check_acquaintance(submission->sealed.author, "submission"); !met)
     return reply(Response::error(409, met.error().message));
-  const auto checked = project::check_submission(coordinator_.project_id(), *submission);
+  if (submission->gradient.size() == 0) return submit_uploaded(*std::move(submission), reply);
+  const Digest digest = sha256(submission->gradient);
+  const auto checked = project::check_submission(coordinator_.project_id(), *submission, digest);
   if (!checked) return reply(Response::error(400, checked.error().message));
-  auto entry = project::prepare_entry(blobs_, *std::move(submission), *checked);
-  if (!entry) return reply(Response::try_later(503, "the host cannot write to its disk", 30));
-  coordinator_.submit(*std::move(entry),
-                      [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
-                        if (const auto* refusal = std::get_if<Refusal>(&answer))
-                          return reply(refused(*refusal));
-                        reply(json(receipts_json(std::get<std::vector<ledger::Receipt>>(answer))));
-                      });
+  auto blob = blobs_.prepare(submission->gradient);
+  if (!blob) return reply(Response::try_later(503, "the host cannot write to its disk", 30));
+  submit_prepared(*std::move(submission), *checked, *std::move(blob), reply);
+}
+
+// Its gradient came before, in pieces, and stays until it is in the log or refused for good: who is told to
+// come later need not send it again.
+void Service::submit_uploaded(project::Submission submission, const Reply& reply) {
+  const auto* sealed = std::get_if<ledger::EntrySealed>(&submission.sealed.body);
+  const auto* opened = std::get_if<ledger::EntryOpened>(&submission.opened.body);
+  if (sealed == nullptr || opened == nullptr)
+    return reply(Response::error(400, "statements: no sealed entry with its opening"));
+  const Digest seal = sealed->seal, digest = opened->gradient;
+  if (incoming_.received(seal) == 0) return coordinator_.submit_known(submission, receipts_to(reply));
+  auto taken = incoming_.take(seal, digest);
+  if (auto* refusal = std::get_if<Response>(&taken)) return reply(std::move(*refusal));
+  auto& upload = std::get<Incoming::Upload>(taken);
+  const Reply let_go([this, seal, reply](Response response) {
+    incoming_.let_go(seal, response.status < 500 ? Incoming::Then::remove : Incoming::Then::keep);
+    reply(std::move(response));
+  });
+  submission.gradient = upload.bytes;
+  const auto checked = project::check_submission(coordinator_.project_id(), submission, digest);
+  if (!checked) return let_go(Response::error(400, checked.error().message));
+  submit_prepared(std::move(submission), *checked,
+                  PreparedBlob(digest, upload.file, PreparedBlob::Otherwise::stays), let_go);
+}
+
+void Service::submit_prepared(project::Submission submission, const work::GradientSummary& gradient,
+                              PreparedBlob blob, const Reply& reply) {
+  submission.gradient = {};
+  coordinator_.submit({std::move(submission), gradient, std::make_shared<PreparedBlob>(std::move(blob))},
+                      receipts_to(reply));
 }
 
 void Service::say(const Request& request, const Reply& reply) {
@@ -356,11 +373,7 @@ void Service::say(const Request& request, const Reply& reply) {
     if (const Status met = check_acquaintance(statement.author, "statement"); !met)
       return reply(Response::error(409, met.error().message));
   }
-  coordinator_.say(*std::move(statements),
-                   [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
-                     if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));
-                     reply(json(receipts_json(std::get<std::vector<ledger::Receipt>>(answer))));
-                   });
+  coordinator_.say(*std::move(statements), receipts_to(reply));
 }
 
 }  // namespace cairn::role

@@ -36,7 +36,9 @@ class Service {
   void return_unit(const net::Request& request, const net::Reply& reply);
   Status may_upload(std::string_view ticket) const;
   void submit(const net::Request& request, const net::Reply& reply);
-  void submit_bytes(const SharedBytes& bytes, const net::Reply& reply);
+  void submit_uploaded(project::Submission submission, const net::Reply& reply);
+  void submit_prepared(project::Submission submission, const work::GradientSummary& gradient,
+                       PreparedBlob blob, const net::Reply& reply);
   void say(const net::Request& request, const net::Reply& reply);
 
   Coordinator& coordinator_;

@@ -19,7 +19,8 @@ inline constexpr std::string_view kTicketHeader = "Cairn-Request";  // in hexade
 inline constexpr std::string_view kInviteHeader = "Cairn-Invite";   // with a newcomer's request for a unit
 inline constexpr std::string_view kWorkHeader = "Cairn-Join-Work";  // likewise: a nonce (ledger/join_work.h)
 inline constexpr size_t kMaxRequestSize = 4096;
-inline constexpr uint64_t kMaxWholeSubmission = uint64_t{8} << 20;  // bytes; a larger one goes in pieces
+inline constexpr uint64_t kPieceSize = uint64_t{8} << 20;  // bytes; larger gradients go in pieces
+inline constexpr uint64_t kMaxWholeSubmission = kPieceSize + (1 << 20);
 
 struct UnitRequest {
   enum class Kind : uint8_t { lease = 1, give_back = 2, upload = 3 };

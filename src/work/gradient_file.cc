@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -63,7 +64,10 @@ int8_t exponent_at(const View& view, size_t block) {
 template <int Bits>
 int16_t value_at(const View& view, size_t i) {
   if constexpr (Bits == 8) return static_cast<int8_t>(view.values[i]);
-  return static_cast<int16_t>(static_cast<uint16_t>(view.values[2 * i] | view.values[2 * i + 1] << 8));
+  static_assert(std::endian::native == std::endian::little);
+  int16_t value;
+  std::memcpy(&value, &view.values[2 * i], sizeof value);
+  return value;
 }
 
 Status check_exponents(const View& view) {
