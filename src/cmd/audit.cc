@@ -43,7 +43,7 @@ std::string idle_reason(const trust::State& state, const PublicKey& auditor) {
   const auto own = state.user_of(auditor);
   const bool others =
       std::ranges::any_of(live, [&](const trust::LiveEntry& entry) { return !own || entry.user != *own; });
-  if (others) return "all entries of others have been judged; more come with the next rounds";
+  if (others) return "all entries of others are recomputed or judged; more come with the next rounds";
   return fmt::format("all {} in the log are your own; those of others are recomputed once their round closes",
                      plural(live.size(), "entry", "entries"));
 }

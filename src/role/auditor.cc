@@ -21,14 +21,17 @@ Outcome<void> say(Remote& remote, Replica& replica, const std::vector<ledger::St
 Outcome<std::optional<trust::EntryId>> Auditor::draw(uint64_t random) {
   CAIRN_CHECK(replica_.sync());
   const trust::State& state = replica_.project().state();
-  return trust::pick_probe(state, random, state.user_of(key_.public_key()).value_or(0));
+  return trust::pick_probe(state, random, state.user_of(key_.public_key()).value_or(0), found_true_);
 }
 
 Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, const Progress& progress) {
   const auto first = project::probe(replica_.project(), trainer, entry, progress);
   if (!first) return remote_.explain(first.error());
   const Probe& probe = *first;
-  if (probe.match()) return Audit{probe, {}, ""};
+  if (probe.match()) {
+    found_true_.insert(entry);
+    return Audit{probe, {}, ""};
+  }
   CAIRN_TRY(const Probe again, project::probe(replica_.project(), trainer, entry, progress));
   if (again.recomputed != probe.recomputed) {
     return Error{

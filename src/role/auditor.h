@@ -20,7 +20,8 @@ class Auditor {
   Auditor(Remote& remote, Replica& replica, SigningKey key)
       : remote_(remote), replica_(replica), key_(std::move(key)) {}
 
-  // Catches up with the log and draws by the rule of probing; none: there is nothing to probe at present.
+  // Catches up with the log and draws by the rule of probing among what it has not found true already; none:
+  // there is nothing to probe at present.
   net::Outcome<std::optional<trust::EntryId>> draw(uint64_t random);
 
   // Recomputes an entry, and once more before it is claimed to be false. The digest stays under seal until
@@ -37,6 +38,7 @@ class Auditor {
   Remote& remote_;
   Replica& replica_;
   SigningKey key_;
+  std::set<trust::EntryId> found_true_;
 };
 
 class Judge {

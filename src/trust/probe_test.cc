@@ -81,6 +81,16 @@ TEST_F(Probe, WhatADuplicateConfirmsIsDrawnByWeightOnly) {
   EXPECT_EQ(weighted[12], 0) << "in nobody's model";
 }
 
+TEST_F(Probe, BugNobodyHadToldAnAuditorWhatWasRecomputedAlready) {
+  std::set<EntryId> found_true;
+  for (uint32_t i = 0; found_true.size() < 10; ++i) {
+    const auto drawn = pick_probe(log.state, word(i), 0, found_true);
+    ASSERT_TRUE(drawn);
+    EXPECT_TRUE(found_true.insert(*drawn).second) << "twice";
+  }
+  EXPECT_EQ(pick_probe(log.state, word(1), 0, found_true), std::nullopt);
+}
+
 TEST(ProbeOfNothing, IsNothing) {
   Chronicle log;
   EXPECT_EQ(pick_probe(log.state, 7), std::nullopt);
