@@ -309,6 +309,26 @@ TEST_F(Commands, AClaimThatTheRulesRefuseIsNotComputed) {
   EXPECT_THAT(refused({"claim", "study", "--entry", "1", "--user", "cleo"}), HasSubstr("0 accepted entries"));
 }
 
+TEST_F(Commands, BenchMeasuresAProjectAndAModelFile) {
+  const json of_project = ask({"bench", "study", "--seconds", "0"});
+  EXPECT_EQ(of_project["batch"], 8);
+  EXPECT_GT(of_project["images_per_second"], 0);
+  work_.must({"export", "study", "-o", "model.onnx"});
+  const json of_file =
+      ask({"bench", "model.onnx", "--batch", "2", "--bits", "14", "--threads", "1", "--seconds", "0"});
+  EXPECT_EQ(of_file["parameters"], of_project["parameters"]);
+  EXPECT_EQ(of_file["batch"], 2);
+  EXPECT_EQ(of_file["bits"], 14);
+  double whole = 0;
+  for (const json& share : of_file["shares"]) whole += share["share"].get<double>();
+  EXPECT_NEAR(whole, 1, 1e-6);
+  EXPECT_EQ(of_file["memory"]["parameters"], 4 * of_file["parameters"].get<int>());
+  EXPECT_THAT(work_.must({"bench", "study", "--seconds", "0"}), HasSubstr("where the time goes:\n"));
+  EXPECT_THAT(refused({"bench", "nowhere.onnx"}), HasSubstr("nowhere.onnx: cannot be opened"));
+  EXPECT_THAT(refused({"bench", "study", "--memory", "64K"}), HasSubstr("take a smaller batch"));
+  EXPECT_THAT(refused({"bench", "study", "--batch", "0"}), HasSubstr("batch: must be"));
+}
+
 // Takes everybody's right to write below a folder, and gives the owner's back in the end.
 class ReadOnly {
  public:
@@ -363,6 +383,7 @@ TEST_F(Commands, HelpHasAnExampleAndWrongUsageExitsWith2) {
                               "log",
                               "status",
                               "verify",
+                              "bench",
                               "eval",
                               "export",
                               "selftest",

@@ -71,6 +71,7 @@ void add_join(Command app, const Shared& shared);
 void add_invite(Command app, const Shared& shared);
 void add_audit(Command app, const Shared& shared);
 void add_mirror(Command app, const Shared& shared);
+void add_bench(Command app, const Shared& shared);
 void add_selftest(Command app, const Shared& shared);
 
 // Adds a subcommand with its help and example; `action` runs after parsing.

@@ -42,6 +42,11 @@ Result<Network> Network::compile(const Graph& graph, const NetworkOptions& optio
   return network;
 }
 
+MemoryPlan Network::memory_plan() const {
+  const uint64_t numbers = layout_->parameter_count * sizeof(float);
+  return {numbers, numbers, layout_->end - 2 * numbers, memory_bytes_ - layout_->end};
+}
+
 int64_t Network::classes() const {
   return graph_->shapes[graph_->output][1];
 }
@@ -78,10 +83,20 @@ Status Network::run(const Program& program, size_t end, const DitherKey& key) {
   last_ = nullptr;
   for (size_t i = 0; i < end; ++i) {
     const Instruction& instruction = program.instructions[i];
-    if (!device_->run(program, instruction, key)) return diverged(program, instruction);
+    if (!run_instruction(program, instruction, key)) return diverged(program, instruction);
   }
   last_ = &program;
   return {};
+}
+
+bool Network::run_instruction(const Program& program, const Instruction& instruction, const DitherKey& key) {
+  if (options_.profile == nullptr) return device_->run(program, instruction, key);
+  const auto begin = std::chrono::steady_clock::now();
+  const bool done = device_->run(program, instruction, key);
+  Profile::Share& share = options_.profile->shares[instruction.op];
+  share.time += std::chrono::steady_clock::now() - begin;
+  ++share.calls;
+  return done;
 }
 
 Result<float> Network::gradient(std::span<const float> parameters, std::span<const float> input,

@@ -14,6 +14,7 @@
 
 #include "model/device.h"
 #include "model/lowering.h"
+#include "model/profile.h"
 
 namespace cairn::model {
 
@@ -22,6 +23,17 @@ struct NetworkOptions {
   int bits = 13;                              // of quantized operands, 2 to 15
   bool keep_tensors = false;                  // what visit() needs; costs memory, changes no bit
   uint64_t memory_limit = uint64_t{8} << 30;  // bytes; a model that needs more is refused
+  Profile* profile = nullptr;                 // counts the time of each instruction; outlives the network
+};
+
+// What memory a network takes for, in bytes.
+struct MemoryPlan {
+  uint64_t parameters = 0;
+  uint64_t gradient = 0;
+  uint64_t given = 0;    // images, labels, statistics
+  uint64_t tensors = 0;  // all that is computed, as far as it is needed at the same time
+
+  uint64_t total() const { return parameters + gradient + given + tensors; }
 };
 
 struct ParameterInfo {
@@ -44,6 +56,7 @@ class Network {
   std::vector<ParameterInfo> parameters() const;
   // All memory that computing takes, besides the backend's scratch. Known since compile().
   uint64_t memory_bytes() const { return memory_bytes_; }
+  MemoryPlan memory_plan() const;
 
   // Writes the mean gradient over the batch and returns the mean loss: the exact sum of the rows' losses,
   // divided by the batch. An error says which node, parameter or input holds values that have diverged;
@@ -68,6 +81,7 @@ class Network {
  private:
   Network() = default;
   Status run(const Program& program, size_t end, const DitherKey& key);
+  bool run_instruction(const Program& program, const Instruction& instruction, const DitherKey& key);
   Status check_sizes(std::span<const float> parameters, std::span<const float> input) const;
   Error diverged(const Program& program, const Instruction& instruction) const;
   void upload(uint64_t offset, std::span<const float> values);

@@ -107,6 +107,62 @@ bool is_pairwise(Opcode op) {
 
 }  // namespace
 
+std::string_view opcode_name(Opcode op) {
+  switch (op) {
+    case Opcode::quantize:
+      return "quantize";
+    case Opcode::quantize_dithered:
+      return "quantize_dithered";
+    case Opcode::product_nt:
+      return "product_nt";
+    case Opcode::product_nn:
+      return "product_nn";
+    case Opcode::product_tn:
+      return "product_tn";
+    case Opcode::convolve:
+      return "convolve";
+    case Opcode::convolve_input_gradient:
+      return "convolve_input_gradient";
+    case Opcode::convolve_weight_gradient:
+      return "convolve_weight_gradient";
+    case Opcode::sum:
+      return "sum";
+    case Opcode::sum_products:
+      return "sum_products";
+    case Opcode::moments:
+      return "moments";
+    case Opcode::add:
+      return "add";
+    case Opcode::multiply:
+      return "multiply";
+    case Opcode::add_channels:
+      return "add_channels";
+    case Opcode::multiply_channels:
+      return "multiply_channels";
+    case Opcode::relu:
+      return "relu";
+    case Opcode::relu_gradient:
+      return "relu_gradient";
+    case Opcode::normalize:
+      return "normalize";
+    case Opcode::normalize_gradient:
+      return "normalize_gradient";
+    case Opcode::max_pool:
+      return "max_pool";
+    case Opcode::max_pool_gradient:
+      return "max_pool_gradient";
+    case Opcode::average_pool:
+      return "average_pool";
+    case Opcode::average_pool_gradient:
+      return "average_pool_gradient";
+    case Opcode::softmax_cross_entropy:
+      return "softmax_cross_entropy";
+    case Opcode::check_finite:
+      return "check_finite";
+  }
+  return "?";
+}
+
 uint64_t exponents_offset(const Buffer& buffer) {
   return align(static_cast<uint64_t>(buffer.elements) * sizeof(int16_t));
 }

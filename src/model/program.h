@@ -72,6 +72,8 @@ enum class Opcode : uint8_t {
   check_finite,
 };
 
+std::string_view opcode_name(Opcode op);  // as it stands above
+
 struct Matrix {
   int64_t m = 0, n = 0, k = 0;
 };

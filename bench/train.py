@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+"""Trains models in Cairn and in PyTorch, in turns, and says which is faster.
+
+    script/bench train [--models resnet18,mobilenet_v2] [--batches 8,32] [--threads 1,2] [--seconds 10] [--turns 3]
+
+Each turn measures training steps (forward, loss, backward) of both, in processes of their own; medians count. What Cairn cannot
+import yet is listed with the reason. Also writes build/bench/train.json.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import train_models
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CAIRN = ROOT / "build/release/cairn"
+FOLDER = ROOT / "build/bench"
+
+
+def torch_steps(name, batch, threads, seconds):
+    """In a process of its own: memory is that of its largest moment."""
+    code = f"""
+import json, resource, sys, time
+sys.path.insert(0, {str(ROOT / "bench")!r})
+import torch, train_models
+torch.set_num_threads({threads}); torch.set_flush_denormal(True)
+model, size = train_models.make({name!r})
+images = torch.rand({batch}, 3, size, size) * 2 - 1
+labels = torch.arange({batch}) % 10
+def step():
+    model.zero_grad(set_to_none=True)
+    torch.nn.functional.cross_entropy(model(images), labels).backward()
+step()
+begin, steps = time.monotonic(), []
+while len(steps) < 3 or time.monotonic() - begin < {seconds}:
+    start = time.monotonic(); step(); steps.append(time.monotonic() - start)
+steps.sort()
+print(json.dumps([{batch} / steps[len(steps) // 2], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+    return json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+
+
+def cairn_steps(path, batch, threads, seconds):
+    command = [CAIRN, "bench", path, "--batch", batch, "--threads", threads, "--seconds", seconds, "--json"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def measure(name, path, batch, threads, options):
+    cairn, torch, answers, memory = [], [], [], []
+    for _ in range(options.turns):
+        answers.append(cairn_steps(path, batch, threads, options.seconds))
+        cairn.append(answers[-1]["images_per_second"])
+        speed, mib = torch_steps(name, batch, threads, options.seconds)
+        torch.append(speed)
+        memory.append(mib)
+    ours, theirs = statistics.median(cairn), statistics.median(torch)
+    return {"model": name, "size": train_models.MODELS[name][1], "batch": batch, "threads": threads,
+            "precision": "standard", "cairn": ours, "torch": theirs, "ratio": ours / theirs,
+            "cairn_mib": max(a["resident_mib"] for a in answers), "torch_mib": max(memory),
+            "shares": answers[-1]["shares"]}
+
+
+def show(figure):
+    print(f'{figure["model"]:14} batch {figure["batch"]:3} threads {figure["threads"]}  '
+          f'cairn {figure["cairn"]:8.2f}/s  torch {figure["torch"]:8.2f}/s  ratio {figure["ratio"]:5.2f}  '
+          f'memory {figure["cairn_mib"]:6.0f} and {figure["torch_mib"]:6.0f} MiB', flush=True)
+    top = figure["shares"][:6]
+    print("               " + ", ".join(f'{s["operator"]} {100 * s["share"]:.0f} %' for s in top), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    numbers = lambda text: [int(n) for n in text.split(",")]
+    parser.add_argument("--models", type=lambda t: t.split(","), default=list(train_models.MODELS))
+    parser.add_argument("--batches", type=numbers, default=[8, 32])
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    (FOLDER / "models").mkdir(parents=True, exist_ok=True)
+    figures = []
+    for name in options.models:
+        path = FOLDER / "models" / f"{name}.onnx"
+        train_models.export(name, str(path))
+        for batch in options.batches:
+            for threads in options.threads:
+                try:
+                    figures.append(measure(name, path, batch, threads, options))
+                except RuntimeError as error:
+                    print(f"{name:14} not measured: {error}", flush=True)
+                    break
+                show(figures[-1])
+    (FOLDER / "train.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"written to {FOLDER / 'train.json'}")
+
+
+if __name__ == "__main__":
+    main()
