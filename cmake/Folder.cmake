@@ -6,11 +6,15 @@ target_link_libraries(cairn_test_headers PRIVATE GTest::gmock)
 target_precompile_headers(cairn_test_headers PRIVATE <filesystem> <functional> <map> <gmock/gmock.h> <gtest/gtest.h>)
 add_custom_target(core_tests)  # the tests of every folder of src/
 
-# cairn_folder(NAME DEPENDS lower-folder... LIBRARIES external... PRECOMPILE header...)
-# One static library for each folder of src/, and one test program from its *_test.cc files.
+# cairn_folder(NAME DEPENDS lower-folder... LIBRARIES external... PRECOMPILE header... WITHOUT regex...)
+# One static library for each folder of src/, less the files that match WITHOUT, and one test program from its
+# *_test.cc files.
 function(cairn_folder NAME)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;PRECOMPILE;WITHOUT" ${ARGN})
   file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  foreach(REGEX ${ARG_WITHOUT})
+    list(FILTER SOURCES EXCLUDE REGEX ${REGEX})
+  endforeach()
   set(TESTS ${SOURCES})
   list(FILTER SOURCES EXCLUDE REGEX "_test\\.cc$|/main\\.cc$")
   list(FILTER TESTS INCLUDE REGEX "_test\\.cc$")

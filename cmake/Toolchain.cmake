@@ -14,6 +14,7 @@ if(CCACHE)
 endif()
 
 option(CAIRN_PORTABLE "Link everything statically: one file that runs on any Linux of its processor" OFF)
+option(CAIRN_ARITHMETIC_ONLY "Nothing above src/exact: for other processors, to be compared by their bits" OFF)
 set(CAIRN_SANITIZE "" CACHE STRING "Sanitizers, comma-separated: address,undefined or thread")
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
@@ -43,9 +44,11 @@ endif()
 set(CAIRN_QUICK_TO_COMPILE -O1)
 
 find_package(Threads REQUIRED)
-find_package(fmt REQUIRED)
-# Debian has no static library of {fmt}.
-add_library(cairn_fmt INTERFACE)
-target_link_libraries(cairn_fmt INTERFACE $<IF:$<BOOL:${CAIRN_PORTABLE}>,fmt::fmt-header-only,fmt::fmt>)
+if(NOT CAIRN_ARITHMETIC_ONLY)
+  find_package(fmt REQUIRED)
+  # Debian has no static library of {fmt}.
+  add_library(cairn_fmt INTERFACE)
+  target_link_libraries(cairn_fmt INTERFACE $<IF:$<BOOL:${CAIRN_PORTABLE}>,fmt::fmt-header-only,fmt::fmt>)
+endif()
 find_package(GTest REQUIRED)
 include(GoogleTest)

@@ -17,8 +17,9 @@ void set_float_environment() {
 #elif defined(__aarch64__)
   unsigned long fpcr;
   constexpr unsigned long kFlushToZero = 1UL << 24;
+  constexpr unsigned long kFlushInputsToZero = 1UL << 0;
   __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-  __asm__ volatile("msr fpcr, %0" : : "r"(fpcr & ~kFlushToZero));
+  __asm__ volatile("msr fpcr, %0" : : "r"(fpcr & ~(kFlushToZero | kFlushInputsToZero)));
 #endif
 }
 

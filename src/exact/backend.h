@@ -28,11 +28,12 @@ namespace cairn::exact {
 // Changes whenever the definition changes the bits of any result.
 inline constexpr uint32_t kArithmeticVersion = 1;
 
-enum class Isa { scalar, avx2, avx512_vnni };
+enum class Isa { scalar, neon, neon_dot, avx2, avx512_vnni };
 
-std::string_view isa_name(Isa isa);                // "scalar", "avx2", "avx512-vnni"
+std::string_view isa_name(Isa isa);                // "avx512-vnni": as above, with - for _
 Result<Isa> isa_from_name(std::string_view name);  // also "auto": the best that this processor runs
 std::vector<Isa> supported_isas();                 // what this processor runs, slowest first; scalar always
+std::vector<Isa> built_isas();                     // likewise, what processors of this family run
 
 // How a tensor divides into groups that share an exponent. The tensor is [outer][repeat][groups][inner];
 // element (o, a, g, i) belongs to group o * groups + g. Examples:

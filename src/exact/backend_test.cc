@@ -7,20 +7,18 @@
 #include <functional>
 #include <sstream>
 
-#include "base/float_environment.h"
+#include "exact/isa_test.h"
 #include "exact/reference.h"
 #include "exact/test_values.h"
 
 namespace cairn::exact {
 namespace {
 
-class BackendTest : public testing::TestWithParam<Isa> {
+class BackendTest : public IsaTest {
  protected:
   void SetUp() override {
-    set_float_environment();
-    const std::vector<Isa> isas = supported_isas();
-    if (std::find(isas.begin(), isas.end(), GetParam()) == isas.end())
-      GTEST_SKIP() << "NOT TESTED: this processor does not run " << isa_name(GetParam());
+    IsaTest::SetUp();
+    if (IsSkipped()) return;
     for (int threads = 1; threads <= 4; ++threads) {
       pools_.push_back(std::make_unique<ThreadPool>(threads));
       fast_.push_back(make_backend(GetParam(), *pools_.back()));
@@ -351,11 +349,7 @@ TEST_P(BackendTest, SoftmaxCrossEntropy) {
   expect_both_outcomes();
 }
 
-std::string isa_suffix(const testing::TestParamInfo<Isa>& tested) {
-  return tested.param == Isa::avx2 ? "avx2" : "avx512_vnni";
-}
-
-INSTANTIATE_TEST_SUITE_P(Isas, BackendTest, testing::Values(Isa::avx2, Isa::avx512_vnni), isa_suffix);
+INSTANTIATE_TEST_SUITE_P(Isas, BackendTest, testing::ValuesIn(fast_isas()), isa_suffix);
 
 }  // namespace
 }  // namespace cairn::exact

@@ -6,8 +6,8 @@
 #include <random>
 #include <string>
 
-#include "base/float_environment.h"
 #include "exact/arithmetic.h"
+#include "exact/isa_test.h"
 #include "exact/product_test_values.h"
 #include "exact/reference.h"
 
@@ -25,16 +25,8 @@ std::string describe(const Convolution& c) {
   return text;
 }
 
-class ConvolutionTest : public testing::TestWithParam<Isa> {
+class ConvolutionTest : public IsaTest {
  protected:
-  void SetUp() override {
-    set_float_environment();
-    const std::vector<Isa> isas = supported_isas();
-    if (std::find(isas.begin(), isas.end(), GetParam()) == isas.end()) {
-      GTEST_SKIP() << "NOT TESTED: this processor does not run " << isa_name(GetParam());
-    }
-  }
-
   int64_t one_of(std::initializer_list<int64_t> values) { return values.begin()[random_() % values.size()]; }
 
   // An output may hang over the bottom and right as far as it likes: those are zeros.
@@ -135,8 +127,7 @@ TEST_P(ConvolutionTest, RealLayers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, ConvolutionTest, testing::Values(Isa::avx2, Isa::avx512_vnni),
-                         [](const auto& test) { return test.param == Isa::avx2 ? "avx2" : "avx512_vnni"; });
+INSTANTIATE_TEST_SUITE_P(Isas, ConvolutionTest, testing::ValuesIn(fast_isas()), isa_suffix);
 
 }  // namespace
 }  // namespace cairn::exact

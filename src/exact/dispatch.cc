@@ -1,30 +1,68 @@
 #include <array>
+#include <cstdlib>
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #include "exact/fast_backend.h"
+#include "exact/microkernel.h"
 #include "exact/reference.h"
 
 namespace cairn::exact {
 namespace {
 
-struct Name {
-  Isa isa;
-  std::string_view name;
-};
-constexpr std::array<Name, 3> kNames = {
-    {{Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512_vnni, "avx512-vnni"}}};
+constexpr std::array<std::string_view, 5> kNames = {"scalar", "neon", "neon-dot", "avx2", "avx512-vnni"};
 
-bool processor_runs(Isa isa) {
-  if (isa == Isa::scalar) return true;
+// An instruction set that this program was built for.
+struct InstructionSet {
+  Isa isa;
+  bool (*runs)();  // on this processor
+  const Kernels& kernels;
+  const Microkernels& microkernels;
+};
+
 #if defined(__x86_64__)
-  // The compiler's runtime also asks the operating system whether it saves the wide registers.
+// The compiler's runtime also asks the operating system whether it saves the wide registers.
+bool runs_avx2() {
   __builtin_cpu_init();
-  if (isa == Isa::avx2) return __builtin_cpu_supports("avx2") != 0;
+  return __builtin_cpu_supports("avx2") != 0;
+}
+bool runs_avx512() {
+  __builtin_cpu_init();
   return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
          __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
          __builtin_cpu_supports("avx512vnni") != 0;
+}
+constexpr std::array<InstructionSet, 2> kSets = {
+    {{Isa::avx2, runs_avx2, kKernelsAvx2, kMicrokernelsAvx2},
+     {Isa::avx512_vnni, runs_avx512, kKernelsAvx512, kMicrokernelsAvx512}}};
+#elif defined(__aarch64__)
+bool runs_neon() {
+  return true;  // part of the architecture
+}
+bool runs_neon_dot() {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #else
   return false;
 #endif
+}
+constexpr std::array<InstructionSet, 2> kSets = {
+    {{Isa::neon, runs_neon, kKernelsNeon, kMicrokernelsNeon},
+     {Isa::neon_dot, runs_neon_dot, kKernelsNeon, kMicrokernelsNeonDot}}};
+#else
+constexpr std::array<InstructionSet, 0> kSets = {};
+#endif
+
+// Precondition: the program was built for `isa`, which is not scalar.
+const InstructionSet& set_of(Isa isa) {
+  for (const InstructionSet& set : kSets)
+    if (set.isa == isa) return set;
+  CAIRN_ASSERT(false);
+  std::abort();
 }
 
 std::string names_of(const std::vector<Isa>& isas) {
@@ -36,13 +74,19 @@ std::string names_of(const std::vector<Isa>& isas) {
 }  // namespace
 
 std::string_view isa_name(Isa isa) {
-  return kNames[static_cast<size_t>(isa)].name;
+  return kNames[static_cast<size_t>(isa)];
+}
+
+std::vector<Isa> built_isas() {
+  std::vector<Isa> result = {Isa::scalar};
+  for (const InstructionSet& set : kSets) result.push_back(set.isa);
+  return result;
 }
 
 std::vector<Isa> supported_isas() {
-  std::vector<Isa> result;
-  for (const Name& entry : kNames)
-    if (processor_runs(entry.isa)) result.push_back(entry.isa);
+  std::vector<Isa> result = {Isa::scalar};
+  for (const InstructionSet& set : kSets)
+    if (set.runs()) result.push_back(set.isa);
   return result;
 }
 
@@ -56,12 +100,11 @@ Result<Isa> isa_from_name(std::string_view name) {
 }
 
 const Kernels& kernels_for(Isa isa) {
-  CAIRN_ASSERT(isa != Isa::scalar);
-#if defined(__x86_64__)
-  return isa == Isa::avx2 ? kKernelsAvx2 : kKernelsAvx512;
-#else
-  std::abort();  // supported_isas() names nothing but scalar
-#endif
+  return set_of(isa).kernels;
+}
+
+const Microkernels& microkernels(Isa isa) {
+  return set_of(isa).microkernels;
 }
 
 std::unique_ptr<Backend> make_backend(Isa isa, ThreadPool& pool) {

@@ -77,5 +77,6 @@ const Kernels& kernels_for(Isa isa);
 
 extern const Kernels kKernelsAvx2;
 extern const Kernels kKernelsAvx512;
+extern const Kernels kKernelsNeon;
 
 }  // namespace cairn::exact

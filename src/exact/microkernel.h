@@ -3,7 +3,8 @@
 // Operands are packed into panels: a panel of `width` lanes (rows of A or columns of B) holds, for each pair
 // of consecutive k, `width` pairs of int16. So one 32-bit load broadcasts two k of a row of A, one vector
 // load gives two k of many columns of B, and one instruction multiplies and adds both. Lanes that the matrix
-// lacks are zeros.
+// lacks are zeros. Where that suits an instruction set better, a pair takes another form of 32 bits: only the
+// functions of one table read what that table has packed.
 //
 // Everything behind this table is compiled for its instruction set, and so must not use inline functions
 // that other files share: the linker could keep the copy that only some processors can run.
@@ -64,6 +65,8 @@ struct Microkernels {
 
 extern const Microkernels kMicrokernelsAvx2;
 extern const Microkernels kMicrokernelsAvx512;
+extern const Microkernels kMicrokernelsNeon;
+extern const Microkernels kMicrokernelsNeonDot;
 
 // Precondition: `isa` is supported and not scalar.
 const Microkernels& microkernels(Isa isa);

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <random>
 
-#include "base/float_environment.h"
 #include "exact/arithmetic.h"
+#include "exact/isa_test.h"
 #include "exact/microkernel.h"
 #include "exact/product_test_values.h"
 #include "exact/reference.h"
@@ -19,16 +19,8 @@ using Product = void (Backend::*)(int64_t, int64_t, int64_t, ConstQuantized, Con
 
 enum class Kind { nt, nn, tn };
 
-class ProductTest : public testing::TestWithParam<Isa> {
+class ProductTest : public IsaTest {
  protected:
-  void SetUp() override {
-    set_float_environment();
-    const std::vector<Isa> isas = supported_isas();
-    if (std::find(isas.begin(), isas.end(), GetParam()) == isas.end()) {
-      GTEST_SKIP() << "NOT TESTED: this processor does not run " << isa_name(GetParam());
-    }
-  }
-
   // Compares the kind's product with the reference's, byte for byte.
   void check(Kind kind, int64_t m, int64_t n, int64_t k, const Values& a, const Values& b, int threads = 1) {
     ThreadPool pool(threads), one(1);
@@ -168,8 +160,7 @@ TEST_P(ProductTest, ScratchIsReused) {
   EXPECT_EQ(std::memcmp(first.data(), again.data(), first.size() * sizeof(float)), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, ProductTest, testing::Values(Isa::avx2, Isa::avx512_vnni),
-                         [](const auto& test) { return test.param == Isa::avx2 ? "avx2" : "avx512_vnni"; });
+INSTANTIATE_TEST_SUITE_P(Isas, ProductTest, testing::ValuesIn(fast_isas()), isa_suffix);
 
 }  // namespace
 }  // namespace cairn::exact
