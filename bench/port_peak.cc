@@ -24,6 +24,7 @@ namespace {
 
 #define CAIRN_CLEAR(i) "vpxor %%xmm" #i ", %%xmm" #i ", %%xmm" #i "\n\t"
 #define CAIRN_DOT(i) "vpdpwssd %%zmm12, %%zmm13, %%zmm" #i "\n\t"
+#define CAIRN_DOT_256(i) "%{vex%} vpdpwssd %%ymm12, %%ymm13, %%ymm" #i "\n\t"
 #define CAIRN_PAIR(i)                      \
   "vpmaddwd %%ymm12, %%ymm13, %%ymm14\n\t" \
   "vpaddd %%ymm14, %%ymm" #i ", %%ymm" #i "\n\t"
@@ -32,6 +33,9 @@ namespace {
 
 __attribute__((target("avx512f,avx512vnni"))) void dot_512() {
   CAIRN_LOOP(CAIRN_CLEAR, CAIRN_DOT, 12 * 32);
+}
+__attribute__((target("avxvnni"))) void dot_256() {
+  CAIRN_LOOP(CAIRN_CLEAR, CAIRN_DOT_256, 12 * 16);
 }
 __attribute__((target("avx2"))) void pair_256() {
   CAIRN_LOOP(CAIRN_CLEAR, CAIRN_PAIR, 12 * 16);
@@ -68,7 +72,8 @@ __attribute__((target("avx2"))) void copy_256(const char* from, char* to) {
 }  // namespace
 
 void integer_peak(exact::Isa isa) {
-  isa == exact::Isa::avx512_vnni ? dot_512() : pair_256();
+  if (isa == exact::Isa::avx512_vnni) return dot_512();
+  isa == exact::Isa::avx_vnni ? dot_256() : pair_256();
 }
 
 void float_peak(exact::Isa isa) {

@@ -10,8 +10,8 @@ namespace cairn::bench {
 // Multiply-accumulates of one call of the loops below.
 inline constexpr int64_t kPeakMacs = int64_t{1} << 26;
 
-// int16 with int32 sums: vpdpwssd (AVX-512) or vpmaddwd and vpaddd (AVX2). Precondition: supported, not
-// scalar.
+// int16 with int32 sums: vpdpwssd (AVX-512, AVX-VNNI) or vpmaddwd and vpaddd (AVX2). Precondition: supported,
+// not scalar.
 void integer_peak(exact::Isa isa);
 // binary32 fused multiply-add in vectors of the same width.
 void float_peak(exact::Isa isa);

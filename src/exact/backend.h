@@ -28,7 +28,7 @@ namespace cairn::exact {
 // Changes whenever the definition changes the bits of any result.
 inline constexpr uint32_t kArithmeticVersion = 1;
 
-enum class Isa { scalar, neon, neon_dot, avx2, avx512_vnni };
+enum class Isa { scalar, neon, neon_dot, avx2, avx_vnni, avx512_vnni };
 
 std::string_view isa_name(Isa isa);                // "avx512-vnni": as above, with - for _
 Result<Isa> isa_from_name(std::string_view name);  // also "auto": the best that this processor runs

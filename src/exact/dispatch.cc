@@ -12,7 +12,8 @@
 namespace cairn::exact {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"scalar", "neon", "neon-dot", "avx2", "avx512-vnni"};
+constexpr std::array<std::string_view, 6> kNames = {"scalar", "neon",     "neon-dot",
+                                                    "avx2",   "avx-vnni", "avx512-vnni"};
 
 // An instruction set that this program was built for.
 struct InstructionSet {
@@ -28,14 +29,18 @@ bool runs_avx2() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") != 0;
 }
+bool runs_avx_vnni() {
+  return runs_avx2() && __builtin_cpu_supports("avxvnni") != 0;
+}
 bool runs_avx512() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
          __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
          __builtin_cpu_supports("avx512vnni") != 0;
 }
-constexpr std::array<InstructionSet, 2> kSets = {
+constexpr std::array<InstructionSet, 3> kSets = {
     {{Isa::avx2, runs_avx2, kKernelsAvx2, kMicrokernelsAvx2},
+     {Isa::avx_vnni, runs_avx_vnni, kKernelsAvx2, kMicrokernelsAvxVnni},
      {Isa::avx512_vnni, runs_avx512, kKernelsAvx512, kMicrokernelsAvx512}}};
 #elif defined(__aarch64__)
 bool runs_neon() {

@@ -8,7 +8,7 @@
 namespace cairn::exact {
 namespace {
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::neon_dot, Isa::avx2, Isa::avx512_vnni};
+constexpr Isa kAll[] = {Isa::scalar, Isa::neon, Isa::neon_dot, Isa::avx2, Isa::avx_vnni, Isa::avx512_vnni};
 
 TEST(Dispatch, NamesLeadToWhatTheProcessorRunsAndToNothingElse) {
   const std::vector<Isa> supported = supported_isas();

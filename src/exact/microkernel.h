@@ -64,6 +64,7 @@ struct Microkernels {
 };
 
 extern const Microkernels kMicrokernelsAvx2;
+extern const Microkernels kMicrokernelsAvxVnni;
 extern const Microkernels kMicrokernelsAvx512;
 extern const Microkernels kMicrokernelsNeon;
 extern const Microkernels kMicrokernelsNeonDot;
