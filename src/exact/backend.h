@@ -80,6 +80,15 @@ struct Convolution {
   int64_t dilation_height = 1, dilation_width = 1;
 };
 
+// Every channel has a kernel of its own, and the zeros around an image stay few.
+inline constexpr int64_t kMaxDepthwiseReach = 255;
+inline bool is_depthwise(const Convolution& c) {
+  return c.channel_groups == c.in_channels && c.channel_groups == c.out_channels &&
+         (c.kernel_height - 1) * c.dilation_height <= kMaxDepthwiseReach &&
+         (c.kernel_width - 1) * c.dilation_width <= kMaxDepthwiseReach && c.pad_top <= kMaxDepthwiseReach &&
+         c.pad_left <= kMaxDepthwiseReach;
+}
+
 struct Pooling {
   int64_t planes;  // batch * channels
   int64_t in_height, in_width, out_height, out_width;
@@ -94,6 +103,30 @@ struct Pooling {
 struct Channels {
   int64_t samples, channels, inner;
 };
+
+// Functions of one variable, with the constants a and b that some of them have.
+enum class Activation : uint8_t {
+  sigmoid,
+  hyperbolic_tangent,
+  error_function,
+  exponential,
+  logarithm,
+  square_root,
+  reciprocal,
+  absolute,
+  negate,
+  square,
+  cube,
+  clip,        // to [a, b]
+  leaky_relu,  // a: the slope below 0
+  elu,         // a: what it tends to below 0, b: the factor of all
+  softplus,
+  hard_sigmoid,  // x * a + b, clipped to [0, 1]
+  hard_swish,
+  add_constant,       // a
+  multiply_constant,  // a
+};
+inline constexpr int kActivations = 19;
 
 class Backend {
  public:
@@ -131,6 +164,10 @@ class Backend {
   virtual void convolve_weight_gradient(const Convolution&, ConstQuantized dy, ConstQuantized x,
                                         float* dw) = 0;
 
+  // Where is_depthwise(): in binary32, tap after tap, from +0.
+  virtual void depthwise_convolve(const Convolution&, const float* x, const float* w, float* y) = 0;
+  virtual void depthwise_input_gradient(const Convolution&, const float* dy, const float* w, float* dx) = 0;
+
   // -- Exact sums --
   // samples * inner <= 2^32.
   [[nodiscard]] virtual bool sum(const float* x, const Channels&, float* result) = 0;
@@ -159,6 +196,10 @@ class Backend {
   virtual void hyperbolic_tangent(const float* x, int64_t n, float* y) = 0;
   virtual void error_function(const float* x, int64_t n, float* y) = 0;
   virtual void sigmoid(const float* x, int64_t n, float* y) = 0;
+  // y = f(x), and dx = dy * f'(x).
+  virtual void activate(Activation f, float a, float b, const float* x, int64_t n, float* y) = 0;
+  virtual void activation_gradient(Activation f, float a, float b, const float* x, const float* dy, int64_t n,
+                                   float* dx) = 0;
 
   // -- Normalization --
   // inverse = 1 / sqrt(variance + epsilon), normalized = (x - mean) * inverse, y = normalized * gamma + beta.

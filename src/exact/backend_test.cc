@@ -249,6 +249,33 @@ TEST_P(BackendTest, ElementWise) {
   }
 }
 
+TEST_P(BackendTest, Activations) {
+  for (int64_t n : {0, 1, 7, 33, 1000, 33001}) {
+    for (int kind = 0; kind < 10; ++kind) {
+      const std::vector<float> x = floats(n, kind), dy = floats(n, static_cast<int>(pick(0, 8)));
+      const float a = random_float(random_, Floats::plain), b = random_float(random_, Floats::plain);
+      for (int number = 0; number < kActivations; ++number) {
+        const auto f = static_cast<Activation>(number);
+        compare(
+            [&](Backend& backend) {
+              std::vector<float> y(x), dx(x), in_place(dy);
+              backend.activate(f, a, b, x.data(), n, y.data());
+              backend.activation_gradient(f, a, b, x.data(), dy.data(), n, dx.data());
+              backend.activation_gradient(f, a, b, x.data(), in_place.data(), n, in_place.data());
+              Outcome outcome;
+              for (auto* output : {&y, &dx, &in_place}) {
+                for (float& v : *output) v = v != v ? 0.0f : v;
+                outcome.add(*output);
+              }
+              return outcome;
+            },
+            "activation " + std::to_string(number) + " kind " + std::to_string(kind) + " n " +
+                std::to_string(n));
+      }
+    }
+  }
+}
+
 TEST_P(BackendTest, ChannelOperators) {
   for (const Channels& shape : statistics_shapes()) {
     const std::vector<float> x = floats(shape.samples * shape.channels * shape.inner, 1),

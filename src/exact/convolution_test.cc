@@ -10,6 +10,7 @@
 #include "exact/isa_test.h"
 #include "exact/product_test_values.h"
 #include "exact/reference.h"
+#include "exact/test_values.h"
 
 namespace cairn::exact {
 namespace {
@@ -89,6 +90,25 @@ class ConvolutionTest : public IsaTest {
     compare(c, "weight gradient", dw, dw_got);
   }
 
+  // Both directions that are computed in binary32, and the weight gradient.
+  void check_depthwise(const Convolution& c, Floats kind, int threads) {
+    ThreadPool pool(threads), one(1);
+    const std::unique_ptr<Backend> fast = make_backend(GetParam(), pool);
+    Reference reference(one);
+    const int64_t in = c.batch * c.in_channels * c.in_height * c.in_width,
+                  out = c.batch * c.in_channels * c.out_height * c.out_width;
+    const std::vector<float> x = random_floats(random_, in, kind), dy = random_floats(random_, out, kind);
+    const std::vector<float> w =
+        random_floats(random_, c.in_channels * c.kernel_height * c.kernel_width, Floats::few_values);
+    std::vector<float> y(dy.size()), y_got(dy.size(), -7.0f), dx(x.size()), dx_got(x.size(), -7.0f);
+    reference.depthwise_convolve(c, x.data(), w.data(), y.data());
+    fast->depthwise_convolve(c, x.data(), w.data(), y_got.data());
+    compare(c, "depthwise", y, y_got);
+    reference.depthwise_input_gradient(c, dy.data(), w.data(), dx.data());
+    fast->depthwise_input_gradient(c, dy.data(), w.data(), dx_got.data());
+    compare(c, "depthwise input gradient", dx, dx_got);
+  }
+
   std::mt19937_64 random_{20260102};
 };
 
@@ -107,6 +127,22 @@ TEST_P(ConvolutionTest, ExponentsAtBothEnds) {
     check(random_convolution(), Fill::with_empty_groups, 1, kMinExponent, kMaxExponent);
     if (HasFatalFailure()) return;
   }
+}
+
+TEST_P(ConvolutionTest, Depthwise) {
+  for (int i = 0; i < 300; ++i) {
+    Convolution c = random_convolution();
+    c.in_channels = c.out_channels = c.channel_groups = one_of({1, 2, 5, 20});
+    ASSERT_TRUE(is_depthwise(c));
+    const int threads = 1 + static_cast<int>(random_() % 4);
+    for (const Floats kind : {Floats::plain, Floats::wide, Floats::subnormal, Floats::zeros})
+      check_depthwise(c, kind, threads);
+    check(c, static_cast<Fill>(random_() % kFills), threads);
+    if (HasFatalFailure()) return;
+  }
+  const Convolution large{2, 3, 3, 112, 112, 3, 56, 56, 3, 3, 2, 2, 1, 1};
+  check_depthwise(large, Floats::plain, 3);
+  check(large, Fill::same_16383, 3);
 }
 
 // Layers of real networks, large enough for several tasks, slices and spills.

@@ -1,6 +1,7 @@
 #include "exact/fast_backend.h"
 
 #include "exact/convolution.h"
+#include "exact/depthwise.h"
 
 namespace cairn::exact {
 
@@ -27,7 +28,17 @@ void FastBackend::convolve_input_gradient(const Convolution& shape, ConstQuantiz
 
 void FastBackend::convolve_weight_gradient(const Convolution& shape, ConstQuantized dy, ConstQuantized x,
                                            float* dw) {
+  if (is_depthwise(shape)) return fast_depthwise_weight_gradient(machine_, kernels_, shape, dy, x, dw);
   fast_convolve_weight_gradient(machine_, shape, dy, x, dw);
+}
+
+void FastBackend::depthwise_convolve(const Convolution& shape, const float* x, const float* w, float* y) {
+  fast_depthwise_convolve(machine_, kernels_, shape, x, w, y);
+}
+
+void FastBackend::depthwise_input_gradient(const Convolution& shape, const float* dy, const float* w,
+                                           float* dx) {
+  fast_depthwise_input_gradient(machine_, kernels_, shape, dy, w, dx);
 }
 
 }  // namespace cairn::exact

@@ -120,6 +120,20 @@ void FastBackend::sigmoid(const float* x, int64_t n, float* y) {
   apply(kernels_.sigmoid, x, n, y);
 }
 
+void FastBackend::activate(Activation f, float a, float b, const float* x, int64_t n, float* y) {
+  const auto kernel = kernels_.activate[static_cast<size_t>(f)];
+  parallel_for(machine_.pool, n, kGrain,
+               [=](int64_t begin, int64_t end, int) { kernel(x + begin, a, b, end - begin, y + begin); });
+}
+
+void FastBackend::activation_gradient(Activation f, float a, float b, const float* x, const float* dy,
+                                      int64_t n, float* dx) {
+  const auto kernel = kernels_.activation_gradient[static_cast<size_t>(f)];
+  parallel_for(machine_.pool, n, kGrain, [=](int64_t begin, int64_t end, int) {
+    kernel(x + begin, dy + begin, a, b, end - begin, dx + begin);
+  });
+}
+
 void FastBackend::relu_gradient(const float* y, const float* dy, int64_t n, float* dx) {
   apply(kernels_.relu_gradient, y, dy, n, dx);
 }

@@ -45,6 +45,16 @@ struct Kernels {
   Binary relu_gradient;
   Unary square_root, relu, exponential, logarithm, hyperbolic_tangent, error_function, sigmoid;
 
+  // By the number of the Activation.
+  using Activate = void (*)(const float* x, float a, float b, int64_t n, float* y);
+  using ActivationGradient = void (*)(const float* x, const float* dy, float a, float b, int64_t n,
+                                      float* dx);
+  Activate activate[kActivations];
+  ActivationGradient activation_gradient[kActivations];
+
+  // The exact sum of a[i] * b[i].
+  int64_t (*dot)(const int16_t* a, const int16_t* b, int64_t n);
+
   // y = ((x - mean) * inverse) * gamma + beta
   void (*normalize)(const float* x, float mean, float inverse, float gamma, float beta, int64_t n, float* y);
   void (*normalize_each)(const float* x, const float* mean, const float* inverse, const float* gamma,

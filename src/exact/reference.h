@@ -22,6 +22,8 @@ class Reference final : public Backend {
   void convolve(const Convolution&, ConstQuantized x, ConstQuantized w, float* y) override;
   void convolve_input_gradient(const Convolution&, ConstQuantized dy, ConstQuantized w, float* dx) override;
   void convolve_weight_gradient(const Convolution&, ConstQuantized dy, ConstQuantized x, float* dw) override;
+  void depthwise_convolve(const Convolution&, const float* x, const float* w, float* y) override;
+  void depthwise_input_gradient(const Convolution&, const float* dy, const float* w, float* dx) override;
   [[nodiscard]] bool sum(const float* x, const Channels&, float* result) override;
   [[nodiscard]] bool sum_products(const float* x, const float* y, const Channels&, float* result) override;
   [[nodiscard]] bool moments(const float* x, const Channels&, float* mean, float* variance) override;
@@ -41,6 +43,9 @@ class Reference final : public Backend {
   void hyperbolic_tangent(const float* x, int64_t n, float* y) override;
   void error_function(const float* x, int64_t n, float* y) override;
   void sigmoid(const float* x, int64_t n, float* y) override;
+  void activate(Activation f, float a, float b, const float* x, int64_t n, float* y) override;
+  void activation_gradient(Activation f, float a, float b, const float* x, const float* dy, int64_t n,
+                           float* dx) override;
   void normalize(const float* x, const Channels&, const float* mean, const float* variance, float epsilon,
                  const float* gamma, const float* beta, float* inverse, float* y) override;
   [[nodiscard]] bool normalize_gradient(const float* x, const float* dy, const Channels&, const float* mean,

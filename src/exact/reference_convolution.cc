@@ -12,6 +12,8 @@ struct Axis {
   int64_t in, out, kernel, stride, pad, dilation;
 
   int64_t input(int64_t output, int64_t tap) const { return output * stride - pad + tap * dilation; }
+  // The output that meets this input under this tap, times the stride.
+  int64_t reached_from(int64_t input, int64_t tap) const { return input + pad - tap * dilation; }
   // The outputs whose input under this tap lies inside: [first, last).
   int64_t first(int64_t tap) const {
     const int64_t outside = pad - tap * dilation;
@@ -131,6 +133,45 @@ void Reference::convolve_weight_gradient(const Convolution& c, ConstQuantized dy
         total += shift_rounded(sum, images.largest - v - kGuardBits);
       }
       dw[kernel * shape.taps() + tap] = to_binary32(total) * power;
+    }
+  });
+}
+
+void Reference::depthwise_convolve(const Convolution& c, const float* x, const float* w, float* y) {
+  const Shape shape(c);
+  const auto inside = [](const Axis& axis, int64_t i) { return i >= 0 && i < axis.in; };
+  pool_.run(c.batch * c.channel_groups, [&](int64_t plane, int) {
+    const float* input = x + plane * shape.in_plane();
+    const float* kernel = w + plane % c.channel_groups * shape.taps();
+    for (int64_t o = 0; o < shape.out_plane(); ++o) {
+      float sum = 0;
+      for (int64_t tap = 0; tap < shape.taps(); ++tap) {
+        const int64_t row = shape.rows.input(o / c.out_width, tap / c.kernel_width),
+                      column = shape.columns.input(o % c.out_width, tap % c.kernel_width);
+        const bool met = inside(shape.rows, row) && inside(shape.columns, column);
+        sum = sum + (met ? input[row * c.in_width + column] : 0.0f) * kernel[tap];
+      }
+      y[plane * shape.out_plane() + o] = sum;
+    }
+  });
+}
+
+void Reference::depthwise_input_gradient(const Convolution& c, const float* dy, const float* w, float* dx) {
+  const Shape shape(c);
+  pool_.run(c.batch * c.channel_groups, [&](int64_t plane, int) {
+    const float* gradient = dy + plane * shape.out_plane();
+    const float* kernel = w + plane % c.channel_groups * shape.taps();
+    for (int64_t i = 0; i < shape.in_plane(); ++i) {
+      float sum = 0;
+      for (int64_t tap = 0; tap < shape.taps(); ++tap) {
+        const int64_t row = shape.rows.reached_from(i / c.in_width, tap / c.kernel_width),
+                      column = shape.columns.reached_from(i % c.in_width, tap % c.kernel_width);
+        if (row % c.stride_height != 0 || column % c.stride_width != 0) continue;
+        const int64_t oh = row / c.stride_height, ow = column / c.stride_width;
+        const bool met = row >= 0 && oh < c.out_height && column >= 0 && ow < c.out_width;
+        sum = sum + (met ? gradient[oh * c.out_width + ow] : 0.0f) * kernel[tap];
+      }
+      dx[plane * shape.in_plane() + i] = sum;
     }
   });
 }

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "exact/functions.h"
+#include "exact/activations.h"
 #include "exact/reference.h"
 
 namespace cairn::exact {
@@ -79,6 +79,15 @@ void Reference::error_function(const float* x, int64_t n, float* y) {
 
 void Reference::sigmoid(const float* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = sigmoid_exact(x[i]);
+}
+
+void Reference::activate(Activation f, float a, float b, const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = activation_value(f, x[i], a, b);
+}
+
+void Reference::activation_gradient(Activation f, float a, float b, const float* x, const float* dy,
+                                    int64_t n, float* dx) {
+  for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * activation_slope(f, x[i], a, b);
 }
 
 void Reference::normalize(const float* x, const Channels& shape, const float* mean, const float* variance,

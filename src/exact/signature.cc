@@ -221,9 +221,45 @@ void loss(Backend& backend, Section& section) {
   }
 }
 
+void activations(Backend& backend, Section& section) {
+  constexpr int64_t kCount = 20001;
+  for (Kind kind : kKinds) {
+    const std::vector<float> x = section.floats(kCount, kind), dy = section.floats(kCount, Kind::plain);
+    std::vector<float> y(x.size());
+    for (int number = 0; number < kActivations; ++number) {
+      const auto f = static_cast<Activation>(number);
+      backend.activate(f, 0.25f, 0.75f, x.data(), kCount, y.data());
+      section.record(y);
+      backend.activation_gradient(f, 0.25f, 0.75f, x.data(), dy.data(), kCount, y.data());
+      section.record(y);
+    }
+  }
+}
+
+void depthwise(Backend& backend, Section& section) {
+  constexpr std::array kShapes = {Convolution{2, 8, 8, 12, 12, 8, 12, 12, 3, 3, 1, 1, 1, 1},
+                                  Convolution{3, 5, 5, 57, 57, 5, 29, 29, 3, 3, 2, 2, 1, 1},
+                                  Convolution{2, 3, 3, 15, 17, 3, 6, 4, 3, 2, 2, 3, 2, 1, 2, 3},
+                                  Convolution{2, 16, 16, 7, 7, 16, 7, 7, 5, 5, 1, 1, 2, 2}};
+  for (const Convolution& c : kShapes) {
+    for (Kind kind : kKinds) {
+      const int64_t planes = c.batch * c.channel_groups;
+      const std::vector<float> x = section.floats(planes * c.in_height * c.in_width, kind),
+                               dy = section.floats(planes * c.out_height * c.out_width, kind),
+                               w = section.floats(c.channel_groups * c.kernel_height * c.kernel_width,
+                                                  Kind::plain);
+      std::vector<float> y(dy.size()), dx(x.size());
+      backend.depthwise_convolve(c, x.data(), w.data(), y.data());
+      section.record(y);
+      backend.depthwise_input_gradient(c, dy.data(), w.data(), dx.data());
+      section.record(dx);
+    }
+  }
+}
+
 // What a machine gives that computes as docs/formats/arithmetic.md says. It changes with kArithmeticVersion,
-// and with the inputs above.
-constexpr std::string_view kSignature = "fc1347ddd79b0cd295a07c1a0c87f95804fadeaf94e892d29bbf90c8991c027e";
+// with the inputs above, and with each section that is added at the end.
+constexpr std::string_view kSignature = "4b6b4f3382438361cb1840341ef5d2fcba24abac7ef0a5b0f4df852f8dc2e167";
 
 struct Part {
   const char* name;
@@ -233,7 +269,8 @@ struct Part {
 constexpr std::array kParts = {Part{"quantize", quantize},        Part{"product", products},
                                Part{"convolution", convolutions}, Part{"sums", sums},
                                Part{"elementwise", elementwise},  Part{"normalization", normalization},
-                               Part{"pooling", pooling},          Part{"loss", loss}};
+                               Part{"pooling", pooling},          Part{"loss", loss},
+                               Part{"activations", activations},  Part{"depthwise", depthwise}};
 
 }  // namespace
 
