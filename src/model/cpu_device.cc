@@ -53,6 +53,12 @@ class CpuDevice : public Device {
       case Opcode::convolve_input_gradient:
       case Opcode::convolve_weight_gradient:
         return convolve();
+      case Opcode::depthwise_convolve:
+      case Opcode::depthwise_input_gradient:
+        return convolve_depthwise();
+      case Opcode::activate:
+      case Opcode::activation_gradient:
+        return map();
       case Opcode::max_pool:
       case Opcode::max_pool_gradient:
       case Opcode::average_pool:
@@ -118,6 +124,24 @@ class CpuDevice : public Device {
       backend_.convolve_input_gradient(c, a, b, out(0));
     if (instruction_->op == Opcode::convolve_weight_gradient)
       backend_.convolve_weight_gradient(c, a, b, out(0));
+    return true;
+  }
+
+  bool convolve_depthwise() {
+    const auto& c = geometry<exact::Convolution>();
+    if (instruction_->op == Opcode::depthwise_convolve) backend_.depthwise_convolve(c, in(0), in(1), out(0));
+    if (instruction_->op == Opcode::depthwise_input_gradient)
+      backend_.depthwise_input_gradient(c, in(0), in(1), out(0));
+    return true;
+  }
+
+  bool map() {
+    const auto& g = geometry<Mapping>();
+    if (instruction_->op == Opcode::activate) {
+      backend_.activate(g.function, g.a, g.b, in(0), g.count, out(0));
+    } else {
+      backend_.activation_gradient(g.function, g.a, g.b, in(0), in(1), g.count, out(0));
+    }
     return true;
   }
 

@@ -28,6 +28,8 @@ void write_attributes(ByteWriter& out, const Attributes& a, uint32_t has) {
   if (has & kHasCountPadding) out.u8(a.count_padding);
   if (has & kHasCeilMode) out.u8(a.ceil_mode);
   if (has & kHasEpsilon) out.f32(a.epsilon);
+  if (has & kHasAlpha) out.f32(a.alpha);
+  if (has & kHasBeta) out.f32(a.beta);
 }
 
 void write_ids(ByteWriter& out, const std::vector<ValueId>& ids) {
@@ -73,6 +75,8 @@ Attributes read_attributes(ByteReader& in, uint32_t has) {
   if (has & kHasCountPadding) a.count_padding = read_bool(in, "node.count_padding");
   if (has & kHasCeilMode) a.ceil_mode = read_bool(in, "node.ceil_mode");
   if (has & kHasEpsilon) a.epsilon = in.f32("node.epsilon");
+  if (has & kHasAlpha) a.alpha = in.f32("node.alpha");
+  if (has & kHasBeta) a.beta = in.f32("node.beta");
   return a;
 }
 

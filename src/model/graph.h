@@ -30,6 +30,27 @@ enum class Operator : uint16_t {
   flatten = 11,
   reshape = 12,
   softmax = 13,
+  depthwise_conv = 14,
+  // Functions of one variable: model/operator_activation.cc.
+  sigmoid = 15,
+  tanh = 16,
+  erf = 17,
+  exp = 18,
+  log = 19,
+  sqrt = 20,
+  reciprocal = 21,
+  abs = 22,
+  neg = 23,
+  square = 24,
+  cube = 25,
+  clip = 26,
+  leaky_relu = 27,
+  selu = 28,
+  softplus = 29,
+  hard_sigmoid = 30,
+  hard_swish = 31,
+  add_constant = 32,
+  multiply_constant = 33,
 };
 
 using Shape = std::vector<int64_t>;
@@ -48,6 +69,8 @@ struct Attributes {
   bool count_padding = false;
   bool ceil_mode = false;
   float epsilon = 1e-5f;
+  float alpha = 0;  // constants of a function of one variable
+  float beta = 0;
 
   bool operator==(const Attributes&) const = default;
 };

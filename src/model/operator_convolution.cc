@@ -1,4 +1,4 @@
-// Conv: two spatial dimensions, with groups, strides, pads and dilations.
+// Conv and DepthwiseConv: two spatial dimensions, with groups, strides, pads and dilations.
 #include "model/lowering.h"
 #include "model/operators.h"
 
@@ -41,7 +41,7 @@ exact::Convolution convolution(const Lowering& l, const Node& node) {
   const Shape y = l.shape(node.outputs[0]);
   const Attributes& a = node.attributes;
   return {.batch = x[0],
-          .channel_groups = a.groups,
+          .channel_groups = node.op == Operator::depthwise_conv ? x[1] : a.groups,
           .in_channels = x[1],
           .in_height = x[2],
           .in_width = x[3],
@@ -62,21 +62,42 @@ exact::Channels output_channels(const exact::Convolution& c) {
   return {c.batch, c.out_channels, c.out_height * c.out_width};
 }
 
-Status conv_forward(Lowering& l, const Node& node) {
-  const exact::Convolution c = convolution(l, node);
-  if (c.batch * c.out_height * c.out_width > l.max_aligned_terms()) {
-    return Error{"more than " + std::to_string(l.max_aligned_terms()) + " output positions in a batch"};
-  }
-  const BufferId x = l.quantized(node.inputs[0], input_groups(c));
-  const BufferId w = l.quantized(node.inputs[1], weight_groups_by_output(c));
+// What the sum of the weight gradient holds.
+Status check_positions(const Lowering& l, const exact::Convolution& c) {
+  if (c.batch * c.out_height * c.out_width <= l.max_aligned_terms()) return {};
+  return Error{"more than " + std::to_string(l.max_aligned_terms()) + " output positions in a batch"};
+}
+
+// The product, from the given operands, and the bias where there is one.
+Status emit_forward(Lowering& l, const Node& node, Opcode op, std::vector<BufferId> operands,
+                    const exact::Convolution& c) {
   if (node.inputs.size() == 2) {
-    l.emit(Opcode::convolve, {x, w}, {l.output(node)}, c);
+    l.emit(op, std::move(operands), {l.output(node)}, c);
     return {};
   }
   const BufferId product = l.floats(l.count(node.outputs[0]));
-  l.emit(Opcode::convolve, {x, w}, {product}, c);
+  l.emit(op, std::move(operands), {product}, c);
   l.emit(Opcode::add_channels, {product, l.buffer(node.inputs[2])}, {l.output(node)}, output_channels(c));
   return {};
+}
+
+// The gradients of the weight and of the bias.
+void emit_weight_gradients(Lowering& l, const Node& node, BufferId dy, const exact::Convolution& c) {
+  const BufferId dw = l.part(node.inputs[1]);
+  l.emit(Opcode::convolve_weight_gradient, {dy, l.quantized(node.inputs[0], input_groups(c))}, {dw}, c);
+  l.contribute(node.inputs[1], dw);
+  if (node.inputs.size() == 2) return;
+  const BufferId db = l.part(node.inputs[2]);
+  l.emit(Opcode::sum, {l.output_gradient(node)}, {db}, output_channels(c));
+  l.contribute(node.inputs[2], db);
+}
+
+Status conv_forward(Lowering& l, const Node& node) {
+  const exact::Convolution c = convolution(l, node);
+  CAIRN_CHECK(check_positions(l, c));
+  const BufferId x = l.quantized(node.inputs[0], input_groups(c));
+  const BufferId w = l.quantized(node.inputs[1], weight_groups_by_output(c));
+  return emit_forward(l, node, Opcode::convolve, {x, w}, c);
 }
 
 void conv_backward(Lowering& l, const Node& node) {
@@ -88,13 +109,41 @@ void conv_backward(Lowering& l, const Node& node) {
     l.emit(Opcode::convolve_input_gradient, {dy, w}, {dx}, c);
     l.contribute(node.inputs[0], dx);
   }
-  const BufferId dw = l.part(node.inputs[1]);
-  l.emit(Opcode::convolve_weight_gradient, {dy, l.quantized(node.inputs[0], input_groups(c))}, {dw}, c);
-  l.contribute(node.inputs[1], dw);
-  if (node.inputs.size() == 2) return;
-  const BufferId db = l.part(node.inputs[2]);
-  l.emit(Opcode::sum, {l.output_gradient(node)}, {db}, output_channels(c));
-  l.contribute(node.inputs[2], db);
+  emit_weight_gradients(l, node, dy, c);
+}
+
+Result<Shape> depthwise_shape(const Attributes& a, std::span<const Operand> inputs) {
+  if (inputs[0].shape.size() != 4) return Error{"the activation must have 4 dimensions"};
+  Attributes grouped = a;
+  grouped.groups = inputs[0].shape[1];
+  CAIRN_TRY(Shape shape, conv_shape(grouped, inputs));
+  if (shape[1] != inputs[0].shape[1]) return Error{"needs as many output channels as input channels"};
+  for (size_t d = 0; d < 4; ++d) {
+    const int64_t reach = (a.kernel[d % 2] - 1) * a.dilations[d % 2];
+    if (a.pads[d] > exact::kMaxDepthwiseReach || reach > exact::kMaxDepthwiseReach) {
+      return Error{"pads and dilation * (kernel - 1) must be at most 255"};
+    }
+  }
+  return shape;
+}
+
+// Each channel has its own kernel: sums of few terms, in binary32. Only the weight gradient is a long sum.
+Status depthwise_forward(Lowering& l, const Node& node) {
+  const exact::Convolution c = convolution(l, node);
+  CAIRN_CHECK(check_positions(l, c));
+  const std::vector<BufferId> operands = {l.buffer(node.inputs[0]), l.buffer(node.inputs[1])};
+  return emit_forward(l, node, Opcode::depthwise_convolve, operands, c);
+}
+
+void depthwise_backward(Lowering& l, const Node& node) {
+  const exact::Convolution c = convolution(l, node);
+  const BufferId dy = l.quantized_output_gradient(node, output_groups(c));
+  if (l.needs_gradient(node.inputs[0])) {
+    const BufferId dx = l.part(node.inputs[0]);
+    l.emit(Opcode::depthwise_input_gradient, {l.output_gradient(node), l.buffer(node.inputs[1])}, {dx}, c);
+    l.contribute(node.inputs[0], dx);
+  }
+  emit_weight_gradients(l, node, dy, c);
 }
 
 }  // namespace
@@ -107,5 +156,14 @@ const OperatorRule kConv = {.op = Operator::conv,
                             .shape = conv_shape,
                             .forward = conv_forward,
                             .backward = conv_backward};
+
+const OperatorRule kDepthwiseConv = {.op = Operator::depthwise_conv,
+                                     .name = "DepthwiseConv",
+                                     .min_inputs = 2,
+                                     .max_inputs = 3,
+                                     .attributes = kHasKernel | kHasStrides | kHasPads | kHasDilations,
+                                     .shape = depthwise_shape,
+                                     .forward = depthwise_forward,
+                                     .backward = depthwise_backward};
 
 }  // namespace cairn::model

@@ -1,17 +1,27 @@
 #include "model/operators.h"
 
-#include <array>
+#include <algorithm>
+#include <cmath>
 
 namespace cairn::model {
 namespace {
 
-constexpr std::array<const OperatorRule*, 13> kRules = {&kConv,        &kGemm,
-                                                        &kMatMul,      &kAdd,
-                                                        &kMultiply,    &kBatchNormalization,
-                                                        &kRelu,        &kMaxPool,
-                                                        &kAveragePool, &kGlobalAveragePool,
-                                                        &kFlatten,     &kReshape,
-                                                        &kSoftmax};
+std::vector<const OperatorRule*> make_rules() {
+  std::vector<const OperatorRule*> rules = {&kConv,        &kGemm,
+                                            &kMatMul,      &kAdd,
+                                            &kMultiply,    &kBatchNormalization,
+                                            &kRelu,        &kMaxPool,
+                                            &kAveragePool, &kGlobalAveragePool,
+                                            &kFlatten,     &kReshape,
+                                            &kSoftmax,     &kDepthwiseConv};
+  for (const OperatorRule& rule : activation_rules()) rules.push_back(&rule);
+  return rules;
+}
+
+const std::vector<const OperatorRule*>& rules() {
+  static const std::vector<const OperatorRule*> made = make_rules();
+  return made;
+}
 
 constexpr int64_t kMaxWindow = 1 << 16;  // a stride, a dilation, a kernel side, a pad
 
@@ -33,6 +43,18 @@ Status check_list(const std::vector<int64_t>& values, bool present, size_t lengt
   return {};
 }
 
+// The bits decide: -0 is not the default.
+bool is_zero(float x) {
+  return x == 0 && !std::signbit(x);
+}
+
+Status check_constants(const Attributes& a, uint32_t has) {
+  if (!(has & kHasAlpha) && !is_zero(a.alpha)) return Error{"alpha: this operator has no such attribute"};
+  if (!(has & kHasBeta) && !is_zero(a.beta)) return Error{"beta: this operator has no such attribute"};
+  if (!std::isfinite(a.alpha) || !std::isfinite(a.beta)) return Error{"alpha and beta: must be finite"};
+  return {};
+}
+
 Status check_scalars(const Attributes& a, uint32_t has) {
   const Attributes defaults;
   if (!(has & kHasShape) && !a.shape.empty()) return Error{"shape: this operator has no such attribute"};
@@ -48,7 +70,7 @@ Status check_scalars(const Attributes& a, uint32_t has) {
     return Error{"epsilon: this operator has no such attribute"};
   }
   if (!(a.epsilon > 0 && a.epsilon <= 1)) return Error{"epsilon: must be above 0 and at most 1"};
-  return {};
+  return check_constants(a, has);
 }
 
 Status check_attributes(const Attributes& a, uint32_t has) {
@@ -81,14 +103,12 @@ Result<Shape> checked_shape(const OperatorRule& rule, const Node& node, std::spa
 }  // namespace
 
 const OperatorRule* find_rule(Operator op) {
-  for (const OperatorRule* rule : kRules) {
-    if (rule->op == op) return rule;
-  }
-  return nullptr;
+  const auto found = std::ranges::find(rules(), op, &OperatorRule::op);
+  return found == rules().end() ? nullptr : *found;
 }
 
 std::span<const OperatorRule* const> all_rules() {
-  return kRules;
+  return rules();
 }
 
 Result<Shape> infer_shape(const Node& node, std::span<const Operand> inputs) {

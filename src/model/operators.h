@@ -23,6 +23,8 @@ enum AttributeSet : uint32_t {
   kHasCountPadding = 128,
   kHasCeilMode = 256,
   kHasEpsilon = 512,
+  kHasAlpha = 1024,
+  kHasBeta = 2048,
 };
 
 // An input of a node as shape rules see it: parameters have no batch dimension.
@@ -65,6 +67,8 @@ Result<Broadcast> broadcast(std::span<const Operand> inputs);
 
 // One rule for each operator, defined in operator_*.cc.
 extern const OperatorRule kConv, kGemm, kMatMul, kAdd, kMultiply, kBatchNormalization, kRelu, kMaxPool,
-    kAveragePool, kGlobalAveragePool, kFlatten, kReshape, kSoftmax;
+    kAveragePool, kGlobalAveragePool, kFlatten, kReshape, kSoftmax, kDepthwiseConv;
+// Sigmoid to MultiplyConstant, in the order of their numbers.
+std::span<const OperatorRule> activation_rules();
 
 }  // namespace cairn::model

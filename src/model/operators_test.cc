@@ -81,6 +81,24 @@ Case batch_normalization(std::string name, Shape input) {
           }};
 }
 
+Case depthwise(std::string name, Shape input, Shape kernel, bool bias, Attributes a) {
+  return {std::move(name), input, [=](GraphBuilder& g, ValueId x) {
+            Values inputs = {x, g.parameter("w", {input[1], 1, kernel[0], kernel[1]})};
+            if (bias) inputs.push_back(g.parameter("b", {input[1]}));
+            return g.node(Operator::depthwise_conv, "op", inputs, a);
+          }};
+}
+
+// With normally distributed inputs; functions of positive numbers get theirs from an exponential.
+Case function(std::string name, Operator op, float alpha = 0, float beta = 0, bool positive = false) {
+  Attributes a;
+  a.alpha = alpha;
+  a.beta = beta;
+  return {std::move(name), {1, 3, 2, 4}, [=](GraphBuilder& g, ValueId x) {
+            return g.node(op, "op", {positive ? g.node(Operator::exp, "positive", {x}) : x}, a);
+          }};
+}
+
 Case shared_weight() {
   return {"one weight in two layers", {1, 6}, [](GraphBuilder& g, ValueId x) {
             const ValueId w = g.parameter("w", {6, 6});
@@ -113,6 +131,30 @@ std::vector<Case> cases() {
       conv("groups", {1, 4, 5, 5}, {6, 2, 3, 3}, true, convolution({3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 2)),
       conv("depthwise", {1, 3, 5, 5}, {3, 1, 3, 3}, false,
            convolution({3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 3)),
+      depthwise("depthwise in binary32", {1, 3, 5, 5}, {3, 3}, true,
+                convolution({3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 1)),
+      depthwise("depthwise, dilation, uneven pads", {1, 4, 9, 8}, {3, 2}, false,
+                convolution({3, 2}, {2, 3}, {1, 0, 2, 1}, {2, 1}, 1)),
+      function("sigmoid", Operator::sigmoid),
+      function("tanh", Operator::tanh),
+      function("erf", Operator::erf),
+      function("exp", Operator::exp),
+      function("log", Operator::log, 0, 0, true),
+      function("sqrt", Operator::sqrt, 0, 0, true),
+      function("reciprocal", Operator::reciprocal, 0, 0, true),
+      function("abs", Operator::abs),
+      function("neg", Operator::neg),
+      function("square", Operator::square),
+      function("cube", Operator::cube),
+      function("clip", Operator::clip, -0.5f, 1.25f),
+      function("leaky relu", Operator::leaky_relu, 0.01f),
+      function("elu", Operator::selu, 1.5f, 1.0f),
+      function("selu", Operator::selu, 1.6732632f, 1.0507010f),
+      function("softplus", Operator::softplus),
+      function("hard sigmoid", Operator::hard_sigmoid, 0.5f, 0.25f),
+      function("hard swish", Operator::hard_swish),
+      function("plus constant", Operator::add_constant, -2.5f),
+      function("times constant", Operator::multiply_constant, -2.5f),
       gemm_with_bias(),
       with_parameter("gemm", Operator::gemm, {1, 20}, {6, 20}),
       with_parameter("matmul", Operator::matmul, {1, 20}, {20, 6}),

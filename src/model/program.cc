@@ -38,6 +38,12 @@ Signature convolution_signature(Opcode op, const Convolution& c) {
   const Slot w_by_input = quantized(weight_groups_by_input(c));
   if (op == Opcode::convolve) return {{x, w}, {floats(y.elements)}};
   if (op == Opcode::convolve_input_gradient) return {{y, w_by_input}, {floats(x.elements)}};
+  if (op == Opcode::depthwise_convolve) {
+    return {{floats(x.elements), floats(w.elements)}, {floats(y.elements)}};
+  }
+  if (op == Opcode::depthwise_input_gradient) {
+    return {{floats(y.elements), floats(w.elements)}, {floats(x.elements)}};
+  }
   return {{y, x}, {floats(w.elements)}};
 }
 
@@ -90,6 +96,11 @@ struct SignatureOf {
   Signature operator()(const Groups& g) const { return {{floats(g.elements())}, {quantized(g)}}; }
   Signature operator()(const Channels& g) const { return channels_signature(op, g); }
   Signature operator()(const Convolution& g) const { return convolution_signature(op, g); }
+  Signature operator()(const Mapping& g) const {
+    const Slot x = floats(g.count);
+    if (op == Opcode::activate) return {{x}, {x}};
+    return {{x, x}, {x}};
+  }
   Signature operator()(const Pooling& g) const { return pooling_signature(op, g); }
   Signature operator()(const Matrix& g) const {
     if (op != Opcode::softmax_cross_entropy) return product_signature(op, g);
@@ -195,6 +206,7 @@ Signature signature(const Instruction& instruction) {
 
 bool may_overwrite(Opcode op, size_t read) {
   if (is_pairwise(op) || op == Opcode::relu_gradient) return true;
+  if (op == Opcode::activate || op == Opcode::activation_gradient) return true;
   return (is_channelwise(op) || op == Opcode::relu) && read == 0;
 }
 
@@ -217,6 +229,8 @@ bool checks_finite(Opcode op, size_t read) {
 }
 
 bool transmits(Opcode op, size_t read) {
+  // Every weight is a factor of every output's sum, and dy of every dx.
+  if (op == Opcode::depthwise_convolve || op == Opcode::activation_gradient) return read == 1;
   return is_pairwise(op) || (is_channelwise(op) && read == 0);
 }
 
@@ -228,6 +242,10 @@ bool may_diverge(Opcode op) {
     case Opcode::convolve:
     case Opcode::convolve_input_gradient:
     case Opcode::convolve_weight_gradient:
+    case Opcode::depthwise_convolve:
+    case Opcode::depthwise_input_gradient:
+    case Opcode::activate:
+    case Opcode::activation_gradient:
     case Opcode::normalize:
     case Opcode::normalize_gradient:
     case Opcode::max_pool_gradient:

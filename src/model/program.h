@@ -53,6 +53,8 @@ enum class Opcode : uint8_t {
   convolve,
   convolve_input_gradient,
   convolve_weight_gradient,
+  depthwise_convolve,
+  depthwise_input_gradient,
   sum,
   sum_products,
   moments,
@@ -62,6 +64,8 @@ enum class Opcode : uint8_t {
   multiply_channels,
   relu,
   relu_gradient,
+  activate,
+  activation_gradient,
   normalize,
   normalize_gradient,
   max_pool,
@@ -80,8 +84,14 @@ struct Matrix {
 struct Elements {
   int64_t count = 0;
 };
-using Geometry =
-    std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution, exact::Pooling>;
+// A function of one variable, of each element.
+struct Mapping {
+  exact::Activation function;
+  float a = 0, b = 0;
+  int64_t count = 0;
+};
+using Geometry = std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution,
+                              exact::Pooling, Mapping>;
 
 // Operands stand in the order of the Backend function's parameters.
 struct Instruction {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include "model/builtin.h"
@@ -22,7 +23,7 @@ bool is_parameter(const Graph& graph, ValueId value) {
 // Calls f(x, w, y) with element indices for each product x * w that adds to y.
 template <typename F>
 void convolution_taps(const Attributes& a, const Shape& x, const Shape& w, const Shape& y, F f) {
-  const int64_t out_per_group = w[0] / a.groups;
+  const int64_t out_per_group = w[1] == 1 && w[0] == x[1] ? 1 : w[0] / a.groups;  // depthwise: one
   for (int64_t n = 0; n < y[0]; ++n) {
     for (int64_t oc = 0; oc < y[1]; ++oc) {
       for (int64_t position = 0; position < y[2] * y[3]; ++position) {
@@ -73,11 +74,15 @@ void broadcast_taps(const Shadow& s, const Node& node, F f) {
   }
 }
 
+bool is_convolution(Operator op) {
+  return op == Operator::conv || op == Operator::depthwise_conv;
+}
+
 template <typename F>
 void product_taps(const Shadow& s, const Node& node, F f) {
   const Shape x = s.shape(node.inputs[0]);
   const Shape w = s.shape(node.inputs[1]);
-  if (node.op == Operator::conv) return convolution_taps(node.attributes, x, w, s.shape(node.outputs[0]), f);
+  if (is_convolution(node.op)) return convolution_taps(node.attributes, x, w, s.shape(node.outputs[0]), f);
   if (node.op == Operator::gemm) return matrix_taps(x[0], w[0], w[1], true, f);
   if (node.op == Operator::matmul) return matrix_taps(elements(x) / w[0], w[1], w[0], false, f);
   broadcast_taps(s, node, f);
@@ -115,6 +120,70 @@ int64_t largest(const Doubles& x, const std::vector<int64_t>& window) {
   return best;
 }
 
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+double clipped(double x, double low, double high) {
+  return std::min(std::max(x, low), high);
+}
+
+bool within(double x, double low, double high) {
+  return x > low && x < high;
+}
+
+// A function of one variable and its slope.
+struct Point {
+  double value, slope;
+};
+
+std::optional<Point> activation(const Node& node, double x) {
+  const double a = double{node.attributes.alpha}, b = double{node.attributes.beta};
+  const double s = sigmoid(x), e = std::exp(x), sixth = x / 6 + 0.5;
+  switch (node.op) {
+    case Operator::sigmoid:
+      return Point{s, s * (1 - s)};
+    case Operator::tanh:
+      return Point{std::tanh(x), 1 - std::tanh(x) * std::tanh(x)};
+    case Operator::erf:
+      return Point{std::erf(x), 2 / std::sqrt(std::acos(-1)) * std::exp(-x * x)};
+    case Operator::exp:
+      return Point{e, e};
+    case Operator::log:
+      return Point{std::log(x), 1 / x};
+    case Operator::sqrt:
+      return Point{std::sqrt(x), 0.5 / std::sqrt(x)};
+    case Operator::reciprocal:
+      return Point{1 / x, -1 / (x * x)};
+    case Operator::abs:
+      return Point{std::fabs(x), x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0};
+    case Operator::neg:
+      return Point{-x, -1};
+    case Operator::square:
+      return Point{x * x, 2 * x};
+    case Operator::cube:
+      return Point{x * x * x, 3 * x * x};
+    case Operator::clip:
+      return Point{clipped(x, a, b), within(x, a, b) ? 1.0 : 0.0};
+    case Operator::leaky_relu:
+      return Point{x > 0 ? x : a * x, x > 0 ? 1 : a};
+    case Operator::selu:
+      return Point{b * (x > 0 ? x : a * (e - 1)), b * (x > 0 ? 1 : a * e)};
+    case Operator::softplus:
+      return Point{std::log1p(e), s};
+    case Operator::hard_sigmoid:
+      return Point{clipped(a * x + b, 0, 1), within(a * x + b, 0, 1) ? a : 0.0};
+    case Operator::hard_swish:
+      return Point{x * clipped(sixth, 0, 1), within(sixth, 0, 1) ? sixth + x / 6 : sixth >= 1 ? 1.0 : 0.0};
+    case Operator::add_constant:
+      return Point{x + a, 1};
+    case Operator::multiply_constant:
+      return Point{x * a, a};
+    default:
+      return std::nullopt;
+  }
+}
+
 struct Normal {
   int64_t channels, inner, count;
   Doubles mean, inverse;
@@ -139,7 +208,7 @@ Normal normal(const Shadow& s, const Node& node) {
 }
 
 bool is_product(Operator op) {
-  return op == Operator::conv || op == Operator::gemm || op == Operator::matmul || op == Operator::multiply;
+  return is_convolution(op) || op == Operator::gemm || op == Operator::matmul || op == Operator::multiply;
 }
 
 void normalize_backward(Shadow& s, const Node& node) {
@@ -203,7 +272,7 @@ void Shadow::forward_node(const Node& node) {
   if (is_product(node.op)) {
     const Doubles& w = values[node.inputs[1]];
     product_taps(*this, node, [&](int64_t a, int64_t b, int64_t i) { y[i] += x[a] * w[b]; });
-    const int64_t inner = node.op == Operator::conv ? y_shape[2] * y_shape[3] : 1;
+    const int64_t inner = is_convolution(node.op) ? y_shape[2] * y_shape[3] : 1;
     if (node.inputs.size() < 3) return;
     for (size_t i = 0; i < y.size(); ++i) y[i] += values[node.inputs[2]][i / inner % y_shape[1]];
   } else if (node.op == Operator::add) {
@@ -223,6 +292,8 @@ void Shadow::forward_node(const Node& node) {
     windows(*this, node, [&](int64_t i, const auto& window, double size) {
       for (int64_t j : window) y[i] += x[j] / size;
     });
+  } else if (activation(node, 1)) {
+    for (size_t i = 0; i < x.size(); ++i) y[i] = activation(node, x[i])->value;
   } else {
     y = x;
   }
@@ -240,7 +311,7 @@ void Shadow::backward_node(const Node& node) {
       dx[a] += dy[i] * w[b];
       dw[b] += dy[i] * x[a];
     });
-    const int64_t inner = node.op == Operator::conv ? y_shape[2] * y_shape[3] : 1;
+    const int64_t inner = is_convolution(node.op) ? y_shape[2] * y_shape[3] : 1;
     if (node.inputs.size() < 3) return;
     for (size_t i = 0; i < dy.size(); ++i) gradients[node.inputs[2]][i / inner % y_shape[1]] += dy[i];
   } else if (node.op == Operator::add) {
@@ -259,6 +330,8 @@ void Shadow::backward_node(const Node& node) {
     windows(*this, node, [&](int64_t i, const auto& window, double size) {
       for (int64_t j : window) dx[j] += dy[i] / size;
     });
+  } else if (activation(node, 1)) {
+    for (size_t i = 0; i < dy.size(); ++i) dx[i] += dy[i] * activation(node, x[i])->slope;
   } else {
     for (size_t i = 0; i < dy.size(); ++i) dx[i] += dy[i];
   }
