@@ -14,31 +14,56 @@ struct NamedConverter {
 };
 
 constexpr NamedConverter kConverters[] = {
+    {"Abs", convert_function},
     {"Add", convert_add},
     {"AveragePool", convert_average_pool},
     {"BatchNormalization", convert_batch_normalization},
     {"Cast", convert_cast},
+    {"Clip", convert_clip},
     {"Concat", convert_concat},
     {"Constant", convert_constant},
     {"Conv", convert_conv},
+    {"Div", convert_div},
     {"Dropout", convert_dropout},
+    {"Elu", convert_elu},
+    {"Erf", convert_function},
+    {"Exp", convert_function},
     {"Flatten", convert_flatten},
     {"Gather", convert_gather},
+    {"Gelu", convert_gelu},
     {"Gemm", convert_gemm},
     {"GlobalAveragePool", convert_global_average_pool},
+    {"HardSigmoid", convert_hard_sigmoid},
+    {"HardSwish", convert_function},
     {"Identity", convert_identity},
+    {"LeakyRelu", convert_leaky_relu},
+    {"Log", convert_function},
     {"LogSoftmax", convert_softmax},
     {"MatMul", convert_matmul},
+    {"Max", convert_max},
     {"MaxPool", convert_max_pool},
+    {"Min", convert_min},
+    {"Mish", convert_mish},
     {"Mul", convert_mul},
+    {"Neg", convert_function},
+    {"PRelu", convert_prelu},
     {"Pad", convert_pad},
+    {"Pow", convert_pow},
+    {"Reciprocal", convert_function},
     {"ReduceMean", convert_reduce_mean},
-    {"Relu", convert_relu},
+    {"Relu", convert_function},
     {"Reshape", convert_reshape},
+    {"Selu", convert_selu},
     {"Shape", convert_shape},
+    {"Sigmoid", convert_function},
     {"Slice", convert_slice},
     {"Softmax", convert_softmax},
+    {"Softplus", convert_function},
+    {"Softsign", convert_softsign},
+    {"Sqrt", convert_function},
     {"Squeeze", convert_squeeze},
+    {"Sub", convert_sub},
+    {"Tanh", convert_function},
     {"Transpose", convert_transpose},
     {"Unsqueeze", convert_unsqueeze},
 };
@@ -54,6 +79,14 @@ std::string kind_of(const Binding& binding) {
 Converter find_converter(const std::string& op_type) {
   const auto* found = std::ranges::lower_bound(kConverters, op_type, {}, &NamedConverter::op_type);
   return found != std::end(kConverters) && found->op_type == op_type ? found->convert : nullptr;
+}
+
+std::string supported_operators() {
+  std::string result;
+  for (const NamedConverter& entry : kConverters) {
+    result.append(result.empty() ? "" : ", ").append(entry.op_type);
+  }
+  return result;
 }
 
 Status define(Scope& scope, const std::string& name, Binding binding) {

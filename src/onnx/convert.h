@@ -85,20 +85,39 @@ using Converter = Status (*)(NodeContext&);
 
 // Null where the operator is not supported.
 Converter find_converter(const std::string& op_type);
+std::string supported_operators();  // their names, for a message
 
 // Reads kernel, strides, pads, dilations and auto_pad of a convolution or pool over `x`; zeros that were laid
 // around x beforehand are added to the pads.
 Status read_window(NodeContext& context, const Activation& x, std::vector<int64_t> kernel,
                    model::Attributes& window);
 
+// Add and Mul of activations and parameters.
+Status convert_binary(NodeContext& context, model::Operator op);
+
+// convert_activation.cc
+Status convert_function(NodeContext&);
+Status convert_clip(NodeContext&);
+Status convert_leaky_relu(NodeContext&);
+Status convert_elu(NodeContext&);
+Status convert_selu(NodeContext&);
+Status convert_hard_sigmoid(NodeContext&);
+Status convert_prelu(NodeContext&);
+Status convert_gelu(NodeContext&);
+Status convert_mish(NodeContext&);
+Status convert_softsign(NodeContext&);
+Status convert_pow(NodeContext&);
+Status convert_add(NodeContext&);
+Status convert_mul(NodeContext&);
+Status convert_sub(NodeContext&);
+Status convert_div(NodeContext&);
+Status convert_min(NodeContext&);
+Status convert_max(NodeContext&);
 // convert_layers.cc
 Status convert_conv(NodeContext&);
 Status convert_gemm(NodeContext&);
 Status convert_matmul(NodeContext&);
-Status convert_add(NodeContext&);
-Status convert_mul(NodeContext&);
 Status convert_batch_normalization(NodeContext&);
-Status convert_relu(NodeContext&);
 Status convert_softmax(NodeContext&);
 // convert_pooling.cc
 Status convert_max_pool(NodeContext&);
@@ -116,7 +135,9 @@ Status convert_concat(NodeContext&);
 Status convert_unsqueeze(NodeContext&);
 Status convert_squeeze(NodeContext&);
 Status convert_cast(NodeContext&);
-Status multiply_integers(NodeContext&);
+// Whether the node computes with sizes only, so that convert_sizes() folds it.
+bool is_about_sizes(const NodeContext&);
+Status convert_sizes(NodeContext&);  // Add, Sub, Mul, Div
 // convert.cc
 Status convert_constant(NodeContext&);
 Status convert_identity(NodeContext&);

@@ -1,10 +1,25 @@
 // Layers with weights, element-wise operators and the final softmax.
+#include <algorithm>
+
+#include "exact/backend.h"
 #include "onnx/convert.h"
 
 namespace cairn::onnx {
 
 using model::Operator;
 using model::ValueId;
+
+namespace {
+
+// One kernel for each channel, and not so many zeros around the image that DepthwiseConv refuses them.
+bool is_depthwise(const model::Shape& x, const model::Shape& weight, const model::Attributes& a) {
+  constexpr int64_t kMost = exact::kMaxDepthwiseReach;
+  if (a.groups == 1 || a.groups != x[1] || a.groups != weight[0] || a.dilations.size() != 2) return false;
+  return std::ranges::all_of(a.pads, [](int64_t pad) { return pad <= kMost; }) &&
+         (a.kernel[0] - 1) * a.dilations[0] <= kMost && (a.kernel[1] - 1) * a.dilations[1] <= kMost;
+}
+
+}  // namespace
 
 Status convert_conv(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 3));
@@ -28,7 +43,11 @@ Status convert_conv(NodeContext& c) {
   CAIRN_CHECK(read_window(c, x, kernel, attributes));
   attributes.dilations = c.attributes.integers("dilations", {1, 1});
   attributes.groups = c.attributes.integer("group", 1);
-  return c.add_output(Operator::conv, std::move(inputs), std::move(attributes));
+  if (!is_depthwise(c.shape(x.value), shape, attributes)) {
+    return c.add_output(Operator::conv, std::move(inputs), std::move(attributes));
+  }
+  attributes.groups = 1;
+  return c.add_output(Operator::depthwise_conv, std::move(inputs), std::move(attributes));
 }
 
 namespace {
@@ -71,26 +90,11 @@ Status convert_matmul(NodeContext& c) {
   return c.output(Activation{y});
 }
 
-namespace {
-
 Status convert_binary(NodeContext& c, Operator op) {
   CAIRN_CHECK(c.expect_inputs(2, 2));
   CAIRN_TRY(const ValueId a, c.activation_or_parameter(0));
   CAIRN_TRY(const ValueId b, c.activation_or_parameter(1));
   return c.add_output(op, {a, b});
-}
-
-}  // namespace
-
-Status convert_add(NodeContext& c) {
-  return convert_binary(c, Operator::add);
-}
-
-Status convert_mul(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  CAIRN_TRY(const Binding first, c.input(0));
-  return std::holds_alternative<Integers>(first) ? multiply_integers(c)
-                                                 : convert_binary(c, Operator::multiply);
 }
 
 // Training form (training_mode 1) and evaluation form are the same layer here: it is going to be trained.
@@ -113,12 +117,6 @@ Status convert_batch_normalization(NodeContext& c) {
   CAIRN_CHECK(c.add_output(Operator::batch_normalization, {x, scale, offset}, std::move(attributes)));
   c.scope.builder.add_statistics(mean.index, variance.index);
   return {};
-}
-
-Status convert_relu(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
-  return c.add_output(Operator::relu, {x});
 }
 
 // The loss is softmax with cross-entropy, so a softmax at the end belongs to it and the output is the logits.

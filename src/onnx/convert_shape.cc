@@ -163,14 +163,45 @@ Status convert_cast(NodeContext& c) {
   return c.output(std::move(data));
 }
 
-Status multiply_integers(NodeContext& c) {
-  CAIRN_TRY(const int64_t a, single(c, 0));
-  CAIRN_TRY(const int64_t b, single(c, 1));
+namespace {
+
+Result<int64_t> compute(const std::string& op, int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (op == "Div" && (b < 1 || a < 0)) return Error{"divides sizes that are not positive"};
+  const bool overflows = op == "Add"   ? __builtin_add_overflow(a, b, &result)
+                         : op == "Sub" ? __builtin_sub_overflow(a, b, &result)
+                         : op == "Mul" ? __builtin_mul_overflow(a, b, &result)
+                                       : __builtin_sub_overflow(a / b, 0, &result);
+  if (overflows) return Error{"its result overflows"};
+  return result;
+}
+
+}  // namespace
+
+bool is_about_sizes(const NodeContext& c) {
+  const std::string& op = c.node.op_type();
+  if (op != "Add" && op != "Sub" && op != "Mul" && op != "Div") return false;
+  const auto first = c.input(0);
+  return first && std::holds_alternative<Integers>(*first);
+}
+
+Status convert_sizes(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(2, 2));
   CAIRN_TRY(const Integers first, c.integers(0));
   CAIRN_TRY(const Integers second, c.integers(1));
-  int64_t product = 0;
-  if (__builtin_mul_overflow(a, b, &product)) return Error{"its product of sizes overflows"};
-  return c.output(Integers{{product}, first.scalar && second.scalar});
+  CAIRN_TRY(const std::vector<int64_t> a, c.known_integers(0));
+  CAIRN_TRY(const std::vector<int64_t> b, c.known_integers(1));
+  if (a.empty() || b.empty() || (a.size() != b.size() && a.size() != 1 && b.size() != 1)) {
+    return Error{"its operands have " + std::to_string(a.size()) + " and " + std::to_string(b.size()) +
+                 " numbers; expected as many, or one"};
+  }
+  Integers result{{}, first.scalar && second.scalar};
+  for (size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+    CAIRN_TRY(const int64_t value,
+              compute(c.node.op_type(), a[std::min(i, a.size() - 1)], b[std::min(i, b.size() - 1)]));
+    result.values.emplace_back(value);
+  }
+  return c.output(std::move(result));
 }
 
 }  // namespace cairn::onnx

@@ -49,6 +49,22 @@ void declare(::onnx::ValueInfoProto& info, const std::string& name, const model:
   for (size_t d = 1; d < shape.size(); ++d) type.mutable_shape()->add_dim()->set_dim_value(shape[d]);
 }
 
+std::string onnx_name(Operator op) {
+  switch (op) {
+    case Operator::depthwise_conv:
+      return "Conv";
+    case Operator::square:
+    case Operator::cube:
+      return "Pow";
+    case Operator::add_constant:
+      return "Add";
+    case Operator::multiply_constant:
+      return "Mul";
+    default:
+      return std::string(model::find_rule(op)->name);
+  }
+}
+
 // Writes one graph: parameters and statistics first, then the nodes in order.
 class Exporter {
  public:
@@ -95,10 +111,12 @@ class Exporter {
   }
 
   void write_node(const model::Node& node) {
+    const std::vector<std::string> constants = write_constants(node);  // which stand before the node
     NodeProto& out = *out_.add_node();
     out.set_name(node.name);
-    out.set_op_type(std::string(model::find_rule(node.op)->name));
+    out.set_op_type(onnx_name(node.op));
     for (const ValueId input : node.inputs) out.add_input(names_[input]);
+    for (const std::string& constant : constants) out.add_input(constant);
     std::string& output = names_[node.outputs[0]];
     if (output.empty()) output = free_name(node.name + "_output");
     out.add_output(output);
@@ -118,10 +136,48 @@ class Exporter {
     if (has & model::kHasCeilMode) set(out, "ceil_mode", int64_t{a.ceil_mode});
     if (has & model::kHasEpsilon) set(out, "epsilon", a.epsilon);
     if (has & model::kHasShape) write_target(node, out);
+    if (node.op == Operator::depthwise_conv) set(out, "group", graph_.shapes[node.inputs[0]][1]);
+    if (node.op == Operator::leaky_relu || node.op == Operator::selu || node.op == Operator::hard_sigmoid) {
+      set(out, "alpha", a.alpha);
+    }
+    if (node.op == Operator::selu) set(out, "gamma", a.beta);
+    if (node.op == Operator::hard_sigmoid) set(out, "beta", a.beta);
     if (node.op == Operator::gemm) set(out, "transB", int64_t{1});
     if (node.op == Operator::batch_normalization) {
       for (int i = 0; i < 2; ++i) out.add_input(statistics_names_[next_statistics_++]);
     }
+  }
+
+  // What ONNX takes as inputs and a canonical node has as attributes.
+  std::vector<std::string> write_constants(const model::Node& node) {
+    const model::Attributes& a = node.attributes;
+    switch (node.op) {
+      case Operator::square:
+        return {write_constant(node, "exponent", 2)};
+      case Operator::cube:
+        return {write_constant(node, "exponent", 3)};
+      case Operator::clip:
+        return {write_constant(node, "min", a.alpha), write_constant(node, "max", a.beta)};
+      case Operator::add_constant:
+      case Operator::multiply_constant:
+        return {write_constant(node, "constant", a.alpha)};
+      default:
+        return {};
+    }
+  }
+
+  // A node, since an initializer would be a weight.
+  std::string write_constant(const model::Node& node, const char* what, float value) {
+    NodeProto& out = *out_.add_node();
+    out.set_name(node.name + "_" + what);
+    out.set_op_type("Constant");
+    out.add_output(free_name(node.name + "_" + what));
+    AttributeProto& attribute = *out.add_attribute();
+    attribute.set_name("value");
+    attribute.set_type(AttributeProto::TENSOR);
+    attribute.mutable_t()->set_data_type(TensorProto::FLOAT);
+    attribute.mutable_t()->add_float_data(value);
+    return out.output(0);
   }
 
   // Reshape takes its target as an input.

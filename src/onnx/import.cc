@@ -118,13 +118,10 @@ Status convert_node(Scope& scope, const NodeProto& node) {
   }
   const Converter convert = find_converter(node.op_type());
   if (!convert) {
-    return Error{
-        "the operator is not supported; supported are Conv, Gemm, MatMul, Add, Mul, BatchNormalization, "
-        "Relu, "
-        "MaxPool, AveragePool, GlobalAveragePool, Flatten, Reshape and a final Softmax or LogSoftmax"};
+    return Error{"the operator is not supported; supported are " + supported_operators()};
   }
   NodeContext context(scope, node);
-  CAIRN_CHECK(convert(context));
+  CAIRN_CHECK(is_about_sizes(context) ? convert_sizes(context) : convert(context));
   return context.attributes.finish();
 }
 

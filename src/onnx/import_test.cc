@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"linear", {reshape, gemm}},
         Golden{"average_pool",
                {conv, average_pool, conv, multiply, average_pool, global_average_pool, flatten, gemm}},
-        Golden{"convolutions", {conv, conv, conv, conv, conv, flatten, gemm}}),
+        Golden{"convolutions", {conv, conv, conv, depthwise_conv, conv, flatten, gemm}}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Import, KeepsPyTorchsNames) {
@@ -237,6 +237,153 @@ TEST(Import, EvaluationFormOfBatchNormalizationIsTrainedLikeTheOther) {
   EXPECT_EQ(imported.statistics.size(), 6u);
 }
 
+TEST(Import, DepthwiseConvolutionsAreAnOperatorOfTheirOwn) {
+  for (const auto& [groups, outputs, pad, expected] :
+       {std::tuple{4, 4, 1, depthwise_conv}, {2, 4, 1, conv}, {4, 8, 1, conv}, {4, 4, 300, conv}}) {
+    ModelMaker maker({0, 4, 6, 6});
+    maker.weight("w", {outputs, 4 / groups, 3, 3});
+    auto& node = maker.node("Conv", {"x", "w"}, "c");
+    set(node, "group", int64_t{groups});
+    set(node, "pads", std::vector<int64_t>(4, pad));
+    maker.node("Flatten", {"c"}, "y");
+    const auto imported = import_onnx(maker.bytes(), "m.onnx");
+    ASSERT_TRUE(imported.ok()) << imported.error().message;
+    EXPECT_EQ(imported->graph.nodes[0].op, expected) << groups << " " << outputs << " " << pad;
+  }
+}
+
+std::vector<Operator> imported_operators(const ModelMaker& maker) {
+  const auto imported = import_onnx(maker.bytes(), "m.onnx");
+  EXPECT_TRUE(imported.ok()) << imported.error().message;
+  return imported ? operators_of(imported->graph) : std::vector<Operator>{};
+}
+
+TEST(Import, FunctionsOfOneVariable) {
+  for (const auto& [name, op] : {std::pair{"Abs", Operator::abs},
+                                 {"Erf", erf},
+                                 {"Exp", Operator::exp},
+                                 {"HardSwish", hard_swish},
+                                 {"Log", Operator::log},
+                                 {"Neg", neg},
+                                 {"Reciprocal", reciprocal},
+                                 {"Relu", relu},
+                                 {"Sigmoid", sigmoid},
+                                 {"Softplus", softplus},
+                                 {"Sqrt", Operator::sqrt},
+                                 {"Tanh", Operator::tanh},
+                                 {"LeakyRelu", leaky_relu},
+                                 {"Elu", selu},
+                                 {"Selu", selu},
+                                 {"HardSigmoid", hard_sigmoid},
+                                 {"Clip", clip}}) {
+    ModelMaker maker({0, 6}, 14);
+    maker.node(name, {"x"}, "y");
+    EXPECT_THAT(imported_operators(maker), ElementsAre(op)) << name;
+  }
+}
+
+TEST(Import, TakesTheConstantsOfFunctions) {
+  ModelMaker maker({0, 6});
+  maker.weight("low", {}, -1.0f);
+  set(maker.node("Constant", {}, "high"), "value_float", 6.0f);
+  maker.node("Clip", {"x", "low", "high"}, "a");
+  set(maker.node("Selu", {"a"}, "b"), "gamma", 2.0f);
+  set(maker.node("HardSigmoid", {"b"}, "c"), "alpha", 0.5f);
+  set(maker.node("LeakyRelu", {"c"}, "d"), "alpha", 0.25f);
+  maker.node("Min", {"high", "d"}, "y");
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(operators_of(graph), ElementsAre(clip, selu, hard_sigmoid, leaky_relu, clip));
+  const auto constants = [&](size_t n) {
+    return std::pair(graph.nodes[n].attributes.alpha, graph.nodes[n].attributes.beta);
+  };
+  EXPECT_EQ(constants(0), std::pair(-1.0f, 6.0f));
+  EXPECT_EQ(constants(1), std::pair(1.67326319217681884765625f, 2.0f));
+  EXPECT_EQ(constants(2), std::pair(0.5f, 0.5f));
+  EXPECT_EQ(constants(3), std::pair(0.25f, 0.0f));
+  EXPECT_EQ(constants(4), std::pair(std::numeric_limits<float>::lowest(), 6.0f));
+}
+
+TEST(Import, ArithmeticWithConstants) {
+  const std::vector<std::pair<std::string, std::vector<Operator>>> expected = {
+      {"Add", {add_constant, add_constant}},
+      {"Mul", {multiply_constant, multiply_constant}},
+      {"Sub", {add_constant, neg, add_constant}},
+      {"Div", {multiply_constant, reciprocal, multiply_constant}}};
+  for (const auto& [name, operators] : expected) {
+    ModelMaker maker({0, 6});
+    set(maker.node("Constant", {}, "c"), "value_float", 4.0f);
+    maker.node(name, {"x", "c"}, "h");
+    maker.node(name, {"c", "h"}, "y");
+    EXPECT_EQ(imported_operators(maker), operators) << name;
+  }
+}
+
+TEST(Import, DifferencesQuotientsAndPowers) {
+  const auto binary = [](const char* op) {
+    ModelMaker maker({0, 6});
+    maker.node("Relu", {"x"}, "h");
+    maker.node(op, {"x", "h"}, "y");
+    return maker;
+  };
+  EXPECT_THAT(imported_operators(binary("Sub")), ElementsAre(relu, neg, add));
+  EXPECT_THAT(imported_operators(binary("Div")), ElementsAre(relu, reciprocal, multiply));
+  ModelMaker weight({0, 6});
+  weight.weight("w", {6});
+  weight.node("Sub", {"x", "w"}, "y");
+  EXPECT_THAT(imported_operators(weight), ElementsAre(neg, add, neg));
+  const std::vector<std::pair<float, std::vector<Operator>>> powers = {{2.0f, {square}},
+                                                                       {3.0f, {cube}},
+                                                                       {0.5f, {Operator::sqrt}},
+                                                                       {-1.0f, {reciprocal}},
+                                                                       {-2.0f, {square, reciprocal}},
+                                                                       {-0.5f, {Operator::sqrt, reciprocal}}};
+  for (const auto& [exponent, operators] : powers) {
+    ModelMaker maker({0, 6});
+    set(maker.node("Constant", {}, "e"), "value_float", exponent);
+    maker.node("Pow", {"x", "e"}, "y");
+    EXPECT_EQ(imported_operators(maker), operators) << exponent;
+  }
+}
+
+TEST(Import, ComposesPReluGeluMishAndSoftsign) {
+  ModelMaker prelu({0, 3, 2, 2});
+  prelu.weight("slope", {3, 1, 1});
+  prelu.node("PRelu", {"x", "slope"}, "p");
+  prelu.node("Flatten", {"p"}, "y");
+  EXPECT_THAT(imported_operators(prelu), ElementsAre(relu, neg, relu, neg, multiply, add, flatten));
+  ModelMaker gelu({0, 6}, 20);
+  gelu.node("Gelu", {"x"}, "h");
+  set(gelu.node("Gelu", {"h"}, "y"), "approximate", std::string("tanh"));
+  EXPECT_THAT(
+      imported_operators(gelu),
+      ElementsAre(multiply_constant, erf, add_constant, multiply, multiply_constant, cube, multiply_constant,
+                  add, multiply_constant, Operator::tanh, add_constant, multiply, multiply_constant));
+  ModelMaker others({0, 6}, 18);
+  others.node("Mish", {"x"}, "h");
+  others.node("Softsign", {"h"}, "y");
+  EXPECT_THAT(imported_operators(others), ElementsAre(softplus, Operator::tanh, multiply, Operator::abs,
+                                                      add_constant, reciprocal, multiply));
+}
+
+TEST(Import, FoldsArithmeticOnSizes) {
+  ModelMaker maker({0, 6, 4});
+  maker.node("Shape", {"x"}, "shape");
+  maker.integers("one", {1});
+  maker.integers("two", {2});
+  maker.node("Gather", {"shape", "one"}, "channels");
+  maker.node("Div", {"channels", "two"}, "half");
+  maker.node("Add", {"half", "one"}, "more");    // 4
+  maker.node("Sub", {"more", "two"}, "less");    // 2
+  maker.node("Mul", {"less", "more"}, "eight");  // 8
+  maker.integers("batch", {0});
+  maker.integers("rest", {-1});
+  maker.node("Concat", {"batch", "eight", "rest"}, "target");
+  maker.node("Reshape", {"x", "target"}, "h");
+  maker.node("Flatten", {"h"}, "y");
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(graph.nodes[0].attributes.shape, ElementsAre(0, 8, 3));
+}
+
 // -- Refusals: each names the node and what was expected ---------------------------------------------------
 
 TEST(ImportRefuses, WhatIsNoModel) {
@@ -246,9 +393,9 @@ TEST(ImportRefuses, WhatIsNoModel) {
 
 TEST(ImportRefuses, UnknownOperatorsAndDomains) {
   ModelMaker unknown({0, 6});
-  unknown.node("Erf", {"x"}, "y");
-  EXPECT_THAT(error_of(unknown),
-              AllOf(HasSubstr("m.onnx: node 'make_y' (Erf): "), HasSubstr("not supported")));
+  unknown.node("Det", {"x"}, "y");
+  EXPECT_THAT(error_of(unknown), AllOf(HasSubstr("m.onnx: node 'make_y' (Det): "),
+                                       HasSubstr("not supported; supported are Abs, Add, ")));
   ModelMaker domain({0, 6});
   domain.node("Relu", {"x"}, "y").set_domain("com.example");
   EXPECT_THAT(error_of(domain), HasSubstr("node 'make_y' (Relu): belongs to the domain 'com.example'"));
@@ -390,6 +537,36 @@ TEST(ImportRefuses, AttributesItDoesNotKnowOrSupport) {
   set(node, "axis", int64_t{1});
   set(node, "axis", int64_t{1});
   EXPECT_THAT(error_of(twice), HasSubstr("attribute 'axis' is given twice"));
+}
+
+TEST(ImportRefuses, FunctionsOfWhatIsNoActivationOrWithWrongConstants) {
+  const auto of = [](const char* op, const std::vector<std::string>& inputs) {
+    ModelMaker maker({0, 6});
+    maker.weight("w", {6});
+    maker.weight("seven", {}, 7.0f);
+    set(maker.node("Constant", {}, "zero"), "value_float", 0.0f);
+    maker.integers("sizes", {1, 2});
+    maker.node(op, inputs, "y");
+    return error_of(maker);
+  };
+  EXPECT_THAT(of("Sigmoid", {"w"}), HasSubstr("node 'make_y' (Sigmoid): input 'w' is a weight; expected"));
+  EXPECT_THAT(of("Sigmoid", {"x", "x"}), HasSubstr("has 2 inputs; expected 1"));
+  EXPECT_THAT(of("Clip", {"x", "w"}), HasSubstr("(Clip): input 'w' must be one constant number"));
+  EXPECT_THAT(of("Clip", {"x", "seven", "zero"}), HasSubstr("the lower bound is above the upper one"));
+  EXPECT_THAT(of("Pow", {"x", "seven"}), HasSubstr("its exponent is 7.000000; expected 1, 2, 3"));
+  EXPECT_THAT(of("Pow", {"x", "sizes"}), HasSubstr("its exponent must be one number"));
+  EXPECT_THAT(of("Div", {"x", "zero"}), HasSubstr("divides by 0"));
+  EXPECT_THAT(of("Div", {"x", "w"}), HasSubstr("input 'w' must be a constant number, or a divisor computed"));
+  EXPECT_THAT(of("Max", {"x", "x"}), HasSubstr("is supported with one constant number only"));
+  EXPECT_THAT(of("PRelu", {"x", "x"}), HasSubstr("expected a weight"));
+  EXPECT_THAT(of("Add", {"x", "sizes"}), HasSubstr("input 'sizes' is a constant of integers"));
+  EXPECT_THAT(of("Div", {"sizes", "x"}), HasSubstr("expected constant integers"));
+  ModelMaker gelu({0, 6}, 20);
+  set(gelu.node("Gelu", {"x"}, "y"), "approximate", std::string("fast"));
+  EXPECT_THAT(error_of(gelu), HasSubstr("approximate must be 'none' or 'tanh'"));
+  ModelMaker alpha({0, 6});
+  set(alpha.node("LeakyRelu", {"x"}, "y"), "alpha", std::numeric_limits<float>::infinity());
+  EXPECT_THAT(error_of(alpha), HasSubstr("(LeakyRelu): alpha and beta: must be finite"));
 }
 
 TEST(ImportRefuses, WindowsOutOfRange) {
