@@ -224,7 +224,8 @@ class Backend {
   // Adds each output's share to its window, in ascending order of outputs, from +0.
   virtual void average_pool_gradient(const Pooling&, const float* dy, float* dx) = 0;
 
-  // -- Softmax with cross-entropy --
+  // -- Softmax, and with cross-entropy --
+  [[nodiscard]] virtual bool softmax(const float* x, int64_t rows, int64_t columns, float* y) = 0;
   // For each row of `logits` [rows][classes]: losses[row] = log(s) - (logits[label] - max), and
   // gradient = (softmax - onehot(label)) / rows. `gradient` may be null. 0 <= label < classes.
   [[nodiscard]] virtual bool softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,

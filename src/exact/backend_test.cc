@@ -351,6 +351,24 @@ TEST_P(BackendTest, AveragePool) {
   expect_both_outcomes();
 }
 
+TEST_P(BackendTest, Softmax) {
+  for (auto [rows, columns] : {std::pair<int64_t, int64_t>{1, 1}, {5, 10}, {64, 197}, {3, 1000}, {900, 17}}) {
+    for (int kind = 0; kind < kFloats; ++kind) {
+      const std::vector<float> x = floats(rows * columns, kind);
+      compare(
+          [&](Backend& backend) {
+            std::vector<float> y(x.size());
+            Outcome outcome;
+            outcome.finite = backend.softmax(x.data(), rows, columns, y.data());
+            outcome.add(y);
+            return outcome;
+          },
+          "kind " + std::to_string(kind) + " columns " + std::to_string(columns));
+    }
+  }
+  expect_both_outcomes();
+}
+
 TEST_P(BackendTest, SoftmaxCrossEntropy) {
   for (auto [rows, classes] : {std::pair<int64_t, int64_t>{1, 1}, {5, 10}, {64, 10}, {3, 1000}, {900, 17}}) {
     for (int kind = 0; kind < kFloats; ++kind) {

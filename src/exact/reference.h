@@ -55,6 +55,7 @@ class Reference final : public Backend {
   void max_pool_gradient(const Pooling&, const float* dy, const int32_t* chosen, float* dx) override;
   [[nodiscard]] bool average_pool(const Pooling&, const float* x, float* y) override;
   void average_pool_gradient(const Pooling&, const float* dy, float* dx) override;
+  [[nodiscard]] bool softmax(const float* x, int64_t rows, int64_t columns, float* y) override;
   [[nodiscard]] bool softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
                                            int64_t classes, float* losses, float* gradient) override;
 

@@ -4,8 +4,8 @@
 namespace cairn::exact {
 namespace {
 
-// Row by row: softmax in place of `scratch`, the loss as the result.
-bool softmax_row(const float* z, int64_t classes, int32_t label, float* softmax, float* loss) {
+// The softmax of one row, the largest value and the sum of the exponentials. False if a value has diverged.
+bool softmax_row(const float* z, int64_t classes, float* softmax, float* top, float* exponentials) {
   float largest = z[0];
   bool finite = true;
   for (int64_t j = 0; j < classes; ++j) {
@@ -20,18 +20,30 @@ bool softmax_row(const float* z, int64_t classes, int32_t label, float* softmax,
   }
   const float sum = to_binary32(total) * 0x1p-30f;
   for (int64_t j = 0; j < classes; ++j) softmax[j] = softmax[j] / sum;
-  *loss = log_exact(sum) - (z[label] - largest);
-  return magnitude(*loss) < kInfinityBits;
+  *top = largest;
+  *exponentials = sum;
+  return true;
 }
 
 }  // namespace
+
+bool Reference::softmax(const float* x, int64_t rows, int64_t columns, float* y) {
+  for (int64_t row = 0; row < rows; ++row) {
+    float largest, sum;
+    if (!softmax_row(x + row * columns, columns, y + row * columns, &largest, &sum)) return false;
+  }
+  return true;
+}
 
 bool Reference::softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
                                       int64_t classes, float* losses, float* gradient) {
   std::vector<float> softmax(static_cast<size_t>(classes));
   for (int64_t row = 0; row < rows; ++row) {
-    if (!softmax_row(logits + row * classes, classes, labels[row], softmax.data(), &losses[row]))
-      return false;
+    const float* z = logits + row * classes;
+    float largest, sum;
+    if (!softmax_row(z, classes, softmax.data(), &largest, &sum)) return false;
+    losses[row] = log_exact(sum) - (z[labels[row]] - largest);
+    if (magnitude(losses[row]) >= kInfinityBits) return false;
     if (gradient == nullptr) continue;
     softmax[labels[row]] -= 1.0f;
     for (int64_t j = 0; j < classes; ++j) gradient[row * classes + j] = softmax[j] / static_cast<float>(rows);

@@ -257,9 +257,24 @@ void depthwise(Backend& backend, Section& section) {
   }
 }
 
+void softmax(Backend& backend, Section& section) {
+  struct Shape {
+    int64_t rows, columns;
+  };
+  for (const Shape& s : {Shape{1, 1}, Shape{64, 197}, Shape{300, 17}, Shape{20, 1000}}) {
+    for (Kind kind : kKinds) {
+      const std::vector<float> x = section.floats(s.rows * s.columns, kind);
+      std::vector<float> y(x.size());
+      const bool finite = backend.softmax(x.data(), s.rows, s.columns, y.data());
+      section.record(finite);
+      if (finite) section.record(y);
+    }
+  }
+}
+
 // What a machine gives that computes as docs/formats/arithmetic.md says. It changes with kArithmeticVersion,
 // with the inputs above, and with each section that is added at the end.
-constexpr std::string_view kSignature = "4b6b4f3382438361cb1840341ef5d2fcba24abac7ef0a5b0f4df852f8dc2e167";
+constexpr std::string_view kSignature = "bab8a8975921d49ed0560197a736af68673ff8a4651c7fceb99380fe89dd0273";
 
 struct Part {
   const char* name;
@@ -270,7 +285,8 @@ constexpr std::array kParts = {Part{"quantize", quantize},        Part{"product"
                                Part{"convolution", convolutions}, Part{"sums", sums},
                                Part{"elementwise", elementwise},  Part{"normalization", normalization},
                                Part{"pooling", pooling},          Part{"loss", loss},
-                               Part{"activations", activations},  Part{"depthwise", depthwise}};
+                               Part{"activations", activations},  Part{"depthwise", depthwise},
+                               Part{"softmax", softmax}};
 
 }  // namespace
 

@@ -1,8 +1,10 @@
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/philox.h"
+#include "model/cpu_copies.h"
 #include "model/device.h"
 
 namespace cairn::model {
@@ -72,8 +74,17 @@ class CpuDevice : public Device {
       case Opcode::add_channels:
       case Opcode::multiply_channels:
         return over_channels();
+      case Opcode::softmax:
       case Opcode::softmax_cross_entropy:
-        return loss();
+        return softmax();
+      case Opcode::batch_product_nt:
+      case Opcode::batch_product_nn:
+        return batch_product();
+      case Opcode::concatenate:
+      case Opcode::cut:
+      case Opcode::surround:
+      case Opcode::permute:
+        return copy();
       default:
         return element_wise();
     }
@@ -205,8 +216,44 @@ class CpuDevice : public Device {
     }
   }
 
-  bool loss() {
+  bool batch_product() {
+    const auto& [batch, each] = geometry<Batched>();
+    const auto [m, n, k] = each;
+    const exact::Quantized a = integers(instruction_->reads[0]);
+    const exact::Quantized b = integers(instruction_->reads[1]);
+    for (int64_t i = 0; i < batch; ++i) {
+      const exact::Quantized one{a.values + i * m * k, a.exponents + i * m};
+      const exact::Quantized other{b.values + i * k * n, b.exponents + i * n};
+      float* c = out(0) + i * m * n;
+      if (instruction_->op == Opcode::batch_product_nt) backend_.product_nt(m, n, k, one, other, c);
+      if (instruction_->op == Opcode::batch_product_nn) backend_.product_nn(m, n, k, one, other, c);
+    }
+    return true;
+  }
+
+  bool copy() {
+    switch (instruction_->op) {
+      case Opcode::concatenate: {
+        std::array<const float*, 8> parts{};
+        for (size_t i = 0; i < instruction_->reads.size(); ++i) parts[i] = in(i);
+        concatenate(geometry<Blocks>(), std::span(parts).first(instruction_->reads.size()), out(0));
+        return true;
+      }
+      case Opcode::cut:
+        cut(geometry<Range>(), in(0), out(0));
+        return true;
+      case Opcode::surround:
+        surround(geometry<Range>(), in(0), out(0));
+        return true;
+      default:
+        permute(geometry<Permutation>(), in(0), out(0));
+        return true;
+    }
+  }
+
+  bool softmax() {
     const auto& g = geometry<Matrix>();
+    if (instruction_->op == Opcode::softmax) return backend_.softmax(in(0), g.m, g.n, out(0));
     return backend_.softmax_cross_entropy(in(0), at<int32_t>(instruction_->reads[1]), g.m, g.n, out(0),
                                           out(1));
   }

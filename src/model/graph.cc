@@ -30,6 +30,11 @@ void write_attributes(ByteWriter& out, const Attributes& a, uint32_t has) {
   if (has & kHasEpsilon) out.f32(a.epsilon);
   if (has & kHasAlpha) out.f32(a.alpha);
   if (has & kHasBeta) out.f32(a.beta);
+  if (has & kHasRange) write_list(out, {a.start, a.length});
+  if (has & kHasPermutation) {
+    out.u8(static_cast<uint8_t>(a.permutation.size()));
+    write_list(out, a.permutation);
+  }
 }
 
 void write_ids(ByteWriter& out, const std::vector<ValueId>& ids) {
@@ -77,6 +82,13 @@ Attributes read_attributes(ByteReader& in, uint32_t has) {
   if (has & kHasEpsilon) a.epsilon = in.f32("node.epsilon");
   if (has & kHasAlpha) a.alpha = in.f32("node.alpha");
   if (has & kHasBeta) a.beta = in.f32("node.beta");
+  if (has & kHasRange) {
+    a.start = in.i64("node.start");
+    a.length = in.i64("node.length");
+  }
+  if (has & kHasPermutation) {
+    a.permutation = read_list(in, "node.permutation", read_rank(in, "node.permutation"));
+  }
   return a;
 }
 

@@ -51,6 +51,12 @@ enum class Operator : uint16_t {
   hard_swish = 31,
   add_constant = 32,
   multiply_constant = 33,
+  concat = 34,
+  slice = 35,
+  pad = 36,
+  transpose = 37,
+  row_normalization = 38,
+  batch_matmul = 39,  // the product of two activations
 };
 
 using Shape = std::vector<int64_t>;
@@ -71,6 +77,9 @@ struct Attributes {
   float epsilon = 1e-5f;
   float alpha = 0;  // constants of a function of one variable
   float beta = 0;
+  int64_t start = 0;  // slice: of `length` along `axis`
+  int64_t length = 0;
+  std::vector<int64_t> permutation = {};  // transpose: the input's dimension that each one is
 
   bool operator==(const Attributes&) const = default;
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 
 #include "model/builtin.h"
@@ -172,7 +173,21 @@ TEST(Verify, RefusesEachDefectAndSaysWhere) {
       {"escape", [](Graph& g) { g.nodes[1].name = "\x1b[2J"; }, "control"},
       {"long name", [](Graph& g) { g.parameters[0].name.assign(1001, 'a'); }, "1000 bytes"},
       {"unknown operator", [](Graph& g) { g.nodes[2].op = static_cast<Operator>(77); }, "node 'relu1'"},
-      {"inner softmax", [](Graph& g) { g.nodes[2].op = Operator::softmax; }, "folds it into the loss"},
+      {"softmax along no last dimension",
+       [](Graph& g) {
+         g.nodes[2].op = Operator::softmax;
+         g.nodes[2].attributes.axis = 2;
+       },
+       "axis: must be the last"},
+      {"empty slice", [](Graph& g) { g.nodes[2].op = Operator::slice; }, "start and length: out of range"},
+      {"no permutation", [](Graph& g) { g.nodes[2].op = Operator::transpose; }, "permutation"},
+      {"infinite constant",
+       [](Graph& g) {
+         g.nodes[2].op = Operator::add_constant;
+         g.nodes[2].attributes.alpha = std::numeric_limits<float>::infinity();
+       },
+       "must be finite"},
+      {"constant of no use", [](Graph& g) { g.nodes[2].attributes.beta = 1; }, "beta: this operator has no"},
       {"foreign attribute",
        [](Graph& g) {
          g.nodes[2].attributes.kernel = {3, 3};
@@ -231,6 +246,48 @@ TEST(InferShape, ReshapeCopiesAndInfers) {
     node.attributes.shape = bad;
     EXPECT_FALSE(infer_shape(node, operands).ok());
   }
+}
+
+std::string shape_error(Operator op, Attributes attributes, std::vector<Operand> operands) {
+  const Node node{op, "n", {}, {}, std::move(attributes)};
+  auto shape = infer_shape(node, operands);
+  return shape ? "no error" : shape.error().message;
+}
+
+TEST(InferShape, RefusesWhatDoesNotFitALayout) {
+  const Operand image{{1, 3, 4, 5}, false}, weight{{1, 3, 4, 5}, true};
+  const auto axis = [](int64_t value, int64_t start = 0, int64_t length = 0) {
+    Attributes a;
+    a.axis = value;
+    a.start = start;
+    a.length = length;
+    return a;
+  };
+  const auto order = [](std::vector<int64_t> permutation) {
+    Attributes a;
+    a.permutation = std::move(permutation);
+    return a;
+  };
+  using enum Operator;
+  EXPECT_THAT(shape_error(concat, axis(4), {image, image}), HasSubstr("axis: must be below 4"));
+  EXPECT_THAT(shape_error(concat, axis(1), {image, {{1, 3, 4, 6}, false}}), HasSubstr("the same shape but"));
+  EXPECT_THAT(shape_error(concat, axis(1), {image, {{1, 3}, false}}), HasSubstr("as many dimensions"));
+  EXPECT_THAT(shape_error(concat, axis(1), {image, weight}), HasSubstr("only activations"));
+  EXPECT_THAT(shape_error(concat, axis(0), {image, image}), HasSubstr("axis: must be at least 1"));
+  EXPECT_THAT(shape_error(slice, axis(1, 3, 1), {image}), HasSubstr("reach beyond the 3 of the axis"));
+  EXPECT_THAT(shape_error(slice, axis(1, 1, INT64_MAX), {image}), HasSubstr("reach beyond"));
+  EXPECT_THAT(shape_error(slice, axis(7, 0, 1), {image}), HasSubstr("axis: must be below 4"));
+  EXPECT_THAT(shape_error(transpose, order({0, 1, 2}), {image}), HasSubstr("must have 4 entries"));
+  EXPECT_THAT(shape_error(transpose, order({0, 1, 1, 3}), {image}), HasSubstr("each dimension once"));
+  EXPECT_THAT(shape_error(transpose, order({1, 0, 2, 3}), {image}), HasSubstr("leave the batch first"));
+  EXPECT_THAT(shape_error(pad, {.pads = {1, 1, 1, 1}}, {{{1, 5}, false}}), HasSubstr("4 dimensions"));
+  EXPECT_THAT(shape_error(pad, {.pads = {1, 1, 1}}, {image}), HasSubstr("pads: 3 numbers where 4"));
+  EXPECT_THAT(shape_error(row_normalization, axis(4), {image}), HasSubstr("axis: must be below 4"));
+  EXPECT_THAT(shape_error(row_normalization, axis(1), {{{1, 1}, false}}), HasSubstr("two values or more"));
+  EXPECT_THAT(shape_error(batch_matmul, {}, {image, image}), HasSubstr("has 5 columns, the second 4 rows"));
+  EXPECT_THAT(shape_error(batch_matmul, {}, {image, weight}), HasSubstr("needs two activations"));
+  EXPECT_THAT(shape_error(batch_matmul, {}, {image, {{1, 2, 5, 4}, false}}), HasSubstr("must be equal"));
+  EXPECT_THAT(shape_error(batch_matmul, {}, {{{1, 3}, false}, {{1, 3}, false}}), HasSubstr("3 or more"));
 }
 
 TEST(InferShape, BroadcastsOneRunOfDimensions) {

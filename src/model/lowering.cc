@@ -130,8 +130,7 @@ void Lowering::emit_normalize(std::vector<BufferId> reads, std::vector<BufferId>
   program_.instructions.back().epsilon = epsilon;
 }
 
-BufferId Lowering::quantized(ValueId value, const exact::Groups& groups) {
-  const BufferId source = buffer(value);
+BufferId Lowering::quantized_copy(BufferId source, const exact::Groups& groups) {
   const auto [place, is_new] = quantized_.try_emplace(group_key(source, groups));
   if (is_new) {
     place->second = quantized_buffer(groups);
@@ -142,7 +141,8 @@ BufferId Lowering::quantized(ValueId value, const exact::Groups& groups) {
 }
 
 BufferId Lowering::quantized_output_gradient(const Node& node, const exact::Groups& groups) {
-  const auto [place, is_new] = quantized_gradients_.try_emplace(&node);
+  // By the output's own buffer: two nodes can share a gradient, but never a key.
+  const auto [place, is_new] = quantized_gradients_.try_emplace(group_key(buffer(node.outputs[0]), groups));
   if (is_new) {
     place->second = quantized_buffer(groups);
     emit(Opcode::quantize_dithered, {output_gradient(node)}, {place->second}, groups);

@@ -65,7 +65,10 @@ class Lowering {
   BufferId integers(int64_t count);
   BufferId output(const Node& node);  // a new buffer for the node's output
   // The value's integers, made once for each way to group it.
-  BufferId quantized(ValueId value, const exact::Groups& groups);
+  BufferId quantized(ValueId value, const exact::Groups& groups) {
+    return quantized_copy(buffer(value), groups);
+  }
+  BufferId quantized_copy(BufferId source, const exact::Groups& groups);
   void emit(Opcode op, std::vector<BufferId> reads, std::vector<BufferId> writes, Geometry geometry);
   void emit_normalize(std::vector<BufferId> reads, std::vector<BufferId> writes, const exact::Channels&,
                       float epsilon);
@@ -79,7 +82,7 @@ class Lowering {
 
   // The gradient with respect to the node's output; complete when the node's backward rule runs.
   BufferId output_gradient(const Node& node) const { return *gradients_[node.outputs[0]]; }
-  // The same as dithered integers, made once for all products of the node.
+  // The same as dithered integers, made once for all products of the node that group it alike.
   BufferId quantized_output_gradient(const Node& node, const exact::Groups& groups);
   // Adds a part of the gradient of `value`. Parts add up in the order of the calls, which is that of
   // consumers in descending node number and, within a node, of its inputs.
@@ -113,8 +116,9 @@ class Lowering {
   std::vector<BufferId> parameter_gradients_;
   std::vector<std::optional<BufferId>> gradients_;
   std::map<const Node*, std::array<BufferId, 2>> saved_;
-  std::map<const Node*, BufferId> quantized_gradients_;
-  std::map<std::tuple<BufferId, int64_t, int64_t, int64_t, int64_t>, BufferId> quantized_;
+  using Grouping = std::tuple<BufferId, int64_t, int64_t, int64_t, int64_t>;
+  std::map<Grouping, BufferId> quantized_gradients_;
+  std::map<Grouping, BufferId> quantized_;
 };
 
 }  // namespace cairn::model

@@ -1,11 +1,12 @@
-// Flatten and Reshape, which move no data, and Softmax, which is refused except folded into the loss.
+// Flatten and Reshape, which move no data.
 #include "model/lowering.h"
 #include "model/operators.h"
 
 namespace cairn::model {
 namespace {
 
-Result<Shape> flatten_shape(const Attributes&, std::span<const Operand> inputs) {
+Result<Shape> flatten_shape(const Attributes& a, std::span<const Operand> inputs) {
+  if (a.axis != 1) return Error{"axis: must be 1 (the first dimension is the batch)"};
   return Shape{1, elements(inputs[0].shape)};
 }
 
@@ -28,11 +29,6 @@ Result<Shape> reshape_shape(const Attributes& a, std::span<const Operand> inputs
     return Error{"shape: the target has another number of elements"};
   if (shape.empty() || shape[0] != 1) return Error{"shape: the first dimension must stay the batch"};
   return shape;
-}
-
-Result<Shape> softmax_shape(const Attributes&, std::span<const Operand>) {
-  return Error{
-      "Softmax is supported only as the model's last node, where the importer folds it into the loss"};
 }
 
 Status view_forward(Lowering& l, const Node& node) {
@@ -63,15 +59,5 @@ const OperatorRule kReshape = {.op = Operator::reshape,
                                .shape = reshape_shape,
                                .forward = view_forward,
                                .backward = view_backward};
-
-// No graph with an inner Softmax passes verify(): there is nothing to lower.
-const OperatorRule kSoftmax = {.op = Operator::softmax,
-                               .name = "Softmax",
-                               .min_inputs = 1,
-                               .max_inputs = 1,
-                               .attributes = kHasAxis,
-                               .shape = softmax_shape,
-                               .forward = nullptr,
-                               .backward = nullptr};
 
 }  // namespace cairn::model

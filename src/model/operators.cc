@@ -15,6 +15,7 @@ std::vector<const OperatorRule*> make_rules() {
                                             &kFlatten,     &kReshape,
                                             &kSoftmax,     &kDepthwiseConv};
   for (const OperatorRule& rule : activation_rules()) rules.push_back(&rule);
+  rules.insert(rules.end(), {&kConcat, &kSlice, &kPad, &kTranspose, &kRowNormalization, &kBatchMatMul});
   return rules;
 }
 
@@ -55,6 +56,16 @@ Status check_constants(const Attributes& a, uint32_t has) {
   return {};
 }
 
+Status check_layout(const Attributes& a, uint32_t has) {
+  const bool range = has & kHasRange;
+  if (!range && (a.start != 0 || a.length != 0)) return Error{"start: this operator has no such attribute"};
+  if (range && (a.start < 0 || a.length < 1)) return Error{"start and length: out of range"};
+  if (!(has & kHasPermutation) && !a.permutation.empty()) {
+    return Error{"permutation: this operator has no such attribute"};
+  }
+  return {};
+}
+
 Status check_scalars(const Attributes& a, uint32_t has) {
   const Attributes defaults;
   if (!(has & kHasShape) && !a.shape.empty()) return Error{"shape: this operator has no such attribute"};
@@ -62,7 +73,8 @@ Status check_scalars(const Attributes& a, uint32_t has) {
   if (!(has & kHasGroups) && a.groups != defaults.groups)
     return Error{"groups: this operator has no such attribute"};
   if (a.groups < 1) return Error{"groups: must be at least 1"};
-  if (a.axis != defaults.axis) return Error{"axis: must be 1 (the first dimension is the batch)"};
+  if (!(has & kHasAxis) && a.axis != defaults.axis) return Error{"axis: this operator has no such attribute"};
+  if (a.axis < 1) return Error{"axis: must be at least 1 (the first dimension is the batch)"};
   if (!(has & kHasCountPadding) && a.count_padding)
     return Error{"count_padding: this operator has no such attribute"};
   if (!(has & kHasCeilMode) && a.ceil_mode) return Error{"ceil_mode: this operator has no such attribute"};
@@ -78,6 +90,7 @@ Status check_attributes(const Attributes& a, uint32_t has) {
   CAIRN_CHECK(check_list(a.strides, has & kHasStrides, 2, 1, "strides"));
   CAIRN_CHECK(check_list(a.pads, has & kHasPads, 4, 0, "pads"));
   CAIRN_CHECK(check_list(a.dilations, has & kHasDilations, 2, 1, "dilations"));
+  CAIRN_CHECK(check_layout(a, has));
   return check_scalars(a, has);
 }
 

@@ -25,6 +25,8 @@ enum AttributeSet : uint32_t {
   kHasEpsilon = 512,
   kHasAlpha = 1024,
   kHasBeta = 2048,
+  kHasRange = 4096,  // start and length
+  kHasPermutation = 8192,
 };
 
 // An input of a node as shape rules see it: parameters have no batch dimension.
@@ -67,7 +69,8 @@ Result<Broadcast> broadcast(std::span<const Operand> inputs);
 
 // One rule for each operator, defined in operator_*.cc.
 extern const OperatorRule kConv, kGemm, kMatMul, kAdd, kMultiply, kBatchNormalization, kRelu, kMaxPool,
-    kAveragePool, kGlobalAveragePool, kFlatten, kReshape, kSoftmax, kDepthwiseConv;
+    kAveragePool, kGlobalAveragePool, kFlatten, kReshape, kSoftmax, kDepthwiseConv, kConcat, kSlice, kPad,
+    kTranspose, kRowNormalization, kBatchMatMul;
 // Sigmoid to MultiplyConstant, in the order of their numbers.
 std::span<const OperatorRule> activation_rules();
 

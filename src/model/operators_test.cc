@@ -99,6 +99,45 @@ Case function(std::string name, Operator op, float alpha = 0, float beta = 0, bo
           }};
 }
 
+Case concat(std::string name, int64_t axis) {
+  return {std::move(name), {1, 3, 2, 4}, [=](GraphBuilder& g, ValueId x) {
+            const ValueId other = g.node(Operator::square, "square", {x});
+            Attributes a;
+            a.axis = axis;
+            return g.node(Operator::concat, "op", {x, other, x}, a);
+          }};
+}
+
+Case slice(std::string name, int64_t axis, int64_t start, int64_t length) {
+  Attributes a;
+  a.axis = axis;
+  a.start = start;
+  a.length = length;
+  return unary(std::move(name), Operator::slice, {1, 3, 4, 5}, a);
+}
+
+Case transpose(std::string name, Shape input, std::vector<int64_t> permutation) {
+  Attributes a;
+  a.permutation = std::move(permutation);
+  return unary(std::move(name), Operator::transpose, std::move(input), a);
+}
+
+Case rows(std::string name, Operator op, Shape input, int64_t axis) {
+  Attributes a;
+  a.axis = axis;
+  return unary(std::move(name), op, std::move(input), a);
+}
+
+// x times a function of itself, transposed: with and without a second dimension of the batch.
+Case batch_matmul(std::string name, Shape input, std::vector<int64_t> permutation) {
+  return {std::move(name), std::move(input), [=](GraphBuilder& g, ValueId x) {
+            Attributes a;
+            a.permutation = permutation;
+            const ValueId other = g.node(Operator::transpose, "transposed", {x}, a);
+            return g.node(Operator::batch_matmul, "op", {x, g.node(Operator::tanh, "tanh", {other})});
+          }};
+}
+
 Case shared_weight() {
   return {"one weight in two layers", {1, 6}, [](GraphBuilder& g, ValueId x) {
             const ValueId w = g.parameter("w", {6, 6});
@@ -155,6 +194,20 @@ std::vector<Case> cases() {
       function("hard swish", Operator::hard_swish),
       function("plus constant", Operator::add_constant, -2.5f),
       function("times constant", Operator::multiply_constant, -2.5f),
+      concat("concat, channels", 1),
+      concat("concat, last dimension", 3),
+      slice("slice of channels", 1, 1, 2),
+      slice("slice of the last dimension", 3, 0, 3),
+      unary("pad", Operator::pad, {1, 2, 3, 4}, {.pads = {1, 0, 2, 3}}),
+      transpose("transpose", {1, 3, 2, 4}, {0, 2, 3, 1}),
+      transpose("transpose of features", {1, 5, 3}, {0, 2, 1}),
+      rows("softmax", Operator::softmax, {1, 7}, 1),
+      rows("softmax of the last dimension", Operator::softmax, {1, 2, 3, 5}, 3),
+      rows("row normalization", Operator::row_normalization, {1, 4, 9}, 2),
+      rows("row normalization of images", Operator::row_normalization, {1, 2, 3, 5}, 2),
+      rows("row normalization of everything", Operator::row_normalization, {1, 2, 3, 5}, 1),
+      batch_matmul("batch matmul", {1, 4, 6}, {0, 2, 1}),
+      batch_matmul("batch matmul of heads", {1, 2, 5, 3}, {0, 1, 3, 2}),
       gemm_with_bias(),
       with_parameter("gemm", Operator::gemm, {1, 20}, {6, 20}),
       with_parameter("matmul", Operator::matmul, {1, 20}, {20, 6}),

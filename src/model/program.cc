@@ -96,6 +96,29 @@ struct SignatureOf {
   Signature operator()(const Groups& g) const { return {{floats(g.elements())}, {quantized(g)}}; }
   Signature operator()(const Channels& g) const { return channels_signature(op, g); }
   Signature operator()(const Convolution& g) const { return convolution_signature(op, g); }
+  Signature operator()(const Batched& g) const {
+    const auto [m, n, k] = g.each;
+    const Groups columns{g.batch, k, n, 1};
+    const Slot a = quantized(row_groups(g.batch * m, k));
+    const Slot b = quantized(op == Opcode::batch_product_nt ? row_groups(g.batch * n, k) : columns);
+    return {{a, b}, {floats(g.batch * m * n)}};
+  }
+  Signature operator()(const Blocks& g) const {
+    Signature result{{}, {floats(0)}};
+    for (int64_t inner : g.inner) {
+      result.reads.push_back(floats(g.outer * inner));
+      result.writes[0].elements += g.outer * inner;
+    }
+    return result;
+  }
+  Signature operator()(const Range& g) const {
+    const Slot whole = floats(g.outer * g.whole * g.inner), part = floats(g.outer * g.length * g.inner);
+    if (op == Opcode::cut) return {{whole}, {part}};
+    return {{part}, {whole}};
+  }
+  Signature operator()(const Permutation& g) const {
+    return {{floats(elements(g.shape))}, {floats(elements(g.shape))}};
+  }
   Signature operator()(const Mapping& g) const {
     const Slot x = floats(g.count);
     if (op == Opcode::activate) return {{x}, {x}};
@@ -103,6 +126,7 @@ struct SignatureOf {
   }
   Signature operator()(const Pooling& g) const { return pooling_signature(op, g); }
   Signature operator()(const Matrix& g) const {
+    if (op == Opcode::softmax) return {{floats(g.m * g.n)}, {floats(g.m * g.n)}};
     if (op != Opcode::softmax_cross_entropy) return product_signature(op, g);
     return {{floats(g.m * g.n), integers(g.m)}, {floats(g.m), floats(g.m * g.n)}};
   }
@@ -219,6 +243,7 @@ bool checks_finite(Opcode op, size_t read) {
     case Opcode::moments:
     case Opcode::check_finite:
       return true;
+    case Opcode::softmax:
     case Opcode::softmax_cross_entropy:
       return read == 0;
     case Opcode::normalize_gradient:
@@ -229,6 +254,7 @@ bool checks_finite(Opcode op, size_t read) {
 }
 
 bool transmits(Opcode op, size_t read) {
+  if (op == Opcode::concatenate || op == Opcode::surround || op == Opcode::permute) return true;
   // Every weight is a factor of every output's sum, and dy of every dx.
   if (op == Opcode::depthwise_convolve || op == Opcode::activation_gradient) return read == 1;
   return is_pairwise(op) || (is_channelwise(op) && read == 0);
@@ -239,6 +265,8 @@ bool may_diverge(Opcode op) {
     case Opcode::product_nt:
     case Opcode::product_nn:
     case Opcode::product_tn:
+    case Opcode::batch_product_nt:
+    case Opcode::batch_product_nn:
     case Opcode::convolve:
     case Opcode::convolve_input_gradient:
     case Opcode::convolve_weight_gradient:

@@ -72,7 +72,14 @@ enum class Opcode : uint8_t {
   max_pool_gradient,
   average_pool,
   average_pool_gradient,
+  softmax,
   softmax_cross_entropy,
+  batch_product_nt,
+  batch_product_nn,
+  concatenate,
+  cut,
+  surround,
+  permute,
   check_finite,
 };
 
@@ -90,8 +97,29 @@ struct Mapping {
   float a = 0, b = 0;
   int64_t count = 0;
 };
+// So many products of matrices that lie one behind the other.
+struct Batched {
+  int64_t batch = 0;
+  Matrix each = {};
+};
+// concatenate: [outer][inner of each input].
+struct Blocks {
+  int64_t outer = 0;
+  std::vector<int64_t> inner = {};
+};
+// cut takes [outer][start, start + length)[inner] out of [outer][whole][inner], surround lays zeros around
+// it.
+struct Range {
+  int64_t outer = 0, whole = 0, inner = 0;
+  int64_t start = 0, length = 0;
+};
+// permute: dimension d of the result is dimension order[d] of `shape`.
+struct Permutation {
+  Shape shape = {};
+  std::vector<int64_t> order = {};
+};
 using Geometry = std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution,
-                              exact::Pooling, Mapping>;
+                              exact::Pooling, Mapping, Batched, Blocks, Range, Permutation>;
 
 // Operands stand in the order of the Backend function's parameters.
 struct Instruction {

@@ -78,6 +78,16 @@ bool is_convolution(Operator op) {
   return op == Operator::conv || op == Operator::depthwise_conv;
 }
 
+// Calls f(a, b, y) for each product of the matrices that lie one behind the other.
+template <typename F>
+void batch_taps(const Shape& a, const Shape& b, F f) {
+  const int64_t m = a[a.size() - 2], k = a.back(), n = b.back();
+  for (int64_t i = 0; i < elements(a) / (m * k); ++i) {
+    matrix_taps(m, n, k, false,
+                [&](int64_t x, int64_t w, int64_t y) { f(i * m * k + x, i * k * n + w, i * m * n + y); });
+  }
+}
+
 template <typename F>
 void product_taps(const Shadow& s, const Node& node, F f) {
   const Shape x = s.shape(node.inputs[0]);
@@ -85,6 +95,7 @@ void product_taps(const Shadow& s, const Node& node, F f) {
   if (is_convolution(node.op)) return convolution_taps(node.attributes, x, w, s.shape(node.outputs[0]), f);
   if (node.op == Operator::gemm) return matrix_taps(x[0], w[0], w[1], true, f);
   if (node.op == Operator::matmul) return matrix_taps(elements(x) / w[0], w[1], w[0], false, f);
+  if (node.op == Operator::batch_matmul) return batch_taps(x, w, f);
   broadcast_taps(s, node, f);
 }
 
@@ -118,6 +129,92 @@ int64_t largest(const Doubles& x, const std::vector<int64_t>& window) {
     if (x[i] > x[best]) best = i;
   }
   return best;
+}
+
+bool is_layout(Operator op) {
+  return op == Operator::concat || op == Operator::slice || op == Operator::pad || op == Operator::transpose;
+}
+
+Shape index_of(int64_t element, const Shape& shape) {
+  Shape index(shape.size());
+  for (size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
+  return index;
+}
+
+// The element, or nothing outside of the shape.
+std::optional<int64_t> element_at(const Shape& index, const Shape& shape) {
+  int64_t element = 0;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (index[d] < 0 || index[d] >= shape[d]) return std::nullopt;
+    element = element * shape[d] + index[d];
+  }
+  return element;
+}
+
+// Calls f(input, its element, y) for each element that goes from an input to the output.
+template <typename F>
+void layout_taps(const Shadow& s, const Node& node, F f) {
+  const Shape y_shape = s.shape(node.outputs[0]);
+  const Attributes& a = node.attributes;
+  const auto axis = static_cast<size_t>(a.axis);
+  for (int64_t y = 0; y < elements(y_shape); ++y) {
+    int64_t start = 0;  // of this input in a Concat
+    for (ValueId input : node.inputs) {
+      const Shape x_shape = s.shape(input);
+      const Shape at = index_of(y, y_shape);
+      Shape index = at;
+      if (node.op == Operator::concat) index[axis] -= start;
+      if (node.op == Operator::slice) index[axis] += a.start;
+      if (node.op == Operator::pad) index[2] -= a.pads[0], index[3] -= a.pads[1];
+      for (size_t d = 0; d < a.permutation.size(); ++d) index[static_cast<size_t>(a.permutation[d])] = at[d];
+      if (const auto x = element_at(index, x_shape)) f(input, *x, y);
+      if (node.op == Operator::concat) start += x_shape[axis];
+    }
+  }
+}
+
+// Softmax and RowNormalization: y, and dx from y and dy, of one row.
+Doubles row_values(const Node& node, std::span<const double> x) {
+  Doubles y(x.begin(), x.end());
+  const auto n = static_cast<double>(x.size());
+  if (node.op == Operator::softmax) {
+    double sum = 0;
+    for (double& v : y) sum += v = std::exp(v);
+    for (double& v : y) v /= sum;
+    return y;
+  }
+  double mean = 0, variance = 0;
+  for (double v : x) mean += v / n;
+  for (double v : x) variance += (v - mean) * (v - mean) / n;
+  for (double& v : y) v = (v - mean) / std::sqrt(variance + double{node.attributes.epsilon});
+  return y;
+}
+
+Doubles row_gradient(const Node& node, std::span<const double> x, std::span<const double> y,
+                     std::span<const double> dy) {
+  const auto n = static_cast<double>(x.size());
+  double mean = 0, variance = 0, sum = 0, sum_products = 0;
+  for (double v : x) mean += v / n;
+  for (double v : x) variance += (v - mean) * (v - mean) / n;
+  for (size_t i = 0; i < y.size(); ++i) sum += dy[i], sum_products += dy[i] * y[i];
+  const double inverse = 1 / std::sqrt(variance + double{node.attributes.epsilon});
+  Doubles dx;
+  for (size_t i = 0; i < y.size(); ++i) {
+    dx.push_back(node.op == Operator::softmax ? y[i] * (dy[i] - sum_products)
+                                              : (dy[i] - sum / n - y[i] * sum_products / n) * inverse);
+  }
+  return dx;
+}
+
+bool is_row_wise(Operator op) {
+  return op == Operator::softmax || op == Operator::row_normalization;
+}
+
+size_t row_length(const Shadow& s, const Node& node) {
+  const Shape x = s.shape(node.inputs[0]);
+  int64_t length = 1;
+  for (auto d = static_cast<size_t>(node.attributes.axis); d < x.size(); ++d) length *= x[d];
+  return static_cast<size_t>(length);
 }
 
 double sigmoid(double x) {
@@ -208,7 +305,8 @@ Normal normal(const Shadow& s, const Node& node) {
 }
 
 bool is_product(Operator op) {
-  return is_convolution(op) || op == Operator::gemm || op == Operator::matmul || op == Operator::multiply;
+  return is_convolution(op) || op == Operator::gemm || op == Operator::matmul || op == Operator::multiply ||
+         op == Operator::batch_matmul;
 }
 
 void normalize_backward(Shadow& s, const Node& node) {
@@ -292,6 +390,12 @@ void Shadow::forward_node(const Node& node) {
     windows(*this, node, [&](int64_t i, const auto& window, double size) {
       for (int64_t j : window) y[i] += x[j] / size;
     });
+  } else if (is_layout(node.op)) {
+    layout_taps(*this, node, [&](ValueId input, int64_t j, int64_t i) { y[i] = values[input][j]; });
+  } else if (is_row_wise(node.op)) {
+    const size_t length = row_length(*this, node);
+    for (size_t i = 0; i < x.size(); i += length)
+      std::ranges::copy(row_values(node, std::span(x).subspan(i, length)), y.begin() + i);
   } else if (activation(node, 1)) {
     for (size_t i = 0; i < x.size(); ++i) y[i] = activation(node, x[i])->value;
   } else {
@@ -330,6 +434,15 @@ void Shadow::backward_node(const Node& node) {
     windows(*this, node, [&](int64_t i, const auto& window, double size) {
       for (int64_t j : window) dx[j] += dy[i] / size;
     });
+  } else if (is_layout(node.op)) {
+    layout_taps(*this, node, [&](ValueId input, int64_t j, int64_t i) { gradients[input][j] += dy[i]; });
+  } else if (is_row_wise(node.op)) {
+    const size_t length = row_length(*this, node);
+    for (size_t i = 0; i < x.size(); i += length) {
+      const auto row = [&](const Doubles& all) { return std::span(all).subspan(i, length); };
+      const Doubles part = row_gradient(node, row(x), row(output(node)), row(dy));
+      for (size_t j = 0; j < length; ++j) dx[i + j] += part[j];
+    }
   } else if (activation(node, 1)) {
     for (size_t i = 0; i < dy.size(); ++i) dx[i] += dy[i] * activation(node, x[i])->slope;
   } else {
