@@ -24,6 +24,14 @@ ValueId GraphBuilder::parameter(size_t index) {
   return *weight.value;
 }
 
+Status GraphBuilder::reshape_weight(size_t index, const model::Shape& shape) {
+  Weight& weight = weights_[index];
+  if (weight.tensor.dims == shape) return {};
+  if (weight.value) return Error{"weight " + quoted(weight.name) + " is used in two shapes"};
+  weight.tensor.dims = shape;
+  return {};
+}
+
 std::string GraphBuilder::unique_name(const std::string& base) {
   std::string name = base;
   while (!names_.insert(name).second) name = base + "_" + std::to_string(++next_suffix_[base]);

@@ -23,6 +23,8 @@ class GraphBuilder {
   size_t add_weight(std::string name, Tensor tensor);
   const Tensor& weight(size_t index) const { return weights_[index].tensor; }
   model::ValueId parameter(size_t weight);
+  // The same numbers in another shape. Refused where the weight is in use in its own.
+  Status reshape_weight(size_t weight, const model::Shape& shape);
 
   // Appends a node of one output; the shape rule of its operator judges it. A name that is taken gets a
   // number.

@@ -33,9 +33,13 @@ constexpr NamedConverter kConverters[] = {
     {"Gelu", convert_gelu},
     {"Gemm", convert_gemm},
     {"GlobalAveragePool", convert_global_average_pool},
+    {"GlobalMaxPool", convert_global_max_pool},
+    {"GroupNormalization", convert_group_normalization},
     {"HardSigmoid", convert_hard_sigmoid},
     {"HardSwish", convert_function},
     {"Identity", convert_identity},
+    {"InstanceNormalization", convert_instance_normalization},
+    {"LayerNormalization", convert_layer_normalization},
     {"LeakyRelu", convert_leaky_relu},
     {"Log", convert_function},
     {"LogSoftmax", convert_softmax},
@@ -50,7 +54,9 @@ constexpr NamedConverter kConverters[] = {
     {"Pad", convert_pad},
     {"Pow", convert_pow},
     {"Reciprocal", convert_function},
+    {"ReduceMax", convert_reduce_max},
     {"ReduceMean", convert_reduce_mean},
+    {"ReduceSum", convert_reduce_sum},
     {"Relu", convert_function},
     {"Reshape", convert_reshape},
     {"Selu", convert_selu},
@@ -60,6 +66,7 @@ constexpr NamedConverter kConverters[] = {
     {"Softmax", convert_softmax},
     {"Softplus", convert_function},
     {"Softsign", convert_softsign},
+    {"Split", convert_split},
     {"Sqrt", convert_function},
     {"Squeeze", convert_squeeze},
     {"Sub", convert_sub},
@@ -123,19 +130,31 @@ Result<Activation> NodeContext::padded_activation(int index) const {
     return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
                  "; expected a value computed from the model's input"};
   }
-  if (activation->probabilities) {
-    return Error{"comes after a softmax; Softmax and LogSoftmax are supported as the last node only"};
+  if (activation->softmax == FinalSoftmax::log) {
+    return Error{"comes after LogSoftmax, which is supported as the last node only"};
   }
-  return *activation;
+  if (activation->softmax == FinalSoftmax::none) return *activation;
+  CAIRN_TRY(const model::ValueId softmax,
+            add_before(model::Operator::softmax, activation->value, {}, "/softmax"));
+  return Activation{softmax};
 }
 
 Result<model::ValueId> NodeContext::activation(int index) const {
   CAIRN_TRY(const Activation result, padded_activation(index));
-  if (result.zeros != Pads{}) {
-    return Error{"input " + quoted(node.input(index)) +
-                 " comes from Pad, which is supported directly before Conv and AveragePool only"};
-  }
-  return result.value;
+  if (result.zeros == Pads{}) return result.value;
+  model::Attributes zeros;
+  zeros.pads.assign(result.zeros.begin(), result.zeros.end());
+  return add_before(model::Operator::pad, result.value, std::move(zeros), "/pad");
+}
+
+bool NodeContext::is_activation(int index) const {
+  const auto binding = input(index);
+  return binding && std::holds_alternative<Activation>(*binding);
+}
+
+Result<model::ValueId> NodeContext::add_before(model::Operator op, model::ValueId x,
+                                               model::Attributes node_attributes, const char* suffix) const {
+  return scope.builder.add_node(op, name_of(node) + suffix, {x}, std::move(node_attributes));
 }
 
 Result<Weight> NodeContext::weight(int index) const {
@@ -206,8 +225,11 @@ Status convert_constant(NodeContext& c) {
     auto tensor = read_tensor(*proto);
     if (!tensor) return Error{"its value " + tensor.error().message};
     if (!tensor->integer) {
-      return c.output(
-          Floats{tensor->floats.size() == 1 ? std::optional(tensor->floats.front()) : std::nullopt});
+      const std::vector<float>& values = tensor->floats;
+      Floats floats{values.size() == 1 ? std::optional(values.front()) : std::nullopt};
+      const auto same = [&](float value) { return value == values.front(); };
+      if (!values.empty() && std::ranges::all_of(values, same)) floats.uniform = values.front();
+      return c.output(floats);
     }
     if (tensor->dims.size() > 1) return Error{"its integers have more than one dimension"};
     Integers integers{{}, tensor->dims.empty()};
@@ -255,6 +277,7 @@ Status convert_dropout(NodeContext& c) {
 
 Status convert_transpose(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
+  if (c.is_activation(0)) return transpose_activation(c);
   CAIRN_TRY(Weight weight, c.weight(0));
   if (c.scope.builder.weight(weight.index).dims.size() != 2 ||
       c.attributes.integers("perm", {1, 0}) != std::vector<int64_t>{1, 0}) {

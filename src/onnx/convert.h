@@ -15,11 +15,13 @@ namespace cairn::onnx {
 
 using Pads = std::array<int64_t, 4>;  // top, left, bottom, right
 
+enum class FinalSoftmax : uint8_t { none, plain, log };
+
 // A value that depends on the model's input.
 struct Activation {
   model::ValueId value;
-  Pads zeros{};                // zeros still to be laid around the image
-  bool probabilities = false;  // behind the final softmax
+  Pads zeros{};                               // zeros still to be laid around the image
+  FinalSoftmax softmax = FinalSoftmax::none;  // that is still to be applied, if this is not the end
 };
 // A tensor that can become a parameter, or its transpose.
 struct Weight {
@@ -31,9 +33,11 @@ struct Integers {
   std::vector<std::optional<int64_t>> values;
   bool scalar = false;
 };
-// A constant of the program, not of the model: its value, if it is one number.
+// A constant of the program, not of the model: its value, if it is one number, and the value of all its
+// numbers, if they are the same.
 struct Floats {
   std::optional<float> number;
+  std::optional<float> uniform = number;
 };
 using Binding = std::variant<Activation, Weight, Integers, Floats>;
 
@@ -62,7 +66,7 @@ class NodeContext {
   bool has_input(int index) const { return index < node.input_size() && !node.input(index).empty(); }
   Result<Binding> input(int index) const;
   Result<model::ValueId> activation(int index) const;
-  Result<Activation> padded_activation(int index) const;  // zeros may surround it
+  Result<Activation> padded_activation(int index) const;  // zeros may be laid around it later
   Result<Weight> weight(int index) const;
   Result<model::ValueId> parameter(int index) const;  // a weight as it lies in the file
   Result<model::ValueId> activation_or_parameter(int index) const;
@@ -70,8 +74,12 @@ class NodeContext {
   Result<std::vector<int64_t>> known_integers(int index) const;  // without the batch size
   Result<float> real(int index) const;                           // one constant
 
+  bool is_activation(int index) const;
   const model::Shape& shape(model::ValueId value) const { return scope.builder.shape(value); }
 
+  // What an input still lacks, as a node before this one.
+  Result<model::ValueId> add_before(model::Operator op, model::ValueId x, model::Attributes node_attributes,
+                                    const char* suffix) const;
   // Adds a node under this one's name (with a suffix, where one ONNX node becomes two).
   Result<model::ValueId> add(model::Operator op, std::vector<model::ValueId> inputs,
                              model::Attributes node_attributes = {}, const std::string& suffix = "");
@@ -91,6 +99,9 @@ std::string supported_operators();  // their names, for a message
 // around x beforehand are added to the pads.
 Status read_window(NodeContext& context, const Activation& x, std::vector<int64_t> kernel,
                    model::Attributes& window);
+
+// From 0 on.
+Result<int64_t> checked_axis(int64_t axis, size_t rank);
 
 // Add and Mul of activations and parameters.
 Status convert_binary(NodeContext& context, model::Operator op);
@@ -118,11 +129,28 @@ Status convert_conv(NodeContext&);
 Status convert_gemm(NodeContext&);
 Status convert_matmul(NodeContext&);
 Status convert_batch_normalization(NodeContext&);
+// convert_layout.cc: what is computed; constants are folded in convert_shape.cc
+Status concat_activations(NodeContext&);
+Status slice_activation(NodeContext&);
+Status gather_activation(NodeContext&);
+Status transpose_activation(NodeContext&);
+Status squeeze_axes(NodeContext&);
+Status unsqueeze_axes(NodeContext&);
+Status reduce_mean_of_rows(NodeContext&);
+Status convert_split(NodeContext&);
+Status convert_reduce_sum(NodeContext&);
+Status convert_reduce_max(NodeContext&);
+// convert_attention.cc
 Status convert_softmax(NodeContext&);
+Status convert_layer_normalization(NodeContext&);
+Status convert_instance_normalization(NodeContext&);
+Status convert_group_normalization(NodeContext&);
+Status multiply_activations(NodeContext&, model::ValueId first);
 // convert_pooling.cc
 Status convert_max_pool(NodeContext&);
 Status convert_average_pool(NodeContext&);
 Status convert_global_average_pool(NodeContext&);
+Status convert_global_max_pool(NodeContext&);
 Status convert_reduce_mean(NodeContext&);
 Status convert_pad(NodeContext&);
 // convert_shape.cc

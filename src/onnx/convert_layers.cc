@@ -85,6 +85,7 @@ Status convert_gemm(NodeContext& c) {
 Status convert_matmul(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 2));
   CAIRN_TRY(const ValueId x, c.activation(0));
+  if (c.is_activation(1) && c.shape(x).size() > 2) return multiply_activations(c, x);
   CAIRN_TRY(const Weight weight, c.weight(1));
   CAIRN_TRY(const ValueId y, multiply_by_weight(c, x, weight, ""));
   return c.output(Activation{y});
@@ -117,18 +118,6 @@ Status convert_batch_normalization(NodeContext& c) {
   CAIRN_CHECK(c.add_output(Operator::batch_normalization, {x, scale, offset}, std::move(attributes)));
   c.scope.builder.add_statistics(mean.index, variance.index);
   return {};
-}
-
-// The loss is softmax with cross-entropy, so a softmax at the end belongs to it and the output is the logits.
-Status convert_softmax(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
-  const auto rank = static_cast<int64_t>(c.shape(x).size());
-  const int64_t axis = c.attributes.integer("axis", c.scope.opset < 13 ? 1 : -1);
-  if (rank != 2 || (axis != 1 && axis != -1)) {
-    return Error{"must run over the classes (the second of two dimensions)"};
-  }
-  return c.output(Activation{.value = x, .probabilities = true});
 }
 
 }  // namespace cairn::onnx

@@ -116,6 +116,18 @@ Status convert_global_average_pool(NodeContext& c) {
   return c.add_output(Operator::global_average_pool, {x});
 }
 
+Status convert_global_max_pool(NodeContext& c) {
+  CAIRN_CHECK(c.expect_inputs(1, 1));
+  CAIRN_TRY(const ValueId x, c.activation(0));
+  const model::Shape& shape = c.shape(x);
+  if (shape.size() != 4) return Error{"its input must have 4 dimensions"};
+  model::Attributes window;
+  window.kernel = {shape[2], shape[3]};
+  window.strides = {1, 1};
+  window.pads = {0, 0, 0, 0};
+  return c.add_output(Operator::max_pool, {x}, std::move(window));
+}
+
 // x.mean((2, 3)) is a global average pool, flattened where the dimensions go.
 Status convert_reduce_mean(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
@@ -128,9 +140,7 @@ Status convert_reduce_mean(NodeContext& c) {
   const auto rank = static_cast<int64_t>(c.shape(x).size());
   for (int64_t& axis : axes) axis += axis < 0 ? rank : 0;
   std::ranges::sort(axes);
-  if (rank != 4 || axes != std::vector<int64_t>{2, 3}) {
-    return Error{"is supported over height and width (axes 2 and 3 of 4) only"};
-  }
+  if (rank != 4 || axes != std::vector<int64_t>{2, 3}) return reduce_mean_of_rows(c);
   if (c.attributes.integer("keepdims", 1) != 0) return c.add_output(Operator::global_average_pool, {x});
   CAIRN_TRY(const ValueId mean, c.add(Operator::global_average_pool, {x}, {}, "/mean"));
   return c.add_output(Operator::flatten, {mean});

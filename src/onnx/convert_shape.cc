@@ -95,6 +95,7 @@ Status convert_shape(NodeContext& c) {
 
 Status convert_gather(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 2));
+  if (c.is_activation(0)) return gather_activation(c);
   CAIRN_TRY(const Integers data, c.integers(0));
   CAIRN_TRY(const Integers indices, c.integers(1));
   if (data.scalar || c.attributes.integer("axis", 0) != 0) return Error{"is supported on shapes only"};
@@ -109,6 +110,7 @@ Status convert_gather(NodeContext& c) {
 
 Status convert_slice(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(3, 5));
+  if (c.is_activation(0)) return slice_activation(c);
   CAIRN_TRY(const Integers data, c.integers(0));
   CAIRN_TRY(int64_t start, single(c, 1));
   CAIRN_TRY(int64_t end, single(c, 2));
@@ -123,6 +125,8 @@ Status convert_slice(NodeContext& c) {
 }
 
 Status convert_concat(NodeContext& c) {
+  if (c.node.input_size() == 0) return Error{"has no inputs"};
+  if (c.is_activation(0)) return concat_activations(c);
   Integers result;
   for (int i = 0; i < c.node.input_size(); ++i) {
     CAIRN_TRY(const Integers part, c.integers(i));
@@ -135,6 +139,8 @@ Status convert_concat(NodeContext& c) {
 
 Status convert_unsqueeze(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
+  CAIRN_TRY(const Binding binding, c.input(0));
+  if (!std::holds_alternative<Integers>(binding)) return unsqueeze_axes(c);
   CAIRN_TRY(Integers data, c.integers(0));
   CAIRN_TRY(const std::vector<int64_t> axes, read_axes(c));
   if (!data.scalar || (axes != std::vector<int64_t>{0} && axes != std::vector<int64_t>{-1})) {
@@ -146,6 +152,8 @@ Status convert_unsqueeze(NodeContext& c) {
 
 Status convert_squeeze(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
+  CAIRN_TRY(const Binding binding, c.input(0));
+  if (!std::holds_alternative<Integers>(binding)) return squeeze_axes(c);
   CAIRN_TRY(Integers data, c.integers(0));
   CAIRN_TRY(const std::vector<int64_t> axes, read_axes(c));
   if (data.values.size() != 1 || data.scalar || (!axes.empty() && axes != std::vector<int64_t>{0})) {
@@ -157,6 +165,9 @@ Status convert_squeeze(NodeContext& c) {
 
 Status convert_cast(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
+  if (c.is_activation(0) && c.attributes.integer("to", 0) == ::onnx::TensorProto::FLOAT) {
+    return convert_identity(c);
+  }
   CAIRN_TRY(Integers data, c.integers(0));
   if (c.attributes.integer("to", 0) != ::onnx::TensorProto::INT64)
     return Error{"is supported on shapes only"};

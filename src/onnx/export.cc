@@ -53,6 +53,10 @@ std::string onnx_name(Operator op) {
   switch (op) {
     case Operator::depthwise_conv:
       return "Conv";
+    case Operator::row_normalization:
+      return "LayerNormalization";
+    case Operator::batch_matmul:
+      return "MatMul";
     case Operator::square:
     case Operator::cube:
       return "Pow";
@@ -128,14 +132,14 @@ class Exporter {
     const uint32_t has = model::find_rule(node.op)->attributes;
     if (has & model::kHasKernel) set(out, "kernel_shape", a.kernel);
     if (has & model::kHasStrides) set(out, "strides", a.strides);
-    if (has & model::kHasPads) set(out, "pads", a.pads);
+    if (has & model::kHasPads && node.op != Operator::pad) set(out, "pads", a.pads);
     if (has & model::kHasDilations) set(out, "dilations", a.dilations);
     if (has & model::kHasGroups) set(out, "group", a.groups);
-    if (has & model::kHasAxis) set(out, "axis", a.axis);
+    if (has & model::kHasAxis && node.op != Operator::slice) set(out, "axis", a.axis);
+    if (has & model::kHasPermutation) set(out, "perm", a.permutation);
     if (has & model::kHasCountPadding) set(out, "count_include_pad", int64_t{a.count_padding});
     if (has & model::kHasCeilMode) set(out, "ceil_mode", int64_t{a.ceil_mode});
     if (has & model::kHasEpsilon) set(out, "epsilon", a.epsilon);
-    if (has & model::kHasShape) write_target(node, out);
     if (node.op == Operator::depthwise_conv) set(out, "group", graph_.shapes[node.inputs[0]][1]);
     if (node.op == Operator::leaky_relu || node.op == Operator::selu || node.op == Operator::hard_sigmoid) {
       set(out, "alpha", a.alpha);
@@ -152,6 +156,17 @@ class Exporter {
   std::vector<std::string> write_constants(const model::Node& node) {
     const model::Attributes& a = node.attributes;
     switch (node.op) {
+      case Operator::slice:
+        return {write_integers(node, "starts", {a.start}), write_integers(node, "ends", {a.start + a.length}),
+                write_integers(node, "axes", {a.axis})};
+      case Operator::pad:
+        return {write_integers(node, "pads", {0, 0, a.pads[0], a.pads[1], 0, 0, a.pads[2], a.pads[3]})};
+      case Operator::reshape:
+        return {write_integers(node, "shape", a.shape)};
+      case Operator::row_normalization: {
+        const model::Shape& x = graph_.shapes[node.inputs[0]];
+        return {write_constant(node, "scale", 1, {x.begin() + a.axis, x.end()})};
+      }
       case Operator::square:
         return {write_constant(node, "exponent", 2)};
       case Operator::cube:
@@ -167,7 +182,8 @@ class Exporter {
   }
 
   // A node, since an initializer would be a weight.
-  std::string write_constant(const model::Node& node, const char* what, float value) {
+  std::string write_constant(const model::Node& node, const char* what, float value,
+                             const model::Shape& shape = {}) {
     NodeProto& out = *out_.add_node();
     out.set_name(node.name + "_" + what);
     out.set_op_type("Constant");
@@ -176,18 +192,18 @@ class Exporter {
     attribute.set_name("value");
     attribute.set_type(AttributeProto::TENSOR);
     attribute.mutable_t()->set_data_type(TensorProto::FLOAT);
-    attribute.mutable_t()->add_float_data(value);
+    attribute.mutable_t()->mutable_dims()->Add(shape.begin(), shape.end());
+    attribute.mutable_t()->mutable_float_data()->Resize(static_cast<int>(model::elements(shape)), value);
     return out.output(0);
   }
 
-  // Reshape takes its target as an input.
-  void write_target(const model::Node& node, NodeProto& out) {
+  std::string write_integers(const model::Node& node, const char* what, const std::vector<int64_t>& values) {
     TensorProto& tensor = *out_.add_initializer();
-    tensor.set_name(free_name(node.name + "_shape"));
+    tensor.set_name(free_name(node.name + "_" + what));
     tensor.set_data_type(TensorProto::INT64);
-    tensor.add_dims(static_cast<int64_t>(node.attributes.shape.size()));
-    for (const int64_t size : node.attributes.shape) tensor.add_int64_data(size);
-    out.add_input(tensor.name());
+    tensor.add_dims(static_cast<int64_t>(values.size()));
+    for (const int64_t value : values) tensor.add_int64_data(value);
+    return tensor.name();
   }
 
   const model::Graph& graph_;

@@ -384,6 +384,132 @@ TEST(Import, FoldsArithmeticOnSizes) {
   EXPECT_THAT(graph.nodes[0].attributes.shape, ElementsAre(0, 8, 3));
 }
 
+TEST(Import, JoinsCutsAndTurns) {
+  ModelMaker maker({0, 4, 6, 6});
+  set(maker.node("Transpose", {"x"}, "turned"), "perm", std::vector<int64_t>{0, 2, 3, 1});
+  set(maker.node("Concat", {"turned", "turned"}, "joined"), "axis", int64_t{-1});
+  auto& split = maker.node("Split", {"joined"}, "first");
+  split.add_output("second");
+  set(split, "axis", int64_t{3});
+  maker.integers("starts", {1, -3});
+  maker.integers("ends", {INT64_MAX, -1});
+  maker.integers("axes", {1, 2});
+  maker.node("Slice", {"second", "starts", "ends", "axes"}, "cut");
+  maker.integers("two", {2});
+  maker.node("Gather", {"cut", "two"}, "one").add_attribute()->CopyFrom([] {
+    ::onnx::NodeProto node;
+    set(node, "axis", int64_t{1});
+    return node.attribute(0);
+  }());
+  maker.node("Flatten", {"one"}, "y");
+  const auto imported = import_onnx(maker.bytes(), "m.onnx");
+  ASSERT_TRUE(imported.ok()) << imported.error().message;
+  const auto& nodes = imported->graph.nodes;
+  EXPECT_THAT(operators_of(imported->graph),
+              ElementsAre(transpose, concat, slice, slice, slice, slice, flatten));
+  EXPECT_EQ(nodes[2].name, "make_first/1");
+  EXPECT_EQ(imported->graph.shapes[nodes[2].outputs[0]], (model::Shape{1, 6, 6, 4}));
+  EXPECT_EQ(imported->graph.shapes[nodes[4].outputs[0]], (model::Shape{1, 5, 2, 4}));
+  EXPECT_EQ(imported->graph.shapes[nodes[5].outputs[0]], (model::Shape{1, 1, 2, 4}));
+}
+
+TEST(Import, ConcatsOfManyBecomeSeveral) {
+  ModelMaker maker({0, 3});
+  set(maker.node("Concat", std::vector<std::string>(17, "x"), "y"), "axis", int64_t{1});
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(operators_of(graph), ElementsAre(concat, concat, concat));
+  EXPECT_EQ(graph.shapes[graph.output], (model::Shape{1, 51}));
+}
+
+TEST(Import, PadIsANodeWhereNothingTakesItIn) {
+  ModelMaker maker({0, 2, 3, 3});
+  maker.integers("pads", {0, 0, 1, 2, 0, 0, 3, 4});
+  maker.node("Pad", {"x", "pads"}, "p");
+  maker.node("Relu", {"p"}, "r");
+  maker.node("Flatten", {"r"}, "y");
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(operators_of(graph), ElementsAre(pad, relu, flatten));
+  EXPECT_THAT(graph.nodes[0].attributes.pads, ElementsAre(1, 2, 3, 4));
+}
+
+TEST(Import, ChangesAxesOfValuesAndWeights) {
+  ModelMaker maker({0, 3, 4});
+  maker.weight("w", {3});
+  maker.integers("last", {-1});
+  maker.integers("second", {1});
+  maker.node("Unsqueeze", {"w", "last"}, "column");
+  maker.node("Mul", {"x", "column"}, "m");
+  maker.node("Unsqueeze", {"m", "second"}, "u");
+  maker.node("Squeeze", {"u", "second"}, "s");
+  maker.node("Flatten", {"s"}, "y");
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(operators_of(graph), ElementsAre(multiply, reshape, reshape, flatten));
+  EXPECT_EQ(graph.shapes[graph.parameters[0].value], (model::Shape{3, 1}));
+}
+
+TEST(Import, ReducesAnyAxesButTheBatch) {
+  const std::vector<std::tuple<const char*, std::vector<int64_t>, std::vector<Operator>>> cases = {
+      {"ReduceMean", {-1}, {reshape, global_average_pool, reshape}},
+      {"ReduceMean", {1}, {transpose, reshape, global_average_pool, reshape}},
+      {"ReduceSum", {2, 3}, {reshape, global_average_pool, multiply_constant, reshape}},
+      {"ReduceMax", {2}, {transpose, reshape, max_pool, reshape}}};
+  for (const auto& [name, axes, operators] : cases) {
+    ModelMaker maker({0, 3, 4, 5}, 12);
+    auto& node = maker.node(name, {"x"}, "r");
+    set(node, "axes", axes);
+    set(node, "keepdims", int64_t{0});
+    maker.node("Flatten", {"r"}, "y");
+    std::vector<Operator> expected = operators;
+    expected.push_back(flatten);
+    EXPECT_EQ(imported_operators(maker), expected) << name << axes[0];
+  }
+}
+
+TEST(Import, SoftmaxInTheMiddleIsAnOperator) {
+  ModelMaker maker({0, 2, 4});
+  maker.node("Softmax", {"x"}, "last");
+  set(maker.node("Softmax", {"last"}, "other"), "axis", int64_t{1});
+  maker.node("Flatten", {"other"}, "f");
+  maker.node("Softmax", {"f"}, "classes");
+  maker.node("Exp", {"classes"}, "e");
+  maker.node("Softmax", {"e"}, "y");
+  EXPECT_THAT(imported_operators(maker),
+              ElementsAre(softmax, transpose, softmax, transpose, flatten, softmax, Operator::exp));
+}
+
+TEST(Import, NormalizesRows) {
+  ModelMaker maker({0, 6, 4}, 21);
+  maker.weight("scale", {4});
+  maker.weight("offset", {4});
+  maker.weight("s", {6});
+  maker.weight("o", {6});
+  maker.node("LayerNormalization", {"x", "scale", "offset"}, "l");
+  maker.node("InstanceNormalization", {"l", "s", "o"}, "i");
+  set(maker.node("GroupNormalization", {"i", "s", "o"}, "g"), "num_groups", int64_t{2});
+  auto* ones = maker.node("Constant", {}, "ones").add_attribute();
+  ones->set_name("value");
+  ones->set_type(::onnx::AttributeProto::TENSOR);
+  ones->mutable_t()->set_data_type(::onnx::TensorProto::FLOAT);
+  ones->mutable_t()->add_dims(4);
+  for (int i = 0; i < 4; ++i) ones->mutable_t()->add_float_data(1);
+  maker.node("LayerNormalization", {"g", "ones"}, "n");
+  maker.node("Flatten", {"n"}, "y");
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(operators_of(graph),
+              ElementsAre(row_normalization, multiply, add, row_normalization, multiply, add, reshape,
+                          row_normalization, reshape, multiply, add, row_normalization, flatten));
+  EXPECT_EQ(graph.parameters.size(), 4u);
+  EXPECT_EQ(graph.nodes[3].attributes.axis, 2);
+}
+
+TEST(Import, ProductsOfActivations) {
+  ModelMaker maker({0, 3, 4});
+  set(maker.node("Transpose", {"x"}, "t"), "perm", std::vector<int64_t>{0, 2, 1});
+  maker.node("MatMul", {"x", "t"}, "p");
+  maker.node("Flatten", {"p"}, "y");
+  EXPECT_THAT(imported_operators(maker), ElementsAre(transpose, batch_matmul, flatten));
+}
+
 // -- Refusals: each names the node and what was expected ---------------------------------------------------
 
 TEST(ImportRefuses, WhatIsNoModel) {
@@ -569,6 +695,64 @@ TEST(ImportRefuses, FunctionsOfWhatIsNoActivationOrWithWrongConstants) {
   EXPECT_THAT(error_of(alpha), HasSubstr("(LeakyRelu): alpha and beta: must be finite"));
 }
 
+TEST(ImportRefuses, LayoutsThatTouchTheBatchOrDoNotFit) {
+  const auto of = [](const char* op, const std::vector<std::string>& inputs, const char* name = "axis",
+                     const std::vector<int64_t>& values = {1}) {
+    ModelMaker maker({0, 4, 6}, 12);
+    maker.integers("0", {0});
+    maker.integers("1", {1});
+    maker.integers("9", {9});
+    maker.weight("w", {4});
+    auto& node = maker.node(op, inputs, "y");
+    if (std::string(name) == "axis")
+      set(node, name, values[0]);
+    else
+      set(node, name, values);
+    return error_of(maker);
+  };
+  EXPECT_THAT(of("Concat", {"x", "x"}, "axis", {0}), HasSubstr("(Concat): axis 0 must stay the batch"));
+  EXPECT_THAT(of("Concat", {"x", "x"}, "axis", {3}), HasSubstr("axis 3 is out of range for 3 dimensions"));
+  EXPECT_THAT(of("Concat", {"x", "w"}), HasSubstr("input 'w' is a weight; expected a value computed"));
+  EXPECT_THAT(of("Split", {"x"}, "axis", {0}), HasSubstr("axis 0 must stay the batch"));
+  EXPECT_THAT(of("Split", {"x"}, "split", {4}), HasSubstr("axis 0 must stay the batch"));
+  EXPECT_THAT(of("Gather", {"x", "9"}), HasSubstr("its index is out of range"));
+  EXPECT_THAT(of("Gather", {"x", "1"}, "axis", {0}), HasSubstr("axis 0 must stay the batch"));
+  EXPECT_THAT(of("Transpose", {"x"}, "perm", {1, 0, 2}), HasSubstr("leave the batch first"));
+  EXPECT_THAT(of("Transpose", {"x"}, "perm", {}), HasSubstr("perm is missing"));
+  EXPECT_THAT(of("Squeeze", {"x"}, "axes", {1}), HasSubstr("axis 1 has the size 4; expected 1"));
+  EXPECT_THAT(of("Unsqueeze", {"x"}, "axes", {0}), HasSubstr("axis 0 must stay the batch"));
+  EXPECT_THAT(of("Unsqueeze", {"x"}, "axes", {1, 1}), HasSubstr("names an axis twice"));
+  EXPECT_THAT(of("ReduceMean", {"x"}, "axes", {0, 1}), HasSubstr("must leave axis 0, the batch"));
+  EXPECT_THAT(of("ReduceMax", {"x"}, "axes", {5}), HasSubstr("axis 5 is out of range"));
+  EXPECT_THAT(of("Softmax", {"x"}, "axis", {1}),
+              HasSubstr("must run over the last dimension before opset 13"));
+  EXPECT_THAT(of("LayerNormalization", {"x", "w"}), HasSubstr("input 'w' must hold 24 values"));
+  EXPECT_THAT(of("LayerNormalization", {"x", "w"}, "axis", {0}), HasSubstr("axis 0 must stay the batch"));
+  ModelMaker slice({0, 4, 6});
+  slice.integers("0", {0});
+  slice.integers("1", {1});
+  slice.integers("2", {2});
+  slice.node("Slice", {"x", "0", "1", "0"}, "y");
+  EXPECT_THAT(error_of(slice), HasSubstr("axis 0 must stay the whole batch"));
+  slice.proto().mutable_graph()->mutable_node(0)->set_input(3, "1");
+  slice.proto().mutable_graph()->mutable_node(0)->add_input("2");
+  EXPECT_THAT(error_of(slice), HasSubstr("its steps must be 1"));
+  slice.proto().mutable_graph()->mutable_node(0)->set_input(1, "2");
+  slice.proto().mutable_graph()->mutable_node(0)->mutable_input()->RemoveLast();
+  EXPECT_THAT(error_of(slice), HasSubstr("leaves nothing of axis 1"));
+  ModelMaker shared({0, 4, 4});
+  shared.weight("w", {4});
+  shared.integers("1", {1});
+  shared.node("Add", {"x", "w"}, "a");
+  shared.node("Unsqueeze", {"w", "1"}, "u");
+  shared.node("Add", {"a", "u"}, "y");
+  EXPECT_THAT(error_of(shared), HasSubstr("weight 'w' is used in two shapes"));
+  ModelMaker group({0, 4, 4}, 18);
+  group.weight("w", {2});
+  set(group.node("GroupNormalization", {"x", "w", "w"}, "y"), "num_groups", int64_t{2});
+  EXPECT_THAT(error_of(group), HasSubstr("export with opset 21"));
+}
+
 TEST(ImportRefuses, WindowsOutOfRange) {
   for (const auto& strides :
        std::vector<std::vector<int64_t>>{{0, 1}, {-1, 1}, {1}, {INT64_MAX, 1}, {1, 1, 1}}) {
@@ -581,13 +765,13 @@ TEST(ImportRefuses, WindowsOutOfRange) {
   }
 }
 
-TEST(ImportRefuses, ActiveDropoutAndSoftmaxInTheMiddle) {
+TEST(ImportRefuses, ActiveDropoutAndLogSoftmaxInTheMiddle) {
   ModelMaker dropout({0, 6}, 11);
   dropout.node("Dropout", {"x"}, "d");
   dropout.node("Relu", {"d"}, "y");
   EXPECT_THAT(error_of(dropout), HasSubstr("set its ratio to 0"));
   ModelMaker softmax({0, 6});
-  softmax.node("Softmax", {"x"}, "s");
+  softmax.node("LogSoftmax", {"x"}, "s");
   softmax.node("Relu", {"s"}, "y");
   EXPECT_THAT(error_of(softmax), HasSubstr("as the last node only"));
 }
