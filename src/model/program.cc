@@ -192,6 +192,28 @@ std::string_view opcode_name(Opcode op) {
       return "average_pool_gradient";
     case Opcode::softmax_cross_entropy:
       return "softmax_cross_entropy";
+    case Opcode::depthwise_convolve:
+      return "depthwise_convolve";
+    case Opcode::depthwise_input_gradient:
+      return "depthwise_input_gradient";
+    case Opcode::activate:
+      return "activate";
+    case Opcode::activation_gradient:
+      return "activation_gradient";
+    case Opcode::softmax:
+      return "softmax";
+    case Opcode::batch_product_nt:
+      return "batch_product_nt";
+    case Opcode::batch_product_nn:
+      return "batch_product_nn";
+    case Opcode::concatenate:
+      return "concatenate";
+    case Opcode::cut:
+      return "cut";
+    case Opcode::surround:
+      return "surround";
+    case Opcode::permute:
+      return "permute";
     case Opcode::check_finite:
       return "check_finite";
   }
