@@ -9,15 +9,18 @@ Result<Shape> gemm_shape(const Attributes&, std::span<const Operand> inputs) {
   const Shape& x = inputs[0].shape;
   const Shape& w = inputs[1].shape;
   if (inputs[0].parameter || !inputs[1].parameter) return Error{"needs an activation and a weight parameter"};
-  if (x.size() != 2 || w.size() != 2) return Error{"activation and weight must have 2 dimensions"};
-  if (x[1] != w[1]) {
-    return Error{"the activation has " + std::to_string(x[1]) + " columns, the weight " +
+  if (x.size() < 2 || w.size() != 2)
+    return Error{"the weight must have 2 dimensions and the activation 2 or more"};
+  if (x.back() != w[1]) {
+    return Error{"the activation has " + std::to_string(x.back()) + " columns, the weight " +
                  std::to_string(w[1])};
   }
   if (inputs.size() == 3 && (!inputs[2].parameter || inputs[2].shape != Shape{w[0]})) {
     return Error{"the bias must be a parameter with one value for each row of the weight"};
   }
-  return Shape{1, w[0]};
+  Shape shape = x;
+  shape.back() = w[0];
+  return shape;
 }
 
 Result<Shape> matmul_shape(const Attributes&, std::span<const Operand> inputs) {
@@ -45,7 +48,7 @@ Status check_rows(const Lowering& l, int64_t rows) {
 // x [m][k] times w [n][k], transposed.
 Matrix gemm_matrix(const Lowering& l, const Node& node) {
   const Shape w = l.shape(node.inputs[1]);
-  return {.m = l.shape(node.inputs[0])[0], .n = w[0], .k = w[1]};
+  return {.m = l.count(node.inputs[0]) / w[1], .n = w[0], .k = w[1]};
 }
 
 Status gemm_forward(Lowering& l, const Node& node) {

@@ -153,6 +153,13 @@ Case gemm_with_bias() {
           }};
 }
 
+Case gemm_of_rows() {
+  return {"gemm of rows with bias", {1, 3, 8}, [](GraphBuilder& g, ValueId x) {
+            const ValueId w = g.parameter("w", {5, 8});
+            return g.node(Operator::gemm, "op", {x, w, g.parameter("b", {5})});
+          }};
+}
+
 std::vector<Case> cases() {
   Attributes padded = window({3, 2}, {2, 1}, {1, 0, 1, 1});
   Attributes counted = padded;
@@ -210,6 +217,7 @@ std::vector<Case> cases() {
       batch_matmul("batch matmul of heads", {1, 2, 5, 3}, {0, 1, 3, 2}),
       gemm_with_bias(),
       with_parameter("gemm", Operator::gemm, {1, 20}, {6, 20}),
+      gemm_of_rows(),
       with_parameter("matmul", Operator::matmul, {1, 20}, {20, 6}),
       with_parameter("matmul of rows", Operator::matmul, {1, 3, 8}, {8, 5}),
       shared_weight(),

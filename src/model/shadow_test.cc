@@ -93,7 +93,7 @@ void product_taps(const Shadow& s, const Node& node, F f) {
   const Shape x = s.shape(node.inputs[0]);
   const Shape w = s.shape(node.inputs[1]);
   if (is_convolution(node.op)) return convolution_taps(node.attributes, x, w, s.shape(node.outputs[0]), f);
-  if (node.op == Operator::gemm) return matrix_taps(x[0], w[0], w[1], true, f);
+  if (node.op == Operator::gemm) return matrix_taps(elements(x) / w[1], w[0], w[1], true, f);
   if (node.op == Operator::matmul) return matrix_taps(elements(x) / w[0], w[1], w[0], false, f);
   if (node.op == Operator::batch_matmul) return batch_taps(x, w, f);
   broadcast_taps(s, node, f);
@@ -304,6 +304,10 @@ Normal normal(const Shadow& s, const Node& node) {
   return r;
 }
 
+int64_t bias_size(const Shadow& s, const Node& node) {
+  return elements(s.shape(node.inputs[2]));
+}
+
 bool is_product(Operator op) {
   return is_convolution(op) || op == Operator::gemm || op == Operator::matmul || op == Operator::multiply ||
          op == Operator::batch_matmul;
@@ -372,7 +376,7 @@ void Shadow::forward_node(const Node& node) {
     product_taps(*this, node, [&](int64_t a, int64_t b, int64_t i) { y[i] += x[a] * w[b]; });
     const int64_t inner = is_convolution(node.op) ? y_shape[2] * y_shape[3] : 1;
     if (node.inputs.size() < 3) return;
-    for (size_t i = 0; i < y.size(); ++i) y[i] += values[node.inputs[2]][i / inner % y_shape[1]];
+    for (size_t i = 0; i < y.size(); ++i) y[i] += values[node.inputs[2]][i / inner % bias_size(*this, node)];
   } else if (node.op == Operator::add) {
     const Doubles& other = values[node.inputs[1]];
     broadcast_taps(*this, node, [&](int64_t a, int64_t b, int64_t i) { y[i] = x[a] + other[b]; });
@@ -417,7 +421,8 @@ void Shadow::backward_node(const Node& node) {
     });
     const int64_t inner = is_convolution(node.op) ? y_shape[2] * y_shape[3] : 1;
     if (node.inputs.size() < 3) return;
-    for (size_t i = 0; i < dy.size(); ++i) gradients[node.inputs[2]][i / inner % y_shape[1]] += dy[i];
+    for (size_t i = 0; i < dy.size(); ++i)
+      gradients[node.inputs[2]][i / inner % bias_size(*this, node)] += dy[i];
   } else if (node.op == Operator::add) {
     Doubles& db = gradients[node.inputs[1]];
     broadcast_taps(*this, node, [&](int64_t a, int64_t b, int64_t i) {

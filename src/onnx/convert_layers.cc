@@ -65,6 +65,9 @@ Status convert_gemm(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 3));
   CAIRN_TRY(const ValueId x, c.activation(0));
   CAIRN_TRY(Weight weight, c.weight(1));
+  if (c.shape(x).size() != 2) {
+    return Error{"its input has " + std::to_string(c.shape(x).size()) + " dimensions; expected 2"};
+  }
   if (c.attributes.real("alpha", 1) != 1 || c.attributes.real("beta", 1) != 1) {
     return Error{"alpha and beta must be 1"};
   }

@@ -114,7 +114,34 @@ class Exporter {
     values = values.subspan(count);
   }
 
+  // ONNX's Gemm takes matrices only, so rows of more dimensions are multiplied by the transposed weight.
+  void write_rows(const model::Node& node) {
+    NodeProto& turn = *out_.add_node();
+    turn.set_name(node.name + "_transposed");
+    turn.set_op_type("Transpose");
+    turn.add_input(names_[node.inputs[1]]);
+    turn.add_output(free_name(turn.name()));
+    set(turn, "perm", std::vector<int64_t>{1, 0});
+    const bool biased = node.inputs.size() == 3;
+    std::string& output = names_[node.outputs[0]];
+    if (output.empty()) output = free_name(node.name + "_output");
+    const std::string product = biased ? free_name(node.name + "_product") : output;
+    write_pair("MatMul", node.name, names_[node.inputs[0]], turn.output(0), product);
+    if (biased) write_pair("Add", node.name + "_biased", product, names_[node.inputs[2]], output);
+  }
+
+  void write_pair(const char* op, const std::string& name, const std::string& a, const std::string& b,
+                  const std::string& output) {
+    NodeProto& out = *out_.add_node();
+    out.set_name(name);
+    out.set_op_type(op);
+    out.add_input(a);
+    out.add_input(b);
+    out.add_output(output);
+  }
+
   void write_node(const model::Node& node) {
+    if (node.op == Operator::gemm && graph_.shapes[node.inputs[0]].size() != 2) return write_rows(node);
     const std::vector<std::string> constants = write_constants(node);  // which stand before the node
     NodeProto& out = *out_.add_node();
     out.set_name(node.name);
