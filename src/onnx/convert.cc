@@ -6,8 +6,6 @@
 namespace cairn::onnx {
 namespace {
 
-constexpr size_t kMaxIntegers = 64;
-
 struct NamedConverter {
   std::string_view op_type;
   Converter convert;
@@ -22,6 +20,7 @@ constexpr NamedConverter kConverters[] = {
     {"Clip", convert_clip},
     {"Concat", convert_concat},
     {"Constant", convert_constant},
+    {"ConstantOfShape", convert_constant_of_shape},
     {"Conv", convert_conv},
     {"Div", convert_div},
     {"Dropout", convert_dropout},
@@ -152,6 +151,11 @@ bool NodeContext::is_activation(int index) const {
   return binding && std::holds_alternative<Activation>(*binding);
 }
 
+bool NodeContext::is_integers(int index) const {
+  const auto binding = input(index);
+  return binding && std::holds_alternative<Integers>(*binding);
+}
+
 Result<model::ValueId> NodeContext::add_before(model::Operator op, model::ValueId x,
                                                model::Attributes node_attributes, const char* suffix) const {
   return scope.builder.add_node(op, name_of(node) + suffix, {x}, std::move(node_attributes));
@@ -176,6 +180,12 @@ Result<model::ValueId> NodeContext::activation_or_parameter(int index) const {
 }
 
 Result<Integers> NodeContext::integers(int index) const {
+  CAIRN_TRY(Integers found, integers_or_rows(index));
+  if (found.columns == 0) return found;
+  return Error{"input " + quoted(node.input(index)) + " is a matrix of integers; expected a list"};
+}
+
+Result<Integers> NodeContext::integers_or_rows(int index) const {
   CAIRN_TRY(const Binding binding, input(index));
   if (const Integers* integers = std::get_if<Integers>(&binding)) return *integers;
   return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
@@ -222,7 +232,7 @@ Status convert_constant(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(0, 0));
   if (c.node.attribute_size() != 1) return Error{"must have one attribute, its value"};
   if (const ::onnx::TensorProto* proto = c.attributes.tensor("value")) {
-    auto tensor = read_tensor(*proto);
+    auto tensor = read_constant(*proto);
     if (!tensor) return Error{"its value " + tensor.error().message};
     if (!tensor->integer) {
       const std::vector<float>& values = tensor->floats;
@@ -278,6 +288,7 @@ Status convert_dropout(NodeContext& c) {
 Status convert_transpose(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
   if (c.is_activation(0)) return transpose_activation(c);
+  if (c.is_integers(0)) return transpose_integers(c);
   CAIRN_TRY(Weight weight, c.weight(0));
   if (c.scope.builder.weight(weight.index).dims.size() != 2 ||
       c.attributes.integers("perm", {1, 0}) != std::vector<int64_t>{1, 0}) {

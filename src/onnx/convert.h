@@ -32,7 +32,9 @@ struct Weight {
 struct Integers {
   std::vector<std::optional<int64_t>> values;
   bool scalar = false;
+  int64_t columns = 0;  // of a matrix, row by row
 };
+inline constexpr size_t kMaxIntegers = 64;
 // A constant of the program, not of the model: its value, if it is one number, and the value of all its
 // numbers, if they are the same.
 struct Floats {
@@ -70,11 +72,13 @@ class NodeContext {
   Result<Weight> weight(int index) const;
   Result<model::ValueId> parameter(int index) const;  // a weight as it lies in the file
   Result<model::ValueId> activation_or_parameter(int index) const;
-  Result<Integers> integers(int index) const;
+  Result<Integers> integers(int index) const;                    // no matrix of them
+  Result<Integers> integers_or_rows(int index) const;            // possibly one
   Result<std::vector<int64_t>> known_integers(int index) const;  // without the batch size
   Result<float> real(int index) const;                           // one constant
 
   bool is_activation(int index) const;
+  bool is_integers(int index) const;
   const model::Shape& shape(model::ValueId value) const { return scope.builder.shape(value); }
 
   // What an input still lacks, as a node before this one.
@@ -129,6 +133,15 @@ Status convert_conv(NodeContext&);
 Status convert_gemm(NodeContext&);
 Status convert_matmul(NodeContext&);
 Status convert_batch_normalization(NodeContext&);
+// convert_fold.cc
+Status convert_constant_of_shape(NodeContext&);
+Status reshape_integers(NodeContext&);
+Status transpose_integers(NodeContext&);
+bool is_reversal(const NodeContext&);
+Status reverse_integers(NodeContext&);
+bool is_about_numbers(const NodeContext&);  // so that convert_numbers() folds it
+Status convert_numbers(NodeContext&);
+Status cast_to_float(NodeContext&);
 // convert_layout.cc: what is computed; constants are folded in convert_shape.cc
 Status concat_activations(NodeContext&);
 Status slice_activation(NodeContext&);

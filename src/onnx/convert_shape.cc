@@ -67,6 +67,7 @@ Status convert_flatten(NodeContext& c) {
 
 Status convert_reshape(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 2));
+  if (c.is_integers(0)) return reshape_integers(c);
   CAIRN_TRY(const ValueId x, c.activation(0));
   CAIRN_TRY(const Integers wanted, c.integers(1));
   const bool has_zero = std::ranges::any_of(wanted.values, [](const auto& value) { return value == 0; });
@@ -78,6 +79,10 @@ Status convert_reshape(NodeContext& c) {
 
 Status convert_shape(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
+  if (c.is_integers(0)) {
+    CAIRN_TRY(const Integers list, c.integers(0));
+    return c.output(Integers{{static_cast<int64_t>(list.values.size())}, false});
+  }
   CAIRN_TRY(const ValueId x, c.activation(0));
   const model::Shape& shape = c.shape(x);
   const auto rank = static_cast<int64_t>(shape.size());
@@ -111,6 +116,7 @@ Status convert_gather(NodeContext& c) {
 Status convert_slice(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(3, 5));
   if (c.is_activation(0)) return slice_activation(c);
+  if (is_reversal(c)) return reverse_integers(c);
   CAIRN_TRY(const Integers data, c.integers(0));
   CAIRN_TRY(int64_t start, single(c, 1));
   CAIRN_TRY(int64_t end, single(c, 2));
@@ -165,12 +171,10 @@ Status convert_squeeze(NodeContext& c) {
 
 Status convert_cast(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  if (c.is_activation(0) && c.attributes.integer("to", 0) == ::onnx::TensorProto::FLOAT) {
-    return convert_identity(c);
-  }
+  const int64_t to = c.attributes.integer("to", 0);
+  if (to == ::onnx::TensorProto::FLOAT || to == ::onnx::TensorProto::DOUBLE) return cast_to_float(c);
   CAIRN_TRY(Integers data, c.integers(0));
-  if (c.attributes.integer("to", 0) != ::onnx::TensorProto::INT64)
-    return Error{"is supported on shapes only"};
+  if (to != ::onnx::TensorProto::INT64) return Error{"is supported on shapes only"};
   return c.output(std::move(data));
 }
 
@@ -192,8 +196,7 @@ Result<int64_t> compute(const std::string& op, int64_t a, int64_t b) {
 bool is_about_sizes(const NodeContext& c) {
   const std::string& op = c.node.op_type();
   if (op != "Add" && op != "Sub" && op != "Mul" && op != "Div") return false;
-  const auto first = c.input(0);
-  return first && std::holds_alternative<Integers>(*first);
+  return c.is_integers(0) && !is_about_numbers(c);
 }
 
 Status convert_sizes(NodeContext& c) {

@@ -17,7 +17,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kGoldenModels[] = {"mlp", "lenet", "resnet8", "linear", "average_pool", "convolutions"};
+constexpr const char* kGoldenModels[] = {"mlp",          "lenet",  "resnet8",  "linear",      "average_pool",
+                                         "convolutions", "mobile", "branches", "transformer", "functions"};
 
 class GoldenExport : public ::testing::TestWithParam<const char*> {};
 

@@ -17,7 +17,8 @@
 namespace cairn::onnx {
 namespace {
 
-constexpr const char* kModels[] = {"mlp", "lenet", "resnet8", "linear", "average_pool", "convolutions"};
+constexpr const char* kModels[] = {"mlp",          "lenet",  "resnet8",  "linear",      "average_pool",
+                                   "convolutions", "mobile", "branches", "transformer", "functions"};
 constexpr double kLogitsLimit = 1e-2;
 constexpr double kSmoothLimit = 5e-3;
 constexpr double kSmallGradient = 1e-3;  // of the whole gradient: some true gradients are zero

@@ -121,7 +121,9 @@ Status convert_node(Scope& scope, const NodeProto& node) {
     return Error{"the operator is not supported; supported are " + supported_operators()};
   }
   NodeContext context(scope, node);
-  CAIRN_CHECK(is_about_sizes(context) ? convert_sizes(context) : convert(context));
+  CAIRN_CHECK(is_about_sizes(context)     ? convert_sizes(context)
+              : is_about_numbers(context) ? convert_numbers(context)
+                                          : convert(context));
   return context.attributes.finish();
 }
 

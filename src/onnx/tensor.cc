@@ -73,7 +73,23 @@ Status read_values(const Proto& proto, uint64_t count, Tensor& tensor) {
   }
 }
 
+Result<Tensor> read_doubles(const Proto& proto) {
+  Tensor tensor;
+  CAIRN_TRY(const uint64_t count, read_dims(proto, tensor.dims));
+  CAIRN_CHECK(copy_values<double>(proto, proto.double_data(), count, tensor.floats));
+  for (const float value : tensor.floats) {
+    if (!std::isfinite(value)) return Error{"holds a value that is not finite"};
+  }
+  return tensor;
+}
+
 }  // namespace
+
+Result<Tensor> read_constant(const Proto& proto) {
+  const bool outside = proto.data_location() == Proto::EXTERNAL || proto.external_data_size() > 0;
+  if (proto.data_type() != Proto::DOUBLE || outside || proto.has_segment()) return read_tensor(proto);
+  return read_doubles(proto);
+}
 
 Result<Tensor> read_tensor(const Proto& proto) {
   if (proto.data_location() == Proto::EXTERNAL || proto.external_data_size() > 0) {

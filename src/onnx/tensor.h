@@ -20,5 +20,7 @@ struct Tensor {
 // Refuses external data, segments, other element types, dimensions that do not fit the data and values that
 // are not finite. The message names no tensor: the caller knows it.
 Result<Tensor> read_tensor(const ::onnx::TensorProto& proto);
+// A constant of the program may also be of binary64, which is rounded.
+Result<Tensor> read_constant(const ::onnx::TensorProto& proto);
 
 }  // namespace cairn::onnx

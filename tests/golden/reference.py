@@ -69,8 +69,72 @@ def reshape(a, x, shape):
 
 
 def gather(a, data, index):
-    return data[int(index)] if index.dim() == 0 else data[index.long()]
+    axis = a.get("axis", 0)
+    return data.select(axis, int(index)) if index.dim() == 0 else data.index_select(axis, index.long() % data.shape[axis])
 
+
+def slice_(a, x, starts, ends, axes=None, steps=None):
+    axes = range(len(starts)) if axes is None else [int(i) for i in axes]
+    if steps is not None and int(steps[0]) == -1:  # Of pads: the whole list.
+        return x.flip(0)
+    for start, end, axis in zip(starts, ends, axes):
+        size = x.shape[axis]
+        start, end = (min(max(int(p) + (size if p < 0 else 0), 0), size) for p in (start, end))
+        x = x.narrow(axis, start, end - start)
+    return x
+
+
+def split(a, x, sizes=None):
+    return torch.split(x, [int(s) for s in (a["split"] if sizes is None else sizes)], a.get("axis", 0))
+
+
+def squeeze(a, x, axes=None):
+    for axis in sorted(int(i) for i in (a["axes"] if axes is None else axes)):
+        x = x.squeeze(axis)
+    return x
+
+
+def unsqueeze(a, x, axes=None):
+    for axis in sorted(int(i) for i in (a["axes"] if axes is None else axes)):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def layer_normalization(a, x, scale, bias=None):
+    shape = x.shape[a.get("axis", -1):]
+    return F.layer_norm(x, shape, scale, bias, a.get("epsilon", 1e-5))
+
+
+def instance_normalization(a, x, scale, bias):
+    return F.instance_norm(x, weight=scale, bias=bias, eps=a.get("epsilon", 1e-5))
+
+
+def prelu(a, x, slope):
+    return torch.where(x > 0, x, slope * x)
+
+
+def selu(a, x):
+    alpha, gamma = a.get("alpha", 1.67326319217681884765625), a.get("gamma", 1.05070102214813232421875)
+    return gamma * torch.where(x > 0, x, alpha * (torch.exp(x) - 1))
+
+
+def reduce(of):
+    def reduced(a, x, axes=None):
+        axes = a["axes"] if axes is None else [int(i) for i in axes]
+        return of(x, axes, keepdim=bool(a.get("keepdims", 1)))
+    return reduced
+
+
+def divide(a, x, y):
+    return x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="floor")
+
+
+def constant(a):
+    value = torch.tensor(numpy_helper.to_array(a["value"]))
+    return value.double() if value.is_floating_point() else value
+
+
+CASTS = {onnx.TensorProto.FLOAT: torch.float64, onnx.TensorProto.DOUBLE: torch.float64, onnx.TensorProto.INT64: torch.int64}
 
 OPERATORS = {
     "Conv": conv,
@@ -91,12 +155,40 @@ OPERATORS = {
     "Dropout": lambda a, x, *rest: x,
     "Shape": lambda a, x: torch.tensor(x.shape),
     "Gather": gather,
-    "Unsqueeze": lambda a, x, axes=None: x.reshape(1),
-    "Concat": lambda a, *parts: torch.cat(parts),
-    "Constant": lambda a: torch.tensor(numpy_helper.to_array(a["value"])),
-    # The loss takes the softmax upon itself, so the reference stops at the logits.
-    "Softmax": lambda a, x: x,
-    "LogSoftmax": lambda a, x: x,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Concat": lambda a, *parts: torch.cat(parts, a["axis"]),
+    "Split": split,
+    "Slice": slice_,
+    "Constant": constant,
+    "ConstantOfShape": lambda a, shape: constant(a).expand([int(s) for s in shape]),
+    "Cast": lambda a, x: x.to(CASTS[a["to"]]),
+    "ReduceSum": reduce(torch.sum),
+    "ReduceMax": reduce(torch.amax),
+    "Sub": lambda a, x, y: x - y,
+    "Div": divide,
+    "Pow": lambda a, x, y: x ** y,
+    "Abs": lambda a, x: torch.abs(x),
+    "Clip": lambda a, x, low=None, high=None: torch.clamp(x, low, high),
+    "Elu": lambda a, x: F.elu(x, a.get("alpha", 1.0)),
+    "Erf": lambda a, x: torch.erf(x),
+    "Exp": lambda a, x: torch.exp(x),
+    "HardSigmoid": lambda a, x: torch.clamp(a.get("alpha", 0.2) * x + a.get("beta", 0.5), 0, 1),
+    "HardSwish": lambda a, x: F.hardswish(x),
+    "InstanceNormalization": instance_normalization,
+    "LayerNormalization": layer_normalization,
+    "LeakyRelu": lambda a, x: F.leaky_relu(x, a.get("alpha", 0.01)),
+    "Log": lambda a, x: torch.log(x),
+    "Neg": lambda a, x: -x,
+    "PRelu": prelu,
+    "Reciprocal": lambda a, x: 1 / x,
+    "Selu": selu,
+    "Sigmoid": lambda a, x: torch.sigmoid(x),
+    "Softplus": lambda a, x: F.softplus(x),
+    "Sqrt": lambda a, x: torch.sqrt(x),
+    "Tanh": lambda a, x: torch.tanh(x),
+    "Softmax": lambda a, x: F.softmax(x, a.get("axis", -1)),
+    "LogSoftmax": lambda a, x: F.log_softmax(x, a.get("axis", -1)),
 }
 
 PRODUCTS = {"Conv", "Gemm", "MatMul"}
@@ -121,7 +213,10 @@ class Reference:
         self.input_name = next(i.name for i in self.model.graph.input if i.name not in names)
 
     def evaluate(self, node, values):
-        inputs = [values[name] for name in node.input]
+        inputs = [values[name] if name else None for name in node.input]
+        # The loss takes the final softmax upon itself, so the reference stops at the logits.
+        if node.op_type in ("Softmax", "LogSoftmax") and node.output[0] == self.model.graph.output[0].name:
+            return inputs[0]
         if node.op_type == "BatchNormalization":
             return batch_normalization(attributes_of(node), *inputs, self.training)
         return OPERATORS[node.op_type](attributes_of(node), *inputs)
@@ -136,6 +231,9 @@ class Reference:
             if rounding and node.op_type in PRODUCTS:
                 operands = {**values, **{n: rounding(values[n]) for n in node.input[:2]}}
             y = self.evaluate(node, operands)
+            if isinstance(y, tuple):
+                values.update(zip(node.output, y))
+                continue
             if rounding and y.is_floating_point():
                 y = y.float().double()
             if given and node.name in given:
@@ -158,17 +256,21 @@ class Reference:
         loss = F.cross_entropy(logits, torch.tensor(labels, dtype=torch.long))
         accumulate(self.model.graph.output[0].name, torch.autograd.grad(loss, logits)[0])
         for node in reversed(self.model.graph.node):
-            if node.output[0] not in gradients:
+            outputs = [i for i, name in enumerate(node.output) if name in gradients]
+            if not outputs:
                 continue
-            operands, upstream = dict(values), gradients[node.output[0]]
-            names = [n for n in dict.fromkeys(node.input) if values[n].is_floating_point()]
+            operands, upstream = dict(values), [gradients[node.output[i]] for i in outputs]
+            names = [n for n in dict.fromkeys(node.input) if n and values[n].is_floating_point()]
+            if not names:
+                continue
             for name in names:
                 round_it = rounding and node.op_type in PRODUCTS and name in node.input[:2]
                 value = rounding(values[name]) if round_it else values[name]
                 operands[name] = value.detach().clone().requires_grad_()
             if rounding and node.op_type in PRODUCTS:
-                upstream = rounding(upstream)
+                upstream = [rounding(u) for u in upstream]
             y = self.evaluate(node, operands)
+            y = [y[i] for i in outputs] if isinstance(y, tuple) else [y]
             grads = torch.autograd.grad(y, [operands[n] for n in names], upstream, allow_unused=True)
             for name, gradient in zip(names, grads):
                 if gradient is not None:
