@@ -1,7 +1,9 @@
 #include <array>
 #include <cstdlib>
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
@@ -29,8 +31,11 @@ bool runs_avx2() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") != 0;
 }
+// Clang 14 has no name for it: leaf 7, subleaf 1 of the instruction cpuid.
 bool runs_avx_vnni() {
-  return runs_avx2() && __builtin_cpu_supports("avxvnni") != 0;
+  constexpr unsigned kAvxVnni = 1u << 4;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return runs_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
 }
 bool runs_avx512() {
   __builtin_cpu_init();
