@@ -261,6 +261,7 @@ TEST_F(Liars, OneWhoPublishesAWrongModelIsNamedWithTheEvent) {
     const auto host = workshop.host({.quorum = 1});
     Person ada(workshop, *host, "ada");
     ASSERT_TRUE(ada.contribute(1).ok());  // closes the round
+    ada.follow_to(1);                     // the next opens a moment later
   }
   std::vector<ledger::Event> events = log();
   auto opened = std::get<ledger::RoundOpened>(events.back().statement.body);
