@@ -140,6 +140,31 @@ TEST(Golden, LogitsLossAndSmoothGradientsMatchPyTorchInFloat64) {
   for (const char* name : kModels) expect_close(testing::golden_path(""), name);
 }
 
+// Every operator of these models, forward and backward, with any vectors and threads.
+TEST(Golden, SameBitsUnderEveryIsaAndThreadCount) {
+  for (const std::string name : kModels) {
+    const std::string path = testing::golden_path(name);
+    const auto imported = import_onnx(read_file(path + ".onnx", 1 << 24).value(), name).value();
+    const Bytes file = read_file(path + ".npz", 1 << 26).value();
+    const Arrays arrays = read_arrays(file);
+    const auto input = arrays.at("input").values<float>().value();
+    const auto labels = arrays.at("labels").values<int32_t>().value();
+    std::vector<float> expected;
+    for (const exact::Isa isa : exact::supported_isas()) {
+      for (const int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        const auto backend = exact::make_backend(isa, pool);
+        const model::NetworkOptions options{.batch = static_cast<int64_t>(labels.size())};
+        auto network = model::Network::compile(imported.graph, options, *backend).value();
+        std::vector<float> gradient(network.parameter_count());
+        ASSERT_TRUE(network.gradient(imported.parameters, input, labels, {.seed = 1}, gradient).ok());
+        if (expected.empty()) expected = gradient;
+        EXPECT_EQ(gradient, expected) << name << " " << exact::isa_name(isa) << " " << threads;
+      }
+    }
+  }
+}
+
 TEST(Golden, OperatorsAndBackwardPassMatchFloat64FromOurOwnForwardTensors) {
   if (!testing::has_torch()) GTEST_SKIP() << testing::kNoTorch;
   check_backward(testing::golden_path(""));

@@ -510,6 +510,51 @@ TEST(Import, ProductsOfActivations) {
   EXPECT_THAT(imported_operators(maker), ElementsAre(transpose, batch_matmul, flatten));
 }
 
+TEST(Import, FoldsConstantNumbersAndCasts) {
+  ModelMaker maker({0, 6, 16});
+  maker.node("Shape", {"x"}, "shape");
+  maker.integers("two", {2});
+  maker.node("Gather", {"shape", "two"}, "size");
+  set(maker.node("Cast", {"size"}, "real"), "to", int64_t{::onnx::TensorProto::FLOAT});
+  maker.node("Sqrt", {"real"}, "root");  // 4
+  set(maker.node("Constant", {}, "half"), "value_float", 0.5f);
+  maker.node("Pow", {"root", "half"}, "power");      // 2
+  maker.node("Div", {"power", "root"}, "quotient");  // 0.5
+  maker.node("Mul", {"x", "quotient"}, "m");
+  maker.node("Flatten", {"m"}, "y");
+  const auto graph = import_onnx(maker.bytes(), "m.onnx").value().graph;
+  EXPECT_THAT(operators_of(graph), ElementsAre(multiply_constant, flatten));
+  EXPECT_EQ(graph.nodes[0].attributes.alpha, 0.5f);
+}
+
+// What PyTorch makes of F.pad(x, (1, 0, 2, 3)).
+TEST(Import, FoldsTheListOfPads) {
+  ModelMaker maker({0, 2, 3, 3});
+  maker.integers("given", {1, 0, 2, 3});
+  maker.integers("four", {4});
+  auto* zero = maker.node("ConstantOfShape", {"four"}, "zeros").add_attribute();
+  zero->set_name("value");
+  zero->set_type(::onnx::AttributeProto::TENSOR);
+  zero->mutable_t()->set_data_type(::onnx::TensorProto::INT64);
+  zero->mutable_t()->add_dims(1);
+  zero->mutable_t()->add_int64_data(0);
+  set(maker.node("Concat", {"given", "zeros"}, "all"), "axis", int64_t{0});
+  maker.integers("pairs", {-1, 2});
+  maker.node("Reshape", {"all", "pairs"}, "rows");
+  maker.integers("last", {-1});
+  maker.integers("first", {INT64_MIN + 1});
+  maker.integers("axis", {0});
+  maker.node("Slice", {"rows", "last", "first", "axis", "last"}, "reversed");
+  set(maker.node("Transpose", {"reversed"}, "turned"), "perm", std::vector<int64_t>{1, 0});
+  maker.node("Reshape", {"turned", "last"}, "list");
+  maker.node("Pad", {"x", "list"}, "p");
+  maker.node("Relu", {"p"}, "r");
+  maker.node("Flatten", {"r"}, "y");
+  const auto imported = import_onnx(maker.bytes(), "m.onnx");
+  ASSERT_TRUE(imported.ok()) << imported.error().message;
+  EXPECT_THAT(imported->graph.nodes[0].attributes.pads, ElementsAre(2, 1, 3, 0));
+}
+
 // -- Refusals: each names the node and what was expected ---------------------------------------------------
 
 TEST(ImportRefuses, WhatIsNoModel) {
@@ -751,6 +796,39 @@ TEST(ImportRefuses, LayoutsThatTouchTheBatchOrDoNotFit) {
   group.weight("w", {2});
   set(group.node("GroupNormalization", {"x", "w", "w"}, "y"), "num_groups", int64_t{2});
   EXPECT_THAT(error_of(group), HasSubstr("export with opset 21"));
+}
+
+TEST(ImportRefuses, ConstantsThatCannotBeFolded) {
+  const auto of = [](const char* op, const std::vector<std::string>& inputs) {
+    ModelMaker maker({0, 6});
+    maker.integers("many", {64, 2});
+    maker.integers("million", {1000000});
+    maker.integers("pairs", {-1, 2});
+    maker.integers("odd", {-1, 3});
+    set(maker.node("Constant", {}, "zero"), "value_float", 0.0f);
+    set(maker.node("Constant", {}, "minus"), "value_float", -1.0f);
+    set(maker.node("Constant", {}, "seven"), "value_float", 7.0f);
+    maker.node("Reshape", {"many", "pairs"}, "rows");
+    auto& node = maker.node(op, inputs, "y");
+    if (std::string(op) == "Cast") set(node, "to", int64_t{::onnx::TensorProto::FLOAT});
+    if (std::string(op) == "ConstantOfShape") {
+      auto* value = node.add_attribute();
+      value->set_name("value");
+      value->set_type(::onnx::AttributeProto::TENSOR);
+      value->mutable_t()->set_data_type(::onnx::TensorProto::INT64);
+      value->mutable_t()->add_int64_data(0);
+    }
+    return error_of(maker);
+  };
+  EXPECT_THAT(of("Div", {"minus", "zero"}), HasSubstr("(Div): its result is not finite"));
+  EXPECT_THAT(of("Sqrt", {"minus"}), HasSubstr("(Sqrt): its result is not finite"));
+  EXPECT_THAT(of("Pow", {"minus", "seven"}), HasSubstr("(Pow): its exponent must be 1, 2, 3, 0.5"));
+  EXPECT_THAT(of("Cast", {"many"}), HasSubstr("casts integers that are not one known number"));
+  EXPECT_THAT(of("ConstantOfShape", {"million"}), HasSubstr("makes 1000000 integers; expected a shape"));
+  EXPECT_THAT(of("ConstantOfShape", {"many"}), HasSubstr("is supported for lists of integers only"));
+  EXPECT_THAT(of("Reshape", {"many", "odd"}), HasSubstr("for lists of integers and their rows only"));
+  EXPECT_THAT(of("Transpose", {"many"}), HasSubstr("is supported for rows of integers only"));
+  EXPECT_THAT(of("Gather", {"rows", "million"}), HasSubstr("is a matrix of integers; expected a list"));
 }
 
 TEST(ImportRefuses, WindowsOutOfRange) {
