@@ -1,10 +1,11 @@
 // Reads ONNX models (https://onnx.ai/onnx/repo-docs/IR.html, opsets 11 to 21) into canonical graphs.
 //
-// The operators are those of model/graph.h; besides, what exporters wrap around them is understood: Identity,
-// Dropout that does nothing, Constant, the arithmetic on shapes that PyTorch writes for x.view(x.size(0),
-// -1), zero padding before a convolution or pool, transposed weights, ReduceMean over the image, and a
-// Softmax or LogSoftmax as the last node, which is left to the loss. The first dimension of the input is the
-// batch, whether the file fixes it or not. All else is refused with the node's name and what was expected.
+// The operators are those of model/graph.h, and what is made of them: functions of one variable,
+// normalizations whole or in parts, reductions, products of activations. Besides, what exporters wrap around
+// them is understood: Identity, Dropout that does nothing, constants and what is computed of them, arithmetic
+// on shapes, zero padding, transposed weights, and a Softmax or LogSoftmax as the last node, which is left to
+// the loss. The first dimension of the input is the batch, whether the file fixes it or not. All else is
+// refused with the node's name and what was expected.
 #pragma once
 
 #include <string_view>

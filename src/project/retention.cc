@@ -9,10 +9,6 @@ namespace {
 using trust::Entry;
 using trust::EntryId;
 
-bool gone(const Entry& entry) {
-  return entry.standing.status == Entry::Status::revoked || entry.standing.status == Entry::Status::suspended;
-}
-
 bool dropped(const Entry& entry) {
   return entry.dropped;
 }

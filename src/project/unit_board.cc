@@ -8,10 +8,6 @@ namespace {
 using trust::Entry;
 using trust::State;
 
-bool gone(const Entry& entry) {
-  return entry.standing.status == Entry::Status::revoked || entry.standing.status == Entry::Status::suspended;
-}
-
 void add_sealed(UnitBoard& board, const State& state, trust::EntryId id) {
   const Entry& entry = state.entry(id);
   UnitBoard::Sealed& sealed = board.sealed[{entry.unit, entry.round}];
@@ -35,6 +31,10 @@ bool only_joined_or_handed_in(const ledger::Event& event) {
 }
 
 }  // namespace
+
+bool gone(const Entry& entry) {
+  return entry.standing.status == Entry::Status::revoked || entry.standing.status == Entry::Status::suspended;
+}
 
 UnitBoard unit_board(const State& state) {
   UnitBoard board;

@@ -16,6 +16,9 @@ namespace cairn::project {
 
 using Place = std::pair<trust::UnitId, trust::Round>;  // a unit, computed from the snapshot of a round
 
+// It no longer counts: revoked or suspended.
+bool gone(const trust::Entry& entry);
+
 struct UnitBoard {
   struct Sealed {
     size_t places = 0;                  // of the entries that a unit takes
