@@ -22,45 +22,46 @@ struct PanelSquares {
   double pair;  // the largest sum of the two squares of a pair
 };
 
-// Up to 32 neighbours within a row of grid pixels, and what they meet in a channel of an image.
-struct Strip {
-  int64_t source;  // of the first, counted from the channel's first integer; may lie outside if not valid
-  int32_t out;     // the first's place among the gathered
-  uint32_t valid;  // bit i: pixel i meets the image. One stretch of ones; the others give zeros
-};
-
 struct Microkernels {
   int rows;      // lanes of a panel of A
   int row_step;  // the last panel of A may be narrower, by multiples of this
   int columns;   // lanes of a panel of B
 
-  // tile[row][column] = the sum over all pairs, modulo 2^32. `rows` is the width of the panel of A.
-  void (*multiply)(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile);
+  // tile[row][column] = the sum over all pairs, modulo 2^32. `rows` is the width of the panel of A. Pair i of
+  // the columns lies at b + 2 * places[i].
+  void (*multiply)(int rows, int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places,
+                   int32_t* tile);
 
-  // For each strip, in order: out[strip.out + i] = channel[strip.source + i * step], or 0. All 32 are
-  // written, so that the strips come in ascending order and `out` has room for 31 more than they hold. Asks
-  // the cache for the same strips `next` integers further on.
-  void (*gather)(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
-                 int16_t* out);
+  // out[i] = from[i * step]
+  void (*copy_row)(const int16_t* from, int64_t step, int64_t count, int16_t* out);
   // Packs `lanes` lanes of which lane i has k consecutive integers at sources[i]. An odd k gets a zero.
   void (*pack_lanes)(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
   // Packs `lanes` lanes of which step i of k lies side by side at sources[i] + offset.
   void (*pack_steps)(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
                      int16_t* panel);
+  // Packs `lanes` lanes of which lane i has pairs (even[i * stride + t], odd[i * stride + t]) for each tap t;
+  // a null `odd` stands for zeros. The pair of tap t becomes pair places[t] of the panel. width <= 16.
+  void (*pack_taps)(const int16_t* even, const int16_t* odd, int64_t stride, int lanes, int width,
+                    int64_t taps, const int32_t* places, int16_t* panel);
   // Precondition: pairs <= 128.
   PanelSquares (*measure)(const int16_t* panel, int width, int64_t pairs);
+
+  // sums[i] += at least the sum of the two squares of pair i, in units of 2^8.
+  void (*add_squares)(const int16_t* pairs, int64_t count, uint32_t* sums);
+  // The largest, over lanes i, of the sum over taps of squares[places[tap] + i], times 2^8. lanes: `columns`.
+  uint64_t (*largest_window)(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes);
 
   // sum[i] += tile[i] * 2^shift, for shift >= 0
   void (*accumulate)(const int32_t* tile, int64_t count, int shift, int64_t* sum);
   // total[i] += sum[i] * 2^shift, rounded to nearest, ties to even; then sum[i] = 0. For shift < 0.
   void (*fold)(int64_t* sum, int64_t count, int shift, int64_t* total);
 
-  // out[row][column] = (tile -> binary32, one rounding) * row_scale * column_scale. Rows of `out` are
-  // `stride` apart.
-  void (*finish)(const int32_t* tile, int rows, const float* row_scale, const float* column_scale, float* out,
-                 int64_t stride);
+  // out[row][column] = (tile -> binary32, one rounding) * row_scale * column_scale, for the first `columns`
+  // of a tile's columns. Rows of `out` are `stride` apart.
+  void (*finish)(const int32_t* tile, int rows, const float* row_scale, const float* column_scale,
+                 int columns, float* out, int64_t stride);
   void (*finish_wide)(const int64_t* tile, int rows, const float* row_scale, const float* column_scale,
-                      float* out, int64_t stride);
+                      int columns, float* out, int64_t stride);
 };
 
 extern const Microkernels kMicrokernelsAvx2;

@@ -47,21 +47,25 @@ constexpr int kColumns = 32;
   CAIRN_STORE_8 CAIRN_STORE(8, 16, 17) CAIRN_STORE(9, 18, 19) CAIRN_STORE(10, 20, 21) CAIRN_STORE(11, 22, 23)
 
 #define CAIRN_MULTIPLY(count)                                                                           \
-  void multiply_##count(int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile) {             \
+  void multiply_##count(int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places,       \
+                        int32_t* tile) {                                                                \
+    int64_t place;                                                                                      \
     __asm__ volatile(CAIRN_CLEAR_##count                                                                \
                      "test %[pairs], %[pairs]\n\t"                                                      \
                      "jle 2f\n\t"                                                                       \
                      ".p2align 5\n"                                                                     \
                      "1:\n\t"                                                                           \
-                     "vmovdqu64 (%[b]), %%zmm24\n\t"                                                    \
-                     "vmovdqu64 64(%[b]), %%zmm25\n\t"                                                  \
-                     "add $128, %[b]\n\t" CAIRN_STEP_##count "add $4*" #count                           \
-                                                             ", %[a]\n\t"                               \
-                                                             "dec %[pairs]\n\t"                         \
-                                                             "jnz 1b\n"                                 \
-                                                             "2:\n\t" CAIRN_STORE_##count               \
-                     : [pairs] "+r"(pairs), [a] "+r"(a), [b] "+r"(b)                                    \
-                     : [tile] "r"(tile)                                                                 \
+                     "movslq (%[places]), %[place]\n\t"                                                 \
+                     "add $4, %[places]\n\t"                                                            \
+                     "vmovdqu64 (%[b],%[place],4), %%zmm24\n\t"                                         \
+                     "vmovdqu64 64(%[b],%[place],4), %%zmm25\n\t" CAIRN_STEP_##count                    \
+                     "add $4*" #count                                                                   \
+                     ", %[a]\n\t"                                                                       \
+                     "dec %[pairs]\n\t"                                                                 \
+                     "jnz 1b\n"                                                                         \
+                     "2:\n\t" CAIRN_STORE_##count                                                       \
+                     : [pairs] "+r"(pairs), [a] "+r"(a), [places] "+r"(places), [place] "=&r"(place)    \
+                     : [tile] "r"(tile), [b] "r"(b)                                                     \
                      : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",  \
                        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16",   \
                        "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", \
@@ -72,10 +76,11 @@ CAIRN_MULTIPLY(4)
 CAIRN_MULTIPLY(8)
 CAIRN_MULTIPLY(12)
 
-void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile) {
-  if (rows == 12) return multiply_12(pairs, a, b, tile);
-  if (rows == 8) return multiply_8(pairs, a, b, tile);
-  multiply_4(pairs, a, b, tile);
+void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places,
+              int32_t* tile) {
+  if (rows == 12) return multiply_12(pairs, a, b, places, tile);
+  if (rows == 8) return multiply_8(pairs, a, b, places, tile);
+  multiply_4(pairs, a, b, places, tile);
 }
 
 void accumulate(const int32_t* tile, int64_t count, int shift, int64_t* sum) {
@@ -103,37 +108,52 @@ void fold(int64_t* sum, int64_t count, int shift, int64_t* total) {
   }
 }
 
-void finish(const int32_t* tile, int rows, const float* row_scale, const float* column_scale, float* out,
-            int64_t stride) {
-  const __m512 scale0 = _mm512_loadu_ps(column_scale);
-  const __m512 scale1 = _mm512_loadu_ps(column_scale + 16);
-  for (int row = 0; row < rows; ++row, tile += kColumns, out += stride) {
-    const __m512 scale = _mm512_set1_ps(row_scale[row]);
-    const __m512 value0 = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(tile)), scale);
-    const __m512 value1 = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(tile + 16)), scale);
-    _mm512_storeu_ps(out, _mm512_mul_ps(value0, scale0));
-    _mm512_storeu_ps(out + 16, _mm512_mul_ps(value1, scale1));
+void finish(const int32_t* tile, int rows, const float* row_scale, const float* column_scale, int columns,
+            float* out, int64_t stride) {
+  for (int column = 0; column < columns; column += 16) {
+    const int held = columns - column;
+    const __mmask16 valid = held < 16 ? static_cast<__mmask16>((1u << held) - 1) : __mmask16{0xffff};
+    const __m512 scale = _mm512_maskz_loadu_ps(valid, column_scale + column);
+    for (int row = 0; row < rows; ++row) {
+      const __m512i sum = _mm512_maskz_loadu_epi32(valid, tile + row * kColumns + column);
+      const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(row_scale[row]));
+      _mm512_mask_storeu_ps(out + row * stride + column, valid, _mm512_mul_ps(value, scale));
+    }
   }
 }
 
-void finish_wide(const int64_t* tile, int rows, const float* row_scale, const float* column_scale, float* out,
-                 int64_t stride) {
-  for (int row = 0; row < rows; ++row, tile += kColumns, out += stride) {
-    const __m256 scale = _mm256_set1_ps(row_scale[row]);
-    for (int column = 0; column < kColumns; column += 8) {
+void finish_wide(const int64_t* tile, int rows, const float* row_scale, const float* column_scale,
+                 int columns, float* out, int64_t stride) {
+  for (int column = 0; column < columns; column += 8) {
+    const int held = columns - column;
+    const __mmask8 valid = held < 8 ? static_cast<__mmask8>((1u << held) - 1) : __mmask8{0xff};
+    const __m256 scale = _mm256_maskz_loadu_ps(valid, column_scale + column);
+    for (int row = 0; row < rows; ++row) {
       // vcvtqq2ps rounds once.
-      const __m256 value = _mm512_cvtepi64_ps(_mm512_loadu_si512(tile + column));
-      const __m256 scaled =
-          _mm256_mul_ps(_mm256_mul_ps(value, scale), _mm256_loadu_ps(column_scale + column));
-      _mm256_storeu_ps(out + column, scaled);
+      const __m256 value =
+          _mm512_cvtepi64_ps(_mm512_maskz_loadu_epi64(valid, tile + row * kColumns + column));
+      const __m256 scaled = _mm256_mul_ps(_mm256_mul_ps(value, _mm256_set1_ps(row_scale[row])), scale);
+      _mm256_mask_storeu_ps(out + row * stride + column, valid, scaled);
     }
   }
 }
 
 }  // namespace
 
-const Microkernels kMicrokernelsAvx512 = {
-    kRows,           4,          kColumns, multiply, avx512::gather, avx512::pack_lanes, avx512::pack_steps,
-    avx512::measure, accumulate, fold,     finish,   finish_wide};
+const Microkernels kMicrokernelsAvx512 = {kRows,
+                                          4,
+                                          kColumns,
+                                          multiply,
+                                          avx512::copy_row,
+                                          avx512::pack_lanes,
+                                          avx512::pack_steps,
+                                          avx512::pack_taps,
+                                          avx512::measure,
+                                          avx512::add_squares,
+                                          avx512::largest_window,
+                                          accumulate,
+                                          fold,
+                                          finish,
+                                          finish_wide};
 
 }  // namespace cairn::exact

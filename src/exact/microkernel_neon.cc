@@ -30,11 +30,12 @@ inline void add_four_rows(int16x8_t even, int16x8_t odd, int16x8_t a, int32x4_t 
 }
 
 template <int rows>
-void multiply_rows(int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile) {
+void multiply_rows(int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places, int32_t* tile) {
   int32x4_t sums[rows][2];
   for (auto& row : sums) row[0] = row[1] = vdupq_n_s32(0);
-  for (; pairs > 0; --pairs, a += 2 * rows, b += 2 * kColumns) {
-    const int16x8_t left = vld1q_s16(b), right = vld1q_s16(b + 8);
+  for (; pairs > 0; --pairs, a += 2 * rows, ++places) {
+    const int16_t* from = b + 2 * int64_t{*places};
+    const int16x8_t left = vld1q_s16(from), right = vld1q_s16(from + 8);
     const int16x8_t even = vuzp1q_s16(left, right), odd = vuzp2q_s16(left, right);
     add_four_rows(even, odd, vld1q_s16(a), sums);
     if constexpr (rows == 8) add_four_rows(even, odd, vld1q_s16(a + 8), sums + 4);
@@ -45,9 +46,10 @@ void multiply_rows(int64_t pairs, const int16_t* a, const int16_t* b, int32_t* t
   }
 }
 
-void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile) {
-  if (rows == 8) return multiply_rows<8>(pairs, a, b, tile);
-  multiply_rows<4>(pairs, a, b, tile);
+void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places,
+              int32_t* tile) {
+  if (rows == 8) return multiply_rows<8>(pairs, a, b, places, tile);
+  multiply_rows<4>(pairs, a, b, places, tile);
 }
 
 }  // namespace
@@ -56,10 +58,13 @@ const Microkernels kMicrokernelsNeon = {8,
                                         4,
                                         kColumns,
                                         multiply,
-                                        neon::gather,
+                                        neon::copy_row,
                                         neon::pack_lanes,
                                         neon::pack_steps,
+                                        neon::pack_taps,
                                         neon::measure,
+                                        neon::add_squares,
+                                        neon::largest_window,
                                         neon::accumulate,
                                         neon::fold,
                                         neon::finish,

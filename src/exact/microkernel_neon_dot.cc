@@ -52,20 +52,22 @@ inline void add_rows(const Limbs& b, const Limbs& a, Sums sums[kRows]) {
   sums[3].add<3>(b, a);
 }
 
-void multiply(int, int64_t pairs, const int16_t* a, const int16_t* b, int32_t* tile) {
+void multiply(int, int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places, int32_t* tile) {
   const uint32x4_t zero = vdupq_n_u32(0);
   Sums left[kRows], right[kRows];
   for (int row = 0; row < kRows; ++row) left[row] = right[row] = {zero, zero, zero};
-  for (; pairs > 1; pairs -= 2, a += 4 * kRows, b += 4 * kColumns) {
+  for (; pairs > 1; pairs -= 2, a += 4 * kRows, places += 2) {
     const Limbs rows(vld1q_s16(a), vld1q_s16(a + 8));
-    add_rows({vld1q_s16(b), vld1q_s16(b + 16)}, rows, left);
-    add_rows({vld1q_s16(b + 8), vld1q_s16(b + 24)}, rows, right);
+    const int16_t *first = b + 2 * int64_t{places[0]}, *second = b + 2 * int64_t{places[1]};
+    add_rows({vld1q_s16(first), vld1q_s16(second)}, rows, left);
+    add_rows({vld1q_s16(first + 8), vld1q_s16(second + 8)}, rows, right);
   }
   if (pairs == 1) {
     const int16x8_t none = vdupq_n_s16(0);
     const Limbs rows(vld1q_s16(a), none);
-    add_rows({vld1q_s16(b), none}, rows, left);
-    add_rows({vld1q_s16(b + 8), none}, rows, right);
+    const int16_t* last = b + 2 * int64_t{*places};
+    add_rows({vld1q_s16(last), none}, rows, left);
+    add_rows({vld1q_s16(last + 8), none}, rows, right);
   }
   for (int row = 0; row < kRows; ++row) {
     vst1q_s32(tile + row * kColumns, vreinterpretq_s32_u32(left[row].total()));
@@ -79,10 +81,13 @@ const Microkernels kMicrokernelsNeonDot = {kRows,
                                            kRows,
                                            kColumns,
                                            multiply,
-                                           neon::gather,
+                                           neon::copy_row,
                                            neon_limbs::pack_lanes,
                                            neon_limbs::pack_steps,
+                                           neon_limbs::pack_taps,
                                            neon_limbs::measure,
+                                           neon_limbs::add_squares,
+                                           neon::largest_window,
                                            neon::accumulate,
                                            neon::fold,
                                            neon::finish,

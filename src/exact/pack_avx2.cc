@@ -58,9 +58,8 @@ struct Vector {
 
 }  // namespace
 
-void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
-            int16_t* out) {
-  gather_strips<Vector>(strips, count, step, channel, next, out);
+void copy_row(const int16_t* from, int64_t step, int64_t count, int16_t* out) {
+  copy_strided(from, step, count, out);
 }
 
 void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel) {
@@ -70,6 +69,19 @@ void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, 
 void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
                 int16_t* panel) {
   pack_panel_steps<Vector>(sources, offset, lanes, width, pairs, panel);
+}
+
+void pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lanes, int width, int64_t taps,
+               const int32_t* places, int16_t* panel) {
+  pack_panel_taps<Vector>(even, odd, stride, lanes, width, taps, places, panel);
+}
+
+void add_squares(const int16_t* pairs, int64_t count, uint32_t* sums) {
+  add_squares_of<Vector>(pairs, count, sums);
+}
+
+uint64_t largest_window(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes) {
+  return largest_window_of(squares, places, taps, lanes);
 }
 
 PanelSquares measure(const int16_t* panel, int width, int64_t pairs) {

@@ -34,32 +34,26 @@ void transpose(__m512i v[kLanes]) {
   }
 }
 
-// Every second integer of up to 64.
-__m512i load_even(const int16_t* from, uint32_t valid) {
-  const int first = __builtin_ctz(valid), last = 31 - __builtin_clz(valid);
-  const uint64_t used = (~uint64_t{0} << 2 * first) & (~uint64_t{0} >> (63 - 2 * last));
-  const __m512i low = _mm512_maskz_loadu_epi16(static_cast<__mmask32>(used), from);
-  const __m512i high = _mm512_maskz_loadu_epi16(static_cast<__mmask32>(used >> 32), from + 32);
-  // The lower half of each 32-bit lane.
-  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(low)), _mm512_cvtepi32_epi16(high),
-                            1);
-}
-
 }  // namespace
 
-void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
-            int16_t* out) {
-  for (const Strip* strip = strips; strip < strips + count; ++strip) {
-    const int16_t* from = channel + strip->source;
-    int16_t* to = out + strip->out;
-    _mm_prefetch(reinterpret_cast<const char*>(from + next), _MM_HINT_T0);
-    if (step == 1) {
-      _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(strip->valid, from));
-    } else if (step == 2 && strip->valid != 0) {
-      _mm512_storeu_si512(to, load_even(from, strip->valid));
-    } else {
-      for (int i = 0; i < 32; ++i) to[i] = (strip->valid >> i & 1) != 0 ? from[i * step] : int16_t{0};
+void copy_row(const int16_t* from, int64_t step, int64_t count, int16_t* out) {
+  if (step == 1) {
+    for (int64_t i = 0; i < count; i += 2 * kLanes) {
+      const int64_t left = count - i;
+      const __mmask32 valid = left < 2 * kLanes ? (__mmask32{1} << left) - 1 : ~__mmask32{0};
+      _mm512_mask_storeu_epi16(out + i, valid, _mm512_maskz_loadu_epi16(valid, from + i));
     }
+  } else if (step == 2) {
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const int64_t left = count - i;
+      const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
+      // The lower half of each 32-bit lane, of which the last has no upper one.
+      const __mmask32 loaded = left < kLanes ? (__mmask32{1} << (2 * left - 1)) - 1 : ~__mmask32{0} >> 1;
+      const __m512i pairs = _mm512_maskz_loadu_epi16(loaded, from + 2 * i);
+      _mm256_mask_storeu_epi16(out + i, valid, _mm512_cvtepi32_epi16(pairs));
+    }
+  } else {
+    for (int64_t i = 0; i < count; ++i) out[i] = from[i * step];
   }
 }
 
@@ -102,6 +96,30 @@ void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int wi
   }
 }
 
+void pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lanes, int width, int64_t taps,
+               const int32_t* places, int16_t* panel) {
+  const int held = lanes < kLanes ? lanes : kLanes;
+  const __mmask16 stored = static_cast<__mmask16>((uint32_t{1} << width) - 1);
+  for (int64_t tap = 0; tap < taps; tap += kLanes) {
+    const int64_t count = taps - tap < kLanes ? taps - tap : kLanes;
+    const __mmask16 valid = static_cast<__mmask16>((uint32_t{1} << count) - 1);
+    const __mmask16 valid_odd = odd != nullptr ? valid : __mmask16{0};
+    const int16_t* others = odd != nullptr ? odd : even;
+    __m512i v[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      v[i] = _mm512_setzero_si512();
+      if (i >= held) continue;
+      const int64_t from = i * stride + tap;
+      const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, even + from));
+      const __m512i high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid_odd, others + from));
+      v[i] = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    }
+    transpose(v);
+    for (int64_t t = 0; t < count; ++t)
+      _mm512_mask_storeu_epi32(panel + int64_t{places[tap + t]} * width * 2, stored, v[t]);
+  }
+}
+
 namespace {
 
 constexpr int kDropped = 8;  // low bits of squares, rounded up, so that the sums of 128 pairs fit 32 bits
@@ -134,6 +152,30 @@ PanelSquares measure_columns(const int16_t* panel, int64_t pairs) {
 }
 
 }  // namespace
+
+void add_squares(const int16_t* pairs, int64_t count, uint32_t* sums) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int64_t left = count - i;
+    const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
+    Squares squares;
+    squares.add(_mm512_maskz_loadu_epi32(valid, pairs + 2 * i));
+    _mm512_mask_storeu_epi32(sums + i, valid,
+                             _mm512_add_epi32(squares.sum, _mm512_maskz_loadu_epi32(valid, sums + i)));
+  }
+}
+
+uint64_t largest_window(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes) {
+  __m512i most = _mm512_setzero_si512();
+  for (int first = 0; first < lanes; first += 8) {
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      const auto* from = reinterpret_cast<const __m256i*>(squares + places[tap] + first);
+      sum = _mm512_add_epi64(sum, _mm512_cvtepu32_epi64(_mm256_loadu_si256(from)));
+    }
+    most = _mm512_max_epu64(most, sum);
+  }
+  return _mm512_reduce_max_epu64(most) << kDropped;
+}
 
 // A narrow panel is read as one stream of pairs, in which the lanes repeat every three vectors at most.
 PanelSquares measure(const int16_t* panel, int width, int64_t pairs) {

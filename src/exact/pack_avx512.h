@@ -5,11 +5,14 @@
 
 namespace cairn::exact::avx512 {
 
-void gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
-            int16_t* out);
+void copy_row(const int16_t* from, int64_t step, int64_t count, int16_t* out);
 void pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel);
 void pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
                 int16_t* panel);
+void pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lanes, int width, int64_t taps,
+               const int32_t* places, int16_t* panel);
 PanelSquares measure(const int16_t* panel, int width, int64_t pairs);
+void add_squares(const int16_t* pairs, int64_t count, uint32_t* sums);
+uint64_t largest_window(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes);
 
 }  // namespace cairn::exact::avx512

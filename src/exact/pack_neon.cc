@@ -65,9 +65,8 @@ struct LimbVector : Vector {
 
 }  // namespace
 
-void neon::gather(const Strip* strips, int64_t count, int64_t step, const int16_t* channel, int64_t next,
-                  int16_t* out) {
-  gather_strips<Vector>(strips, count, step, channel, next, out);
+void neon::copy_row(const int16_t* from, int64_t step, int64_t count, int16_t* out) {
+  copy_strided(from, step, count, out);
 }
 
 void neon::pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel) {
@@ -77,6 +76,19 @@ void neon::pack_lanes(const int16_t* const* sources, int lanes, int width, int64
 void neon::pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width, int64_t pairs,
                       int16_t* panel) {
   pack_panel_steps<Vector>(sources, offset, lanes, width, pairs, panel);
+}
+
+void neon::pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lanes, int width,
+                     int64_t taps, const int32_t* places, int16_t* panel) {
+  pack_panel_taps<Vector>(even, odd, stride, lanes, width, taps, places, panel);
+}
+
+void neon::add_squares(const int16_t* pairs, int64_t count, uint32_t* sums) {
+  add_squares_of<Vector>(pairs, count, sums);
+}
+
+uint64_t neon::largest_window(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes) {
+  return largest_window_of(squares, places, taps, lanes);
 }
 
 PanelSquares neon::measure(const int16_t* panel, int width, int64_t pairs) {
@@ -90,6 +102,15 @@ void neon_limbs::pack_lanes(const int16_t* const* sources, int lanes, int width,
 void neon_limbs::pack_steps(const int16_t* const* sources, int64_t offset, int lanes, int width,
                             int64_t pairs, int16_t* panel) {
   pack_panel_steps<LimbVector>(sources, offset, lanes, width, pairs, panel);
+}
+
+void neon_limbs::pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lanes, int width,
+                           int64_t taps, const int32_t* places, int16_t* panel) {
+  pack_panel_taps<LimbVector>(even, odd, stride, lanes, width, taps, places, panel);
+}
+
+void neon_limbs::add_squares(const int16_t* pairs, int64_t count, uint32_t* sums) {
+  add_squares_of<LimbVector>(pairs, count, sums);
 }
 
 PanelSquares neon_limbs::measure(const int16_t* panel, int width, int64_t pairs) {

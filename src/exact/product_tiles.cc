@@ -15,9 +15,6 @@ constexpr int64_t kPackedB = 384 << 10;   // bytes of packed B for each task: mo
 constexpr int64_t kColumnBlock = 2048;    // columns at a time where sums are kept in memory
 constexpr int64_t kRowBlock = 1024;       // rows likewise
 constexpr int64_t kTasksForThread = 2;
-// A sum bounded by this, in binary64 with its rounding errors, is below 2^31.
-constexpr double kLargestSum = 2147483000.0;
-
 int64_t round_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
 }
@@ -25,30 +22,11 @@ int64_t divide_up(int64_t value, int64_t step) {
   return (value + step - 1) / step;
 }
 
-// Positions of a slice that share a bound and a run.
-struct Block {
-  int64_t pair;  // within the slice
-  int64_t pairs;
-  int shift;
-  bool ends_run;
-};
-
-// Of a panel and a block: |sum of products| <= norm of A * norm of B, and so for `pair` and one pair.
-struct Bound {
-  double norm;
-  double pair;
-};
-
-// Sums of one tile in int64: of all runs, and of the present one where it has to be rounded into the total.
-struct Sums {
-  int64_t* total;
-  int64_t* run;
-};
-
 // What one thread works with.
 struct Worker {
   int16_t* b;
-  Bound* b_bounds;
+  ColumnPanel* tiles;  // of the present task
+  Bound* bounds;       // theirs
   int32_t* tile;
   int64_t* sums;
   float* out;
@@ -63,50 +41,57 @@ class Tiler {
   void take_memory();
   void cut_slice(int64_t begin, int64_t end);
   void pack_a();
-  void measure(const int16_t* panel, int width, Bound* bounds) const;
+  void cut_tasks();
   void run_tasks(bool last_slice);
   void run_task(int64_t task, bool last_slice, Worker& worker, int index);
-  void multiply_tile(int64_t a_panel, int64_t column, const int16_t* b, const Bound* b_bounds,
-                     bool last_slice, Worker& worker);
-  void add_blocks(int rows, const int16_t* a, const Bound* a_bounds, const int16_t* b, const Bound* b_bounds,
-                  const Sums& sums, int32_t* tile) const;
+  ColumnPanel column_panel(const int16_t* pairs, Bound* bounds) const;
+  void multiply_tile(int64_t a_panel, int64_t tile, const ColumnPanel& b, bool last_slice, Worker& worker);
   Sums sums_at(int64_t* memory) const;
-  void finish(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out);
-  void convert(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out,
-               int64_t stride) const;
+  void finish(int rows, int64_t row, int64_t column, const TileSums& sums, float* out);
 
   int width_of(int64_t a_panel) const {
     const int64_t rest = block_rows_ - a_panel * kernels_.rows;
     return static_cast<int>(std::min<int64_t>(kernels_.rows, round_up(rest, kernels_.row_step)));
   }
 
+  int64_t b_panel_size() const { return 2 * kernels_.columns * std::max<int64_t>(1, most_panel_pairs_); }
+  std::span<const Block> blocks() const { return {block_, static_cast<size_t>(blocks_)}; }
+
   const Microkernels& kernels_;
+  const TileMultiplier multiplier_;
   Machine& machine_;
   const TiledProduct& product_;
 
   // Fixed for the whole product.
-  int64_t positions_, slice_positions_, slices_, row_block_, column_block_, tile_size_;
+  int64_t positions_, slice_positions_, slices_, row_block_, column_block_, tile_size_, most_panel_pairs_;
   bool several_runs_, rounded_runs_;
   int64_t sums_per_tile_;
 
-  // The present block of rows and columns, and slice.
-  int64_t first_row_ = 0, block_rows_ = 0, first_column_ = 0, block_columns_ = 0;
-  int64_t begin_ = 0, end_ = 0, pairs_ = 0, blocks_ = 0;
-  int64_t a_panels_ = 0, b_panels_ = 0, task_panels_ = 0, column_tasks_ = 0, row_splits_ = 0;
+  // The present block of rows and columns, and slice. Tiles of columns count from the product's first.
+  int64_t first_row_ = 0, block_rows_ = 0, first_tile_ = 0, tiles_ = 0;
+  int64_t begin_ = 0, end_ = 0, pairs_ = 0, blocks_ = 0, panel_pairs_ = 0;
+  int64_t a_panels_ = 0, most_b_panels_ = 0, task_tiles_ = 0, column_tasks_ = 0, row_splits_ = 0;
 
   Block* block_ = nullptr;
   int16_t* a_ = nullptr;
   Bound* a_bounds_ = nullptr;
   int64_t* sums_ = nullptr;
+  int64_t* task_begin_ = nullptr;  // tiles of columns, from the block's first
+  int32_t* places_ = nullptr;      // of the slice's pairs in a panel of B, times its columns
   Worker* workers_ = nullptr;
 };
 
 Tiler::Tiler(Machine& machine, const TiledProduct& product)
-    : kernels_(microkernels(machine.isa)), machine_(machine), product_(product) {
+    : kernels_(microkernels(machine.isa)), multiplier_(kernels_), machine_(machine), product_(product) {
   positions_ = product.runs.empty() ? 0 : product.runs.back().end;
   slices_ = positions_ <= kLongestSlice ? 1 : divide_up(positions_, kSlice);
   slice_positions_ = round_up(divide_up(positions_, slices_), kBlockPositions);
   slices_ = std::max<int64_t>(1, divide_up(positions_, std::max<int64_t>(slice_positions_, 1)));
+  most_panel_pairs_ = 0;
+  for (int64_t slice = 0; slice < slices_; ++slice) {
+    const int64_t begin = slice * slice_positions_, end = std::min(begin + slice_positions_, positions_);
+    most_panel_pairs_ = std::max(most_panel_pairs_, product.b.panel_pairs(begin, end));
+  }
   tile_size_ = kernels_.rows * kernels_.columns;
   several_runs_ = product.runs.size() > 1;
   rounded_runs_ = several_runs_ && product.runs.front().shift < 0;
@@ -124,22 +109,24 @@ void Tiler::take_memory() {
   const int64_t most_blocks =
       slice_positions_ / kBlockPositions + static_cast<int64_t>(product_.runs.size()) + 1;
   const int64_t a_panels = row_block_ / kernels_.rows;
+  const int64_t tiles = divide_up(column_block_, kernels_.columns);
   block_ = scratch.take<Block>(most_blocks);
   a_ = scratch.take<int16_t>(row_block_ * slice_positions_);
   a_bounds_ = scratch.take<Bound>(a_panels * most_blocks);
-  if (slices_ > 1) {
-    sums_ = scratch.take<int64_t>(a_panels * divide_up(column_block_, kernels_.columns) * sums_per_tile_);
-  }
-  const int64_t panel_bytes = 2 * kernels_.columns * std::max<int64_t>(slice_positions_, 1);
+  if (slices_ > 1) sums_ = scratch.take<int64_t>(a_panels * tiles * sums_per_tile_);
+  task_begin_ = scratch.take<int64_t>(tiles + 1);
+  places_ = scratch.take<int32_t>(slice_positions_ / 2);
   const int threads = machine_.pool.size();
-  task_panels_ = std::max<int64_t>(kPackedB / panel_bytes, 1);
-  const int64_t b_panels = divide_up(column_block_, kernels_.columns);
-  if (threads > 1) task_panels_ = std::min(task_panels_, divide_up(b_panels, kTasksForThread * threads));
+  most_b_panels_ = std::clamp<int64_t>(kPackedB / 2 / b_panel_size(), 1, tiles);
+  task_tiles_ = threads > 1 ? divide_up(tiles, kTasksForThread * threads) : tiles;
   workers_ = scratch.take<Worker>(threads);
   for (int i = 0; i < threads; ++i) {
-    workers_[i] = {scratch.take<int16_t>(task_panels_ * kernels_.columns * slice_positions_),
-                   scratch.take<Bound>(task_panels_ * most_blocks), scratch.take<int32_t>(tile_size_),
-                   scratch.take<int64_t>(sums_per_tile_), scratch.take<float>(tile_size_)};
+    workers_[i] = {scratch.take<int16_t>(most_b_panels_ * b_panel_size()),
+                   scratch.take<ColumnPanel>(task_tiles_),
+                   scratch.take<Bound>(task_tiles_ * most_blocks),
+                   scratch.take<int32_t>(tile_size_),
+                   scratch.take<int64_t>(sums_per_tile_),
+                   scratch.take<float>(tile_size_)};
   }
 }
 
@@ -148,12 +135,13 @@ void Tiler::run() {
   for (first_row_ = 0; first_row_ < product_.rows; first_row_ += row_block_) {
     block_rows_ = std::min(row_block_, product_.rows - first_row_);
     a_panels_ = divide_up(block_rows_, kernels_.rows);
-    for (first_column_ = 0; first_column_ < product_.columns; first_column_ += column_block_) {
-      block_columns_ = std::min(column_block_, product_.columns - first_column_);
-      b_panels_ = divide_up(block_columns_, kernels_.columns);
+    for (int64_t column = 0; column < product_.columns; column += column_block_) {
+      first_tile_ = column / kernels_.columns;
+      tiles_ = divide_up(std::min(column_block_, product_.columns - column), kernels_.columns);
       if (slices_ > 1) {
-        std::memset(sums_, 0, static_cast<size_t>(a_panels_ * b_panels_ * sums_per_tile_) * sizeof(int64_t));
+        std::memset(sums_, 0, static_cast<size_t>(a_panels_ * tiles_ * sums_per_tile_) * sizeof(int64_t));
       }
+      cut_tasks();
       for (int64_t slice = 0; slice < slices_; ++slice) {
         cut_slice(slice * slice_positions_, std::min((slice + 1) * slice_positions_, positions_));
         pack_a();
@@ -176,12 +164,25 @@ void Tiler::cut_slice(int64_t begin, int64_t end) {
       position = next;
     }
   }
+  panel_pairs_ = product_.b.panel_pairs(begin, end);
+  product_.b.place_pairs(begin, end, places_);
+  for (int64_t i = 0; i < pairs_; ++i) places_[i] *= kernels_.columns;
 }
 
-void Tiler::measure(const int16_t* panel, int width, Bound* bounds) const {
-  for (int64_t i = 0; i < blocks_; ++i) {
-    const PanelSquares squares = kernels_.measure(panel + block_[i].pair * width * 2, width, block_[i].pairs);
-    bounds[i] = {std::sqrt(squares.sum), std::sqrt(squares.pair)};
+// Each task has tiles of few enough panels of B for a second-level cache.
+void Tiler::cut_tasks() {
+  column_tasks_ = 0;
+  for (int64_t tile = 0; tile < tiles_;) {
+    task_begin_[column_tasks_++] = tile;
+    const int64_t first_panel = product_.b.panel_of(first_tile_ + tile);
+    const int64_t end = std::min(tile + task_tiles_, tiles_);
+    while (tile < end && product_.b.panel_of(first_tile_ + tile) - first_panel < most_b_panels_) ++tile;
+  }
+  task_begin_[column_tasks_] = tiles_;
+  const int64_t wanted = kTasksForThread * machine_.pool.size();
+  row_splits_ = 1;
+  if (machine_.pool.size() > 1 && column_tasks_ < wanted) {
+    row_splits_ = std::min(divide_up(wanted, column_tasks_), std::max<int64_t>(a_panels_ / 4, 1));
   }
 }
 
@@ -192,38 +193,53 @@ void Tiler::pack_a() {
     int16_t* to = a_ + row * pairs_ * 2;
     product_.a.pack(kernels_, begin_, end_, first_row_ + row, std::min<int64_t>(width, block_rows_ - row),
                     width, to, worker);
-    measure(to, width, a_bounds_ + panel * blocks_);
+    for (int64_t i = 0; i < blocks_; ++i) {
+      const Block& block = block_[i];
+      a_bounds_[panel * blocks_ + i] =
+          measure_pairs(kernels_, to + block.pair * width * 2, width, block.pairs);
+    }
   });
 }
 
 void Tiler::run_tasks(bool last_slice) {
-  const int64_t wanted = kTasksForThread * machine_.pool.size();
-  column_tasks_ = divide_up(b_panels_, task_panels_);
-  row_splits_ = 1;
-  if (machine_.pool.size() > 1 && column_tasks_ < wanted) {
-    row_splits_ = std::min(divide_up(wanted, column_tasks_), std::max<int64_t>(a_panels_ / 4, 1));
-  }
   machine_.pool.run(column_tasks_ * row_splits_, [this, last_slice](int64_t task, int worker) {
     run_task(task, last_slice, workers_[worker], worker);
   });
 }
 
-void Tiler::run_task(int64_t task, bool last_slice, Worker& worker, int index) {
-  const int64_t first_panel = task / row_splits_ * task_panels_;
-  const int64_t panels = std::min(task_panels_, b_panels_ - first_panel);
-  const int64_t column = first_panel * kernels_.columns;
-  const int64_t columns = std::min(panels * kernels_.columns, block_columns_ - column);
-  const int64_t panel_size = kernels_.columns * pairs_ * 2;
-  product_.b.pack(kernels_, begin_, end_, first_column_ + column, columns, kernels_.columns, worker.b, index);
-  for (int64_t panel = 0; panel < panels; ++panel) {
-    measure(worker.b + panel * panel_size, kernels_.columns, worker.b_bounds + panel * blocks_);
+// Measures every block, which may lie in pieces.
+ColumnPanel Tiler::column_panel(const int16_t* panel, Bound* bounds) const {
+  const int columns = kernels_.columns;
+  for (int64_t i = 0; i < blocks_; ++i) {
+    bounds[i] = {};
+    const int64_t end = block_[i].pair + block_[i].pairs;
+    for (int64_t from = block_[i].pair, to = from; from < end; from = to) {
+      for (++to; to < end && places_[to] == places_[to - 1] + columns;) ++to;
+      const Bound piece = measure_pairs(kernels_, panel + 2 * int64_t{places_[from]}, columns, to - from);
+      bounds[i] = {std::hypot(bounds[i].norm, piece.norm), std::max(bounds[i].pair, piece.pair)};
+    }
   }
-  const int64_t split = task % row_splits_;
+  return {panel, places_, bounds};
+}
+
+void Tiler::run_task(int64_t task, bool last_slice, Worker& worker, int index) {
+  const int64_t column_task = task / row_splits_, split = task % row_splits_;
+  const int64_t first = first_tile_ + task_begin_[column_task];
+  const int64_t last = first_tile_ + task_begin_[column_task + 1];
+  const int64_t first_panel = product_.b.panel_of(first), end_panel = product_.b.panel_of(last - 1) + 1;
+  const int64_t lane = first_panel * kernels_.columns;
+  const int64_t lanes = std::min(end_panel * kernels_.columns, product_.columns) - lane;
+  product_.b.pack(kernels_, begin_, end_, lane, lanes, kernels_.columns, worker.b, index);
+  for (int64_t tile = first; tile < last; ++tile) {
+    const int64_t pair =
+        (product_.b.panel_of(tile) - first_panel) * panel_pairs_ + product_.b.first_pair(tile);
+    worker.tiles[tile - first] =
+        column_panel(worker.b + pair * kernels_.columns * 2, worker.bounds + (tile - first) * blocks_);
+  }
   const int64_t first_a = a_panels_ * split / row_splits_, last_a = a_panels_ * (split + 1) / row_splits_;
   for (int64_t a_panel = first_a; a_panel < last_a; ++a_panel) {
-    for (int64_t panel = 0; panel < panels; ++panel) {
-      multiply_tile(a_panel, column + panel * kernels_.columns, worker.b + panel * panel_size,
-                    worker.b_bounds + panel * blocks_, last_slice, worker);
+    for (int64_t tile = first; tile < last; ++tile) {
+      multiply_tile(a_panel, tile, worker.tiles[tile - first], last_slice, worker);
     }
   }
 }
@@ -232,91 +248,38 @@ Sums Tiler::sums_at(int64_t* memory) const {
   return {memory, rounded_runs_ ? memory + tile_size_ : nullptr};
 }
 
-// `column` counts from the block's first; everything else here is of one tile.
-void Tiler::multiply_tile(int64_t a_panel, int64_t column, const int16_t* b, const Bound* b_bounds,
-                          bool last_slice, Worker& worker) {
-  const int rows = width_of(a_panel);
-  const int16_t* a = a_ + a_panel * kernels_.rows * pairs_ * 2;
-  const Bound* a_bounds = a_bounds_ + a_panel * blocks_;
-  const int64_t row = first_row_ + a_panel * kernels_.rows;
+void Tiler::multiply_tile(int64_t a_panel, int64_t tile, const ColumnPanel& b, bool last_slice,
+                          Worker& worker) {
+  const RowPanel a{width_of(a_panel), a_ + a_panel * kernels_.rows * pairs_ * 2,
+                   a_bounds_ + a_panel * blocks_};
+  const int64_t row = first_row_ + a_panel * kernels_.rows, column = tile * kernels_.columns;
   if (slices_ == 1 && !several_runs_) {
-    double bound = 0;
-    for (int64_t i = 0; i < blocks_; ++i) bound += a_bounds[i].norm * b_bounds[i].norm;
-    if (bound < kLargestSum) {
-      kernels_.multiply(rows, pairs_, a, b, worker.tile);
-      finish(rows, row, first_column_ + column, worker.tile, {}, worker.out);
-      return;
-    }
+    finish(a.rows, row, column, multiplier_.multiply(blocks(), a, b, worker.tile, worker.sums), worker.out);
+    return;
   }
   int64_t* memory = worker.sums;
   if (slices_ > 1) {
-    memory = sums_ + (a_panel * b_panels_ + column / kernels_.columns) * sums_per_tile_;
+    memory = sums_ + (a_panel * tiles_ + tile - first_tile_) * sums_per_tile_;
   } else {
     std::memset(memory, 0, static_cast<size_t>(sums_per_tile_) * sizeof(int64_t));
   }
-  const Sums sums = sums_at(memory);
-  add_blocks(rows, a, a_bounds, b, b_bounds, sums, worker.tile);
-  if (last_slice) finish(rows, row, first_column_ + column, nullptr, sums, worker.out);
+  multiplier_.add(blocks(), a, b, sums_at(memory), worker.tile);
+  if (last_slice) finish(a.rows, row, column, {nullptr, memory}, worker.out);
 }
 
-// Multiplies as many blocks at a time as the bounds allow.
-void Tiler::add_blocks(int rows, const int16_t* a, const Bound* a_bounds, const int16_t* b,
-                       const Bound* b_bounds, const Sums& sums, int32_t* tile) const {
-  int64_t begin = 0;  // the first pair that is not yet in the sums
-  double bound = 0;   // of the pairs from there to the present block
-  const auto add = [&](int64_t end, int shift) {
-    if (begin == end) return;
-    kernels_.multiply(rows, end - begin, a + begin * rows * 2, b + begin * kernels_.columns * 2, tile);
-    kernels_.accumulate(tile, rows * kernels_.columns, std::max(shift, 0), shift < 0 ? sums.run : sums.total);
-    begin = end;
-    bound = 0;
-  };
-  for (int64_t i = 0; i < blocks_; ++i) {
-    const Block& block = block_[i];
-    const int64_t end = block.pair + block.pairs;
-    const double norm = a_bounds[i].norm * b_bounds[i].norm;
-    if (bound + norm >= kLargestSum) add(block.pair, block.shift);
-    bound += norm;
-    if (norm >= kLargestSum) {
-      const double pair_bound = a_bounds[i].pair * b_bounds[i].pair;
-      const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(kLargestSum / pair_bound));
-      while (begin < end) add(std::min(begin + step, end), block.shift);
-    }
-    if (block.ends_run) add(end, block.shift);
-    if (block.ends_run && block.shift < 0) {
-      kernels_.fold(sums.run, rows * kernels_.columns, block.shift, sums.total);
-    }
-  }
-  if (blocks_ > 0) add(pairs_, block_[blocks_ - 1].shift);
-}
-
-void Tiler::convert(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out,
-                    int64_t stride) const {
-  const float* row_scale = product_.row_scale + row;
-  const float* column_scale = product_.column_scale + column;
-  if (tile != nullptr) {
-    kernels_.finish(tile, rows, row_scale, column_scale, out, stride);
-  } else {
-    kernels_.finish_wide(sums.total, rows, row_scale, column_scale, out, stride);
-  }
-}
-
-void Tiler::finish(int rows, int64_t row, int64_t column, const int32_t* tile, const Sums& sums, float* out) {
+void Tiler::finish(int rows, int64_t row, int64_t column, const TileSums& sums, float* out) {
   const int held_rows = static_cast<int>(std::min<int64_t>(rows, first_row_ + block_rows_ - row));
-  const int64_t columns = std::min<int64_t>(kernels_.columns, product_.columns - column);
+  const int columns = static_cast<int>(std::min<int64_t>(kernels_.columns, product_.columns - column));
+  const float *row_scale = product_.row_scale + row, *column_scale = product_.column_scale + column;
   int64_t stride = 0;
   float* place = product_.sink.place(row, column, columns, &stride);
-  if (place != nullptr && columns == kernels_.columns) {
-    convert(held_rows, row, column, tile, sums, place, stride);
+  if (place != nullptr) {
+    multiplier_.finish(sums, held_rows, row_scale, column_scale, columns, place, stride);
     return;
   }
-  convert(held_rows, row, column, tile, sums, out, kernels_.columns);
+  multiplier_.finish(sums, held_rows, row_scale, column_scale, columns, out, kernels_.columns);
   for (int i = 0; i < held_rows; ++i, out += kernels_.columns) {
-    if (place != nullptr) {
-      std::memcpy(place + i * stride, out, static_cast<size_t>(columns) * sizeof(float));
-    } else {
-      product_.sink.store(row + i, column, columns, out);
-    }
+    product_.sink.store(row + i, column, columns, out);
   }
 }
 

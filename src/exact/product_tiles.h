@@ -4,16 +4,14 @@
 //                         * row_scale[row] * column_scale[column]
 //
 // Positions are cut into slices whose packed operands fit the caches. Within a slice, all of A is packed once
-// and shared; each task packs its own columns of B and multiplies them with all panels of A. The sums of a
-// tile stay in int32, which wraps exactly, for as long as the norms of the two panels prove that the total
-// fits; only then are they added to sums in int64.
+// and shared; each task packs the panels of B that its tiles read and multiplies them with all panels of A.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "exact/microkernel.h"
 #include "exact/product.h"
+#include "exact/product_tile.h"
 
 namespace cairn::exact {
 
@@ -27,6 +25,17 @@ class PanelSource {
   // names the calling thread. Safe to call from every worker at once.
   virtual void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
                     int width, int16_t* panels, int worker) const = 0;
+
+  // Several tiles of columns may read one panel of B, each from another pair on. pack() then counts the lanes
+  // of panels, and a panel holds more pairs of a slice than there are, in an order of its own.
+  // The panel of a tile of columns, ascending, and its first pair.
+  virtual int64_t panel_of(int64_t tile) const { return tile; }
+  virtual int64_t first_pair(int64_t) const { return 0; }
+  // The pairs that a panel holds, and the place of each pair of positions among them.
+  virtual int64_t panel_pairs(int64_t begin, int64_t end) const { return (end - begin) / 2; }
+  virtual void place_pairs(int64_t begin, int64_t end, int32_t* places) const {
+    for (int32_t i = 0; i < (end - begin) / 2; ++i) places[i] = i;
+  }
 };
 
 // Where results go. Safe to call from every worker at once, for different places.

@@ -6,11 +6,11 @@ namespace {
 // Converts and scales each row. The conversions scvtf round once, from int64 too, which the compiler knows
 // as a scalar instruction only.
 template <typename Integer>
-void scale_rows(const Integer* tile, int rows, const float* row_scale, const float* column_scale, float* out,
-                int64_t stride) {
+void scale_rows(const Integer* tile, int rows, const float* row_scale, const float* column_scale, int columns,
+                float* out, int64_t stride) {
   for (int row = 0; row < rows; ++row, tile += kColumns, out += stride) {
     const float scale = row_scale[row];
-    for (int column = 0; column < kColumns; ++column) {
+    for (int column = 0; column < columns; ++column) {
       out[column] = static_cast<float>(tile[column]) * scale * column_scale[column];
     }
   }
@@ -31,14 +31,14 @@ void fold(int64_t* sum, int64_t count, int shift, int64_t* total) {
   }
 }
 
-void finish(const int32_t* tile, int rows, const float* row_scale, const float* column_scale, float* out,
-            int64_t stride) {
-  scale_rows(tile, rows, row_scale, column_scale, out, stride);
+void finish(const int32_t* tile, int rows, const float* row_scale, const float* column_scale, int columns,
+            float* out, int64_t stride) {
+  scale_rows(tile, rows, row_scale, column_scale, columns, out, stride);
 }
 
-void finish_wide(const int64_t* tile, int rows, const float* row_scale, const float* column_scale, float* out,
-                 int64_t stride) {
-  scale_rows(tile, rows, row_scale, column_scale, out, stride);
+void finish_wide(const int64_t* tile, int rows, const float* row_scale, const float* column_scale,
+                 int columns, float* out, int64_t stride) {
+  scale_rows(tile, rows, row_scale, column_scale, columns, out, stride);
 }
 
 }  // namespace cairn::exact::neon

@@ -1,0 +1,386 @@
+#include "exact/convolution_direct.h"
+
+#include <cmath>
+
+#include "exact/product_tile.h"
+
+namespace cairn::exact {
+namespace {
+
+constexpr int64_t kChunkBytes = 512 << 10;  // of an image's integers, for each thread
+constexpr int64_t kGroupTiles = 16;         // tiles that share what is read of the weights
+constexpr int64_t kTasksForThread = 4;
+constexpr int64_t kFill = 1024;           // positions at a time
+constexpr int64_t kBlockPairs = 128;      // pairs that share a bound, where a channel has fewer taps
+constexpr int64_t kMostColumns = 32;      // of any instruction set's tiles
+constexpr double kLargestPair = 23169.1;  // the norm of two integers of 15 bits
+
+int64_t divide_up(int64_t value, int64_t step) {
+  return (value + step - 1) / step;
+}
+
+// One grid of outputs.
+struct Grid {
+  std::span<const DirectTap> taps;
+  int64_t first_pair;         // of its weights in a panel
+  const int32_t* places;      // of its pairs, from a tile's first position on
+  const int32_t* tap_places;  // of the taps of one channel pair
+  std::span<const Block> blocks;
+};
+
+// Outputs side by side within a tile.
+struct Stretch {
+  int32_t first, count;
+  int64_t image, y, x;
+};
+
+struct Tile {
+  int64_t position;  // counted from the chunk's first
+  int64_t stretches;
+  Stretch stretch[kMostColumns];
+};
+
+struct Worker {
+  Tile* tiles;
+  Bound* bounds;  // [grid][tile][block]
+  int32_t* sums;
+  int64_t* wide;
+  float* values;  // [grids across] tiles
+};
+
+class DirectConvolver {
+ public:
+  DirectConvolver(Machine& machine, const DirectConvolution& convolution);
+  void run();
+
+ private:
+  void place_grids();
+  void pack_weights();
+  void take_workers();
+  void run_chunk(int64_t first_position, int64_t tiles);
+  void fill(int64_t first_position, int64_t positions);
+  void fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end);
+  void run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile, int64_t first_panel,
+                 int64_t last_panel, Worker& worker);
+  void cut(int64_t first_position, Tile& tile) const;
+  void bound_tiles(std::span<const Tile> tiles, Bound* bounds) const;
+  void multiply_tile(int64_t panel, int64_t row_of_grids, const Tile& tile, const Bound* bounds,
+                     int64_t tiles, Worker& worker);
+  void store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile);
+  void interlace(int64_t row, int rows, int64_t down, const Tile& tile, const float* values);
+
+  int width_of(int64_t panel) const {
+    const int64_t rest = c_.rows - panel * kernels_.rows;
+    return static_cast<int>(
+        std::min<int64_t>(kernels_.rows, divide_up(rest, kernels_.row_step) * kernels_.row_step));
+  }
+  int16_t* panel(int64_t index) const { return weights_ + index * kernels_.rows * panel_pairs_ * 2; }
+
+  Machine& machine_;
+  const DirectConvolution& c_;
+  const Microkernels& kernels_;
+  const TileMultiplier multiplier_;
+  const Planes& planes_;
+
+  int64_t channel_pairs_, block_channels_, blocks_, panels_;
+  int64_t positions_;    // of all outputs
+  int64_t chunk_tiles_;  // at a time
+  int64_t plane_;        // pairs from a phase of a channel pair to the next
+  int64_t panel_pairs_;  // and a place for taps that meet nothing
+  std::span<Grid> grids_;
+  bool* phase_used_;
+  int16_t* weights_ = nullptr;
+  Bound* weight_bounds_ = nullptr;  // [panel][grid][block]
+  int16_t* pixels_ = nullptr;       // [channel pair][phase][position], a pair each
+  uint32_t* squares_ = nullptr;     // [block][phase][position]
+  float* scales_ = nullptr;         // of the chunk's positions
+  std::span<Worker> workers_;
+};
+
+DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& convolution)
+    : machine_(machine),
+      c_(convolution),
+      kernels_(microkernels(machine.isa)),
+      multiplier_(kernels_),
+      planes_(convolution.planes) {
+  channel_pairs_ = divide_up(c_.channels, 2);
+  block_channels_ = std::max<int64_t>(1, kBlockPairs / c_.taps);
+  blocks_ = divide_up(channel_pairs_, block_channels_);
+  panels_ = divide_up(c_.rows, kernels_.rows);
+  const int64_t last_row = (planes_.rows().outputs() - 1) * planes_.columns().length();
+  positions_ = (c_.batch - 1) * planes_.positions() + last_row + planes_.columns().outputs();
+  phase_used_ = machine.scratch.take<bool>(planes_.phases());
+  std::fill_n(phase_used_, planes_.phases(), false);
+  int64_t phases = 0;
+  for (const auto& taps : c_.grids.taps) {
+    for (const DirectTap& tap : taps) {
+      bool& used = phase_used_[planes_.phase(tap.y, tap.x)];
+      if (!used) ++phases;
+      used = true;
+    }
+  }
+  const int64_t tile_bytes = 4 * kernels_.columns * channel_pairs_ * std::max<int64_t>(phases, 1);
+  const int64_t tiles = divide_up(positions_, kernels_.columns);
+  chunk_tiles_ = std::clamp<int64_t>(kChunkBytes * machine.pool.size() / tile_bytes, 1, tiles);
+  plane_ = chunk_tiles_ * kernels_.columns + planes_.reach();
+}
+
+void DirectConvolver::run() {
+  place_grids();
+  pack_weights();
+  take_workers();
+  const int64_t tiles = divide_up(positions_, kernels_.columns);
+  for (int64_t tile = 0; tile < tiles; tile += chunk_tiles_) {
+    run_chunk(tile * kernels_.columns, std::min(chunk_tiles_, tiles - tile));
+  }
+}
+
+// Where the pairs of each grid lie: its weights in a panel, its pixels from a position on.
+void DirectConvolver::place_grids() {
+  Scratch& scratch = machine_.scratch;
+  grids_ = {scratch.take<Grid>(static_cast<int64_t>(c_.grids.taps.size())), c_.grids.taps.size()};
+  int64_t first_pair = 0;
+  for (size_t g = 0; g < grids_.size(); ++g) {
+    const std::span<const DirectTap> taps = c_.grids.taps[g];
+    const int64_t count = static_cast<int64_t>(taps.size());
+    int32_t* tap_places = scratch.take<int32_t>(count);
+    int32_t* places = scratch.take<int32_t>(count * channel_pairs_);
+    Block* blocks = scratch.take<Block>(blocks_);
+    for (int64_t t = 0; t < count; ++t) {
+      const DirectTap& tap = taps[static_cast<size_t>(t)];
+      tap_places[t] =
+          static_cast<int32_t>(planes_.phase(tap.y, tap.x) * plane_ + planes_.shift(tap.y, tap.x));
+      for (int64_t pair = 0; pair < channel_pairs_; ++pair) {
+        places[pair * count + t] = static_cast<int32_t>(pair * planes_.phases() * plane_) + tap_places[t];
+      }
+    }
+    for (int64_t b = 0; b < blocks_; ++b) {
+      const int64_t pairs = std::min(block_channels_, channel_pairs_ - b * block_channels_);
+      blocks[b] = {b * block_channels_ * count, pairs * count};
+    }
+    grids_[g] = {
+        taps, first_pair, places, tap_places, {blocks, count == 0 ? 0 : static_cast<size_t>(blocks_)}};
+    first_pair += count * channel_pairs_;
+  }
+  panel_pairs_ = first_pair + 1;
+}
+
+void DirectConvolver::pack_weights() {
+  Scratch& scratch = machine_.scratch;
+  const int64_t grids = static_cast<int64_t>(grids_.size());
+  weights_ = scratch.take<int16_t>(panels_ * kernels_.rows * panel_pairs_ * 2);
+  weight_bounds_ = scratch.take<Bound>(panels_ * grids * blocks_);
+  int32_t* first = scratch.take<int32_t>(c_.taps);  // of each tap, in a panel
+  int32_t* step = scratch.take<int32_t>(c_.taps);   // from a channel pair to the next
+  std::fill_n(first, c_.taps, static_cast<int32_t>(panel_pairs_ - 1));
+  std::fill_n(step, c_.taps, 0);
+  for (const Grid& grid : grids_) {
+    for (size_t t = 0; t < grid.taps.size(); ++t) {
+      first[grid.taps[t].index] = static_cast<int32_t>(grid.first_pair + static_cast<int64_t>(t));
+      step[grid.taps[t].index] = static_cast<int32_t>(grid.taps.size());
+    }
+  }
+  int32_t* places = scratch.take<int32_t>(c_.taps * machine_.pool.size());
+  machine_.pool.run(panels_, [&](int64_t index, int worker) {
+    const int width = width_of(index);
+    const int lanes = static_cast<int>(std::min<int64_t>(width, c_.rows - index * kernels_.rows));
+    int32_t* place = places + worker * c_.taps;
+    std::copy_n(first, c_.taps, place);
+    const int16_t* even = c_.weights + index * kernels_.rows * c_.row_stride;
+    for (int64_t channel = 0; channel < c_.channels; channel += 2, even += 2 * c_.channel_stride) {
+      const int16_t* odd = channel + 1 < c_.channels ? even + c_.channel_stride : nullptr;
+      kernels_.pack_taps(even, odd, c_.row_stride, lanes, width, c_.taps, place, panel(index));
+      for (int64_t t = 0; t < c_.taps; ++t) place[t] += step[t];
+    }
+    Bound* bounds = weight_bounds_ + index * grids * blocks_;
+    for (const Grid& grid : grids_) {
+      const int16_t* pairs = panel(index) + grid.first_pair * width * 2;
+      for (size_t b = 0; b < grid.blocks.size(); ++b) {
+        const Block& block = grid.blocks[b];
+        bounds[b] = measure_pairs(kernels_, pairs + block.pair * width * 2, width, block.pairs);
+      }
+      bounds += blocks_;
+    }
+  });
+}
+
+void DirectConvolver::take_workers() {
+  Scratch& scratch = machine_.scratch;
+  const int64_t grids = static_cast<int64_t>(grids_.size()), tile = kernels_.rows * kernels_.columns;
+  pixels_ = scratch.take<int16_t>(2 * channel_pairs_ * planes_.phases() * plane_);
+  squares_ = scratch.take<uint32_t>(blocks_ * planes_.phases() * plane_);
+  scales_ = scratch.take<float>(chunk_tiles_ * kernels_.columns);
+  workers_ = {scratch.take<Worker>(machine_.pool.size()), static_cast<size_t>(machine_.pool.size())};
+  for (Worker& worker : workers_) {
+    worker = {scratch.take<Tile>(kGroupTiles), scratch.take<Bound>(grids * kGroupTiles * blocks_),
+              scratch.take<int32_t>(tile), scratch.take<int64_t>(tile),
+              scratch.take<float>(tile * c_.grids.across)};
+  }
+}
+
+void DirectConvolver::run_chunk(int64_t first_position, int64_t tiles) {
+  fill(first_position, tiles * kernels_.columns);
+  const int threads = machine_.pool.size();
+  int64_t group = kGroupTiles;
+  if (threads > 1) group = std::clamp<int64_t>(divide_up(tiles, kTasksForThread * threads), 1, kGroupTiles);
+  const int64_t groups = divide_up(tiles, group);
+  int64_t splits = 1;
+  if (threads > 1) splits = std::clamp<int64_t>(divide_up(kTasksForThread * threads, groups), 1, panels_);
+  machine_.pool.run(groups * splits, [&](int64_t task, int worker) {
+    const int64_t first = task / splits * group, split = task % splits;
+    run_tiles(first_position, first, std::min(first + group, tiles), panels_ * split / splits,
+              panels_ * (split + 1) / splits, workers_[static_cast<size_t>(worker)]);
+  });
+}
+
+void DirectConvolver::fill(int64_t first_position, int64_t positions) {
+  const int64_t held = positions + planes_.reach();
+  const int64_t pieces = divide_up(held, kFill);
+  machine_.pool.run(blocks_ * pieces, [&](int64_t task, int) {
+    const int64_t begin = task % pieces * kFill;
+    fill_block(task / pieces, first_position, begin, std::min(begin + kFill, held));
+  });
+  for (int64_t i = 0; i < positions;) {
+    const int64_t image = std::min((first_position + i) / planes_.positions(), c_.batch - 1);
+    const int64_t next = (image + 1) * planes_.positions() - first_position;
+    const int64_t end = image + 1 < c_.batch ? std::min(next, positions) : positions;
+    std::fill(scales_ + i, scales_ + end, c_.image_scales[image]);
+    i = end;
+  }
+}
+
+// The chunk's positions [begin, end) of the channels of a block.
+void DirectConvolver::fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end) {
+  alignas(64) int16_t lines[2][kFill];
+  const int16_t* sources[2] = {lines[0], lines[1]};
+  const int64_t count = end - begin, from = first_position + begin, to = first_position + end;
+  const int64_t last = std::min((block + 1) * block_channels_, channel_pairs_);
+  for (int64_t phase = 0; phase < planes_.phases(); ++phase) {
+    if (!phase_used_[phase]) continue;
+    uint32_t* squares = squares_ + (block * planes_.phases() + phase) * plane_ + begin;
+    std::fill_n(squares, count, 0u);
+    for (int64_t pair = block * block_channels_; pair < last; ++pair) {
+      planes_.copy_batch(c_.batch, 2 * pair, phase, from, to, lines[0]);
+      if (2 * pair + 1 < c_.channels) {
+        planes_.copy_batch(c_.batch, 2 * pair + 1, phase, from, to, lines[1]);
+      } else {
+        std::fill_n(lines[1], count, int16_t{0});
+      }
+      int16_t* out = pixels_ + 2 * ((pair * planes_.phases() + phase) * plane_ + begin);
+      kernels_.pack_steps(sources, 0, static_cast<int>(count), static_cast<int>(count), 1, out);
+      kernels_.add_squares(out, count, squares);
+    }
+  }
+}
+
+void DirectConvolver::run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile,
+                                int64_t first_panel, int64_t last_panel, Worker& worker) {
+  const int64_t tiles = last_tile - first_tile;
+  for (int64_t i = 0; i < tiles; ++i) {
+    worker.tiles[i].position = (first_tile + i) * kernels_.columns;
+    cut(first_position, worker.tiles[i]);
+  }
+  bound_tiles({worker.tiles, static_cast<size_t>(tiles)}, worker.bounds);
+  for (int64_t p = first_panel; p < last_panel; ++p) {
+    for (int64_t down = 0; down < c_.grids.down; ++down) {
+      for (int64_t i = 0; i < tiles; ++i) {
+        multiply_tile(p, down, worker.tiles[i], worker.bounds + i * blocks_, tiles, worker);
+      }
+    }
+  }
+}
+
+// Which columns of a tile are outputs, and of which pixels.
+void DirectConvolver::cut(int64_t first_position, Tile& tile) const {
+  const PlaneAxis &rows = planes_.rows(), &columns = planes_.columns();
+  const int64_t position = first_position + tile.position;
+  int64_t image = position / planes_.positions();
+  int64_t y = position % planes_.positions() / columns.length(), x = position % columns.length();
+  tile.stretches = 0;
+  for (int32_t done = 0; done < kernels_.columns && image < c_.batch; x = 0) {
+    const int32_t held =
+        static_cast<int32_t>(std::min<int64_t>(columns.length() - x, kernels_.columns - done));
+    const int32_t outputs = static_cast<int32_t>(std::min<int64_t>(columns.outputs() - x, held));
+    if (outputs > 0 && y < rows.outputs()) tile.stretch[tile.stretches++] = {done, outputs, image, y, x};
+    done += held;
+    if (++y == rows.length()) y = 0, ++image;
+  }
+}
+
+void DirectConvolver::bound_tiles(std::span<const Tile> tiles, Bound* bounds) const {
+  for (const Grid& grid : grids_) {
+    const int64_t taps = static_cast<int64_t>(grid.taps.size());
+    for (const Tile& tile : tiles) {
+      const uint32_t* squares = squares_ + tile.position;
+      for (int64_t b = 0; b < blocks_; ++b, squares += planes_.phases() * plane_) {
+        const uint64_t sum = kernels_.largest_window(squares, grid.tap_places, taps, kernels_.columns);
+        const double norm = std::sqrt(static_cast<double>(sum));
+        *bounds++ = {norm, std::min(norm, kLargestPair)};
+      }
+    }
+  }
+}
+
+// The outputs of a tile in all grids of a row of grids. `bounds` are those of the tile in the first grid.
+void DirectConvolver::multiply_tile(int64_t p, int64_t row_of_grids, const Tile& tile, const Bound* bounds,
+                                    int64_t tiles, Worker& worker) {
+  const int64_t row = p * kernels_.rows, grids = static_cast<int64_t>(grids_.size());
+  const int width = width_of(p), rows = static_cast<int>(std::min<int64_t>(width, c_.rows - row));
+  for (int64_t across = 0; across < c_.grids.across; ++across) {
+    const int64_t g = row_of_grids * c_.grids.across + across;
+    const Grid& grid = grids_[static_cast<size_t>(g)];
+    const RowPanel a{width, panel(p) + grid.first_pair * width * 2,
+                     weight_bounds_ + (p * grids + g) * blocks_};
+    const ColumnPanel b{pixels_ + 2 * tile.position, grid.places, bounds + g * tiles * blocks_};
+    const TileSums sums = multiplier_.multiply(grid.blocks, a, b, worker.sums, worker.wide);
+    if (c_.grids.across == 1) return store(sums, row, rows, row_of_grids, tile);
+    multiplier_.finish(sums, rows, c_.row_scales + row, scales_ + tile.position, kernels_.columns,
+                       worker.values + across * kernels_.rows * kernels_.columns, kernels_.columns);
+  }
+  interlace(row, rows, row_of_grids, tile, worker.values);
+}
+
+void DirectConvolver::store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile) {
+  const int64_t plane = c_.height * c_.width;
+  for (int64_t i = 0; i < tile.stretches; ++i) {
+    const Stretch& s = tile.stretch[i];
+    const int64_t y = s.y * c_.grids.down + down;
+    if (y >= c_.height) continue;
+    multiplier_.finish(sums.from(s.first), rows, c_.row_scales + row, scales_ + tile.position + s.first,
+                       s.count, c_.out + s.image * c_.image_stride + row * plane + y * c_.width + s.x, plane);
+  }
+}
+
+void DirectConvolver::interlace(int64_t row, int rows, int64_t down, const Tile& tile, const float* values) {
+  const int64_t across = c_.grids.across, grid = kernels_.rows * kernels_.columns;
+  for (int64_t i = 0; i < tile.stretches; ++i) {
+    const Stretch& s = tile.stretch[i];
+    const int64_t y = s.y * c_.grids.down + down, x = s.x * across;
+    if (y >= c_.height) continue;
+    const int64_t whole = std::min<int64_t>(s.count, (c_.width - x) / across);
+    for (int r = 0; r < rows; ++r) {
+      float* out = c_.out + s.image * c_.image_stride + ((row + r) * c_.height + y) * c_.width + x;
+      const float* from = values + r * kernels_.columns + s.first;
+      if (across == 2) {
+        for (int64_t j = 0; j < whole; ++j) {
+          out[2 * j] = from[j];
+          out[2 * j + 1] = from[grid + j];
+        }
+      } else {
+        for (int64_t j = 0; j < whole; ++j)
+          for (int64_t k = 0; k < across; ++k) out[j * across + k] = from[k * grid + j];
+      }
+      if (whole < s.count)
+        for (int64_t k = 0; k < c_.width - x - whole * across; ++k)
+          out[whole * across + k] = from[k * grid + whole];
+    }
+  }
+}
+
+}  // namespace
+
+void convolve_direct(Machine& machine, const DirectConvolution& convolution) {
+  DirectConvolver(machine, convolution).run();
+}
+
+}  // namespace cairn::exact

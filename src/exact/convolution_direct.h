@@ -1,0 +1,46 @@
+// Convolutions along the result: forward, and the gradient of the input. Each is a product of weights with an
+// image that is read where it lies (see Planes): the integers of two channels side by side, in chunks that
+// stay in a second-level cache.
+#pragma once
+
+#include <span>
+
+#include "exact/convolution_planes.h"
+#include "exact/product.h"
+
+namespace cairn::exact {
+
+// Under tap `index` of the kernel, pixel (y, x) of the grid of outputs meets image pixel
+// (y * step + this y, x * step + this x).
+struct DirectTap {
+  int64_t y, x;
+  int64_t index;
+};
+
+// The outputs are interlaced grids: pixel (y, x) of grid (i, j) is output pixel (y * down + i, x * across +
+// j), and sums over taps of its own. Every grid has the size that `planes` says.
+struct DirectGrids {
+  int64_t down, across;
+  std::span<const std::span<const DirectTap>> taps;  // of grid (i, j): taps[i * across + j]
+};
+
+struct DirectConvolution {
+  const Planes& planes;
+  int64_t batch, channels;
+  const DirectGrids& grids;
+
+  // The weight of (row, channel, tap) is weights[row * row_stride + channel * channel_stride + tap].
+  const int16_t* weights;
+  int64_t rows, row_stride, channel_stride, taps;
+  const float* row_scales;    // at least rows, rounded up to whole panels
+  const float* image_scales;  // of each image
+
+  // Output [image][row][height][width].
+  float* out;
+  int64_t image_stride, height, width;
+};
+
+// Takes scratch memory, and leaves what was taken before as it is.
+void convolve_direct(Machine&, const DirectConvolution&);
+
+}  // namespace cairn::exact
