@@ -141,6 +141,9 @@ class Backend {
   [[nodiscard]] virtual bool quantize_dithered(const float* x, const Groups&, int bits, uint32_t key,
                                                Quantized out) = 0;
 
+  // Whether no value is NaN or infinite.
+  [[nodiscard]] virtual bool finite(const float* x, int64_t n) = 0;
+
   // -- Matrix products --
   // The layer's forward product (a = X, b = W):
   // c[m][n] = sum over k of a[m][k] * b[n][k]; exponents of a by m, of b by n.

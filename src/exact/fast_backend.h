@@ -18,6 +18,7 @@ class FastBackend final : public Backend {
   [[nodiscard]] bool quantize(const float* x, const Groups&, int bits, Quantized out) override;
   [[nodiscard]] bool quantize_dithered(const float* x, const Groups&, int bits, uint32_t key,
                                        Quantized out) override;
+  [[nodiscard]] bool finite(const float* x, int64_t n) override;
   void product_nt(int64_t m, int64_t n, int64_t k, ConstQuantized a, ConstQuantized b, float* c) override;
   void product_nn(int64_t m, int64_t n, int64_t k, ConstQuantized a, ConstQuantized b, float* c) override;
   void product_tn(int64_t m, int64_t n, int64_t k, ConstQuantized a, ConstQuantized b, float* c) override;

@@ -137,4 +137,12 @@ bool FastBackend::quantize_dithered(const float* x, const Groups& groups, int bi
   return Quantizer(machine_, kernels_, x, bits, out, true, key).run(groups);
 }
 
+bool FastBackend::finite(const float* x, int64_t n) {
+  std::atomic<bool> finite = true;
+  parallel_for(machine_.pool, n, kGrain, [&](int64_t begin, int64_t end, int) {
+    if (kernels_.largest_magnitude(x + begin, end - begin) >= 0x7f800000) finite = false;
+  });
+  return finite;
+}
+
 }  // namespace cairn::exact

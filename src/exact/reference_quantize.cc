@@ -50,4 +50,8 @@ bool Reference::quantize_dithered(const float* x, const Groups& groups, int bits
   return true;
 }
 
+bool Reference::finite(const float* x, int64_t n) {
+  return std::all_of(x, x + n, [](float value) { return magnitude(value) < 0x7f800000; });
+}
+
 }  // namespace cairn::exact

@@ -1,5 +1,4 @@
 #include <array>
-#include <bit>
 #include <cstdlib>
 #include <cstring>
 
@@ -10,20 +9,13 @@
 namespace cairn::model {
 namespace {
 
-// Adding one to the exponent field carries into the sign bit exactly for NaN and infinities.
-bool all_finite(const float* x, int64_t n) {
-  uint32_t carries = 0;
-  for (int64_t i = 0; i < n; ++i) carries |= (std::bit_cast<uint32_t>(x[i]) & 0x7fffffff) + 0x00800000;
-  return carries >> 31 == 0;
-}
-
 struct Free {
   void operator()(std::byte* memory) const { std::free(memory); }
 };
 
 class CpuDevice : public Device {
  public:
-  explicit CpuDevice(exact::Backend& backend) : backend_(backend) {}
+  explicit CpuDevice(exact::Backend& backend) : backend_(backend) { lent_.reserve(2); }
 
   Status reserve(uint64_t bytes) override {
     memory_.reset();
@@ -38,6 +30,11 @@ class CpuDevice : public Device {
 
   void download(uint64_t offset, std::span<std::byte> to) const override {
     if (!to.empty()) std::memcpy(to.data(), memory_.get() + offset, to.size());
+  }
+
+  void lend(uint64_t offset, std::span<std::byte> memory) override { lent_.push_back({offset, memory}); }
+  void take_back(uint64_t offset) override {
+    std::erase_if(lent_, [offset](const Lent& lent) { return lent.offset == offset; });
   }
 
   bool run(const Program& program, const Instruction& instruction, const DitherKey& key) override {
@@ -93,7 +90,12 @@ class CpuDevice : public Device {
  private:
   template <typename T>
   T* at(BufferId id) const {
-    return reinterpret_cast<T*>(memory_.get() + program_->buffers[id].offset);
+    const uint64_t offset = program_->buffers[id].offset;
+    for (const Lent& lent : lent_) {
+      if (offset - lent.offset < lent.memory.size())
+        return reinterpret_cast<T*>(lent.memory.data() + (offset - lent.offset));
+    }
+    return reinterpret_cast<T*>(memory_.get() + offset);
   }
   float* in(size_t i) const { return at<float>(instruction_->reads[i]); }
   float* out(size_t i) const { return at<float>(instruction_->writes[i]); }
@@ -212,7 +214,7 @@ class CpuDevice : public Device {
         backend_.relu_gradient(in(0), in(1), n, out(0));
         return true;
       default:
-        return all_finite(in(0), n);
+        return backend_.finite(in(0), n);
     }
   }
 
@@ -260,6 +262,11 @@ class CpuDevice : public Device {
 
   exact::Backend& backend_;
   std::unique_ptr<std::byte, Free> memory_;
+  struct Lent {
+    uint64_t offset;
+    std::span<std::byte> memory;
+  };
+  std::vector<Lent> lent_;
   const Program* program_ = nullptr;
   const Instruction* instruction_ = nullptr;
 };

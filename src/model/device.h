@@ -33,6 +33,10 @@ class Device {
   virtual Status reserve(uint64_t bytes) = 0;
   virtual void upload(uint64_t offset, std::span<const std::byte> from) = 0;
   virtual void download(uint64_t offset, std::span<std::byte> to) const = 0;
+  // From `offset` on, programs use the caller's memory, until it is taken back. What they write is there
+  // then.
+  virtual void lend(uint64_t offset, std::span<std::byte> memory) = 0;
+  virtual void take_back(uint64_t offset) = 0;
   // Precondition: verify_program(program). False where a value has diverged.
   [[nodiscard]] virtual bool run(const Program& program, const Instruction& instruction,
                                  const DitherKey& key) = 0;

@@ -17,6 +17,26 @@ Status check_size(const char* what, size_t size, uint64_t expected) {
                " are needed"};
 }
 
+// The device uses the caller's memory for as long as this lives.
+class Loan {
+ public:
+  Loan(Device& device, uint64_t offset, std::span<std::byte> memory) : device_(device), offset_(offset) {
+    device.lend(offset, memory);
+  }
+  ~Loan() { device_.take_back(offset_); }
+  Loan(const Loan&) = delete;
+  Loan& operator=(const Loan&) = delete;
+
+ private:
+  Device& device_;
+  uint64_t offset_;
+};
+
+// Programs only read what is given to them.
+std::span<std::byte> read_only(std::span<const float> values) {
+  return std::as_writable_bytes(std::span(const_cast<float*>(values.data()), values.size()));
+}
+
 }  // namespace
 
 Result<Network> Network::compile(const Graph& graph, const NetworkOptions& options, exact::Backend& backend) {
@@ -109,20 +129,20 @@ Result<float> Network::gradient(std::span<const float> parameters, std::span<con
     if (label < 0 || label >= classes())
       return Error{"labels: " + std::to_string(label) + " is no class of the model"};
   }
-  upload(layout_->parameters, parameters);
+  const Loan parameter_loan(*device_, layout_->parameters, read_only(parameters));
+  const Loan gradient_loan(*device_, layout_->gradient, std::as_writable_bytes(gradient));
   upload(layout_->input, input);
   device_->upload(layout_->labels, std::as_bytes(labels));
   CAIRN_CHECK(run(*training_, training_->instructions.size(), key));
   float total = 0;
   device_->download(training_->buffers[training_->loss].offset, std::as_writable_bytes(std::span(&total, 1)));
-  device_->download(layout_->gradient, std::as_writable_bytes(gradient));
   return total / static_cast<float>(options_.batch);
 }
 
 Result<std::vector<float>> Network::batch_statistics(std::span<const float> parameters,
                                                      std::span<const float> input) {
   CAIRN_CHECK(check_sizes(parameters, input));
-  upload(layout_->parameters, parameters);
+  const Loan loan(*device_, layout_->parameters, read_only(parameters));
   upload(layout_->input, input);
   CAIRN_CHECK(run(*training_, training_->forward_end, {}));
   std::vector<float> statistics(statistics_count());
@@ -134,7 +154,7 @@ Result<std::vector<float>> Network::logits(std::span<const float> parameters,
                                            std::span<const float> statistics, std::span<const float> input) {
   CAIRN_CHECK(check_sizes(parameters, input));
   CAIRN_CHECK(check_size("statistics", statistics.size(), statistics_count()));
-  upload(layout_->parameters, parameters);
+  const Loan loan(*device_, layout_->parameters, read_only(parameters));
   upload(layout_->statistics, statistics);
   upload(layout_->input, input);
   CAIRN_CHECK(run(*evaluation_, evaluation_->instructions.size(), {}));

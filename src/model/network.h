@@ -60,7 +60,7 @@ class Network {
 
   // Writes the mean gradient over the batch and returns the mean loss: the exact sum of the rows' losses,
   // divided by the batch. An error says which node, parameter or input holds values that have diverged;
-  // `gradient` is then unchanged.
+  // what `gradient` holds is then unspecified.
   Result<float> gradient(std::span<const float> parameters, std::span<const float> input,
                          std::span<const int32_t> labels, const DitherKey& key, std::span<float> gradient);
 
