@@ -171,6 +171,14 @@ std::span<const SharedLanes::Tap> take_shared_taps(Scratch& scratch, const Plane
   return {taps, static_cast<size_t>(g.taps)};
 }
 
+// Sharing saves packing and scatters the results. It needs long sums, and tiles of channels that leave few
+// lanes empty.
+bool sharing_pays(const Group& g, int64_t pairs, int64_t columns) {
+  constexpr int64_t kPairsForRow = 1;  // of sums, for each output channel: measured
+  const int64_t lanes = (g.in_channels + columns - 1) / columns * columns;
+  return g.taps > 1 && g.in_channels * 8 >= lanes * 7 && pairs >= kPairsForRow * g.out_channels;
+}
+
 void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized dy, ConstQuantized x,
                               float* dw) {
   Scratch& scratch = machine.scratch;
@@ -191,10 +199,8 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
   const int64_t elements = g.in_channels * g.taps, columns = microkernels(machine.isa).columns;
   float* out = dw + g.index * g.out_channels * elements;
 
-  // Where whole tiles of channels leave few lanes empty, taps share what is packed.
-  const int64_t lanes = (g.in_channels + columns - 1) / columns * columns;
   const std::span<const SharedLanes::Tap> taps = take_shared_taps(scratch, inputs, g);
-  if (g.taps > 1 && g.in_channels * 8 >= lanes * 7) {
+  if (sharing_pays(g, c.batch * steps / 2, columns)) {
     const SharedLanes b(inputs, runs.items, steps, g.in_channels, columns, taps);
     multiply_tiled(machine, {g.out_channels, b.tiles() * columns, runs.runs, a, b, row_scales,
                              take_equal_scales(scratch, 1.0f, b.tiles() * columns),

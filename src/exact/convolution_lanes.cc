@@ -23,28 +23,69 @@ void PositionLanes::pack(const Microkernels& kernels, int64_t begin, int64_t end
   }
 }
 
+// The integers of lanes at a few positions. Lanes of one channel and phase share what is copied from the
+// image.
+class PositionLanes::Rows {
+ public:
+  static constexpr int64_t kRoom = 512;  // integers of a row: what a first-level cache holds of all lanes
+  static constexpr int64_t kMostReach = 384;
+
+  Rows(const PositionLanes& lanes, const Planes& planes)
+      : lanes_(lanes), planes_(planes), spare_(lanes.reach() <= kMostReach ? lanes.reach() : 0) {}
+
+  int64_t most_positions() const { return kRoom - spare_; }
+
+  void load(int64_t image, int64_t position, int64_t count, int64_t first_lane, int held,
+            const int16_t** sources) {
+    used_ = 0;
+    for (int i = 0; i < held; ++i) {
+      const PositionLane lane = lanes_.lane(first_lane + i);
+      sources[i] = find(lane);
+      if (sources[i] == nullptr) sources[i] = copy(image, position, count, lane);
+    }
+  }
+
+ private:
+  const int16_t* find(const PositionLane& lane) const {
+    for (int i = used_ - 1; i >= 0 && rows_[i].channel == lane.channel; --i) {
+      const int64_t later = lane.shift - rows_[i].shift;
+      if (rows_[i].phase == lane.phase && later >= 0 && later <= spare_) return integers_ + i * kRoom + later;
+    }
+    return nullptr;
+  }
+
+  const int16_t* copy(int64_t image, int64_t position, int64_t count, const PositionLane& lane) {
+    int16_t* row = integers_ + used_ * kRoom;
+    rows_[used_++] = lane;
+    if (lanes_.exists(lane)) {
+      const int64_t first = position + lane.shift;
+      planes_.copy(image, lane.channel, lane.phase, first, first + count + spare_, row);
+    } else {
+      std::fill_n(row, count, int16_t{0});
+    }
+    return row;
+  }
+
+  const PositionLanes& lanes_;
+  const Planes& planes_;
+  int64_t spare_;
+  int used_ = 0;
+  PositionLane rows_[kMostLanes];
+  alignas(64) int16_t integers_[kMostLanes * kRoom];
+};
+
 void PositionLanes::pack_panel(const Microkernels& kernels, int64_t begin, int64_t end, int64_t first_lane,
                                int held, int width, int16_t* panel) const {
-  constexpr int64_t kPositions = 256;  // at a time: what a first-level cache holds of all lanes
-  alignas(64) int16_t rows[kMostLanes * kPositions];
+  Rows rows(*this, planes_);
   const int16_t* sources[kMostLanes];
-  for (int i = 0; i < held; ++i) sources[i] = rows + i * kPositions;
   for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t count, int64_t) {
     const int64_t positions = count + 2 * pairs_behind();
-    for (int64_t done = 0; done < positions; done += kPositions) {
-      const int64_t now = std::min(kPositions, positions - done);
-      for (int i = 0; i < held; ++i) {
-        const PositionLane from = lane(first_lane + i);
-        int16_t* row = rows + i * kPositions;
-        if (exists(from)) {
-          const int64_t position = first + done + from.shift;
-          planes_.copy(image, from.channel, from.phase, position, position + now, row);
-        } else {
-          std::fill_n(row, now, int16_t{0});
-        }
-      }
+    for (int64_t done = 0; done < positions;) {
+      const int64_t now = std::min(rows.most_positions() / 2 * 2, positions - done);
+      rows.load(image, first + done, now, first_lane, held, sources);
       kernels.pack_lanes(sources, held, width, now, panel);
       panel += now * width;
+      done += now;
     }
   });
 }

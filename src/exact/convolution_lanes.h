@@ -29,12 +29,15 @@ class PositionLanes : public PanelSource {
   virtual PositionLane lane(int64_t index) const { return {index, 0, 0}; }
   virtual bool exists(const PositionLane&) const { return true; }
   virtual int64_t pairs_behind() const { return 0; }  // of an image, in a panel
+  virtual int64_t reach() const { return 0; }         // between the shifts of a channel's lanes
 
   // Calls visit(image, its first position, count, offset of the first from `begin`) for each image in order.
   template <typename Visit>
   void for_each_image(int64_t begin, int64_t end, Visit visit) const;
 
  private:
+  class Rows;
+
   void pack_panel(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int held, int width,
                   int16_t* panel) const;
 
@@ -48,13 +51,15 @@ class PatchLanes final : public PositionLanes {
  public:
   PatchLanes(const Planes& planes, std::span<const ProductRuns::Item> items, int64_t steps,
              std::span<const PositionLane> taps)
-      : PositionLanes(planes, items, steps), taps_(taps) {}
+      : PositionLanes(planes, items, steps), taps_(taps), reach_(planes.reach()) {}
 
  protected:
   PositionLane lane(int64_t index) const override;
+  int64_t reach() const override { return reach_; }
 
  private:
   std::span<const PositionLane> taps_;  // by index; channel 0
+  int64_t reach_;
 };
 
 // Each tile of columns has neighbouring channels under one tap. Taps whose shifts differ by whole pairs read

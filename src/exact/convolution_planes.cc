@@ -26,7 +26,8 @@ PlaneAxis::PlaneAxis(int64_t size, int64_t outputs, int64_t step, std::span<cons
 }
 
 int64_t PlaneAxis::first_index(int64_t least, int64_t phase) const {
-  return std::clamp<int64_t>(divide_up(least - base_ - phase, step_), 0, length_);
+  const int64_t index = step_ == 1 ? least - base_ : divide_up(least - base_ - phase, step_);
+  return std::clamp<int64_t>(index, 0, length_);
 }
 
 void Planes::copy(int64_t image, int64_t channel, int64_t phase, int64_t begin, int64_t end,
