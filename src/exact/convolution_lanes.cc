@@ -40,6 +40,7 @@ class PositionLanes::Rows {
     used_ = 0;
     for (int i = 0; i < held; ++i) {
       const PositionLane lane = lanes_.lane(first_lane + i);
+      if (i + 1 < held) prefetch(image, position, count, lane, lanes_.lane(first_lane + i + 1));
       sources[i] = find(lane);
       if (sources[i] == nullptr) sources[i] = copy(image, position, count, lane);
     }
@@ -52,6 +53,12 @@ class PositionLanes::Rows {
       if (rows_[i].phase == lane.phase && later >= 0 && later <= spare_) return integers_ + i * kRoom + later;
     }
     return nullptr;
+  }
+
+  void prefetch(int64_t image, int64_t position, int64_t count, const PositionLane& now,
+                const PositionLane& next) const {
+    if (next.channel != now.channel && lanes_.exists(next))
+      planes_.prefetch(image, next.channel, position + next.shift, position + next.shift + count);
   }
 
   const int16_t* copy(int64_t image, int64_t position, int64_t count, const PositionLane& lane) {

@@ -54,6 +54,16 @@ void Planes::copy(int64_t image, int64_t channel, int64_t phase, int64_t begin, 
   }
 }
 
+void Planes::prefetch(int64_t image, int64_t channel, int64_t begin, int64_t end) const {
+  constexpr int64_t kLine = 32;  // integers
+  const int16_t* plane = values_ + image * image_stride_ + channel * rows_.size() * columns_.size();
+  const int64_t first = std::clamp<int64_t>(rows_.image_index(begin / columns_.length(), 0), 0, rows_.size());
+  const int64_t last =
+      std::clamp<int64_t>(rows_.image_index(end / columns_.length() + 1, 0), first, rows_.size());
+  for (int64_t i = first * columns_.size(); i < last * columns_.size(); i += kLine)
+    __builtin_prefetch(plane + i);
+}
+
 void Planes::copy_batch(int64_t batch, int64_t channel, int64_t phase, int64_t begin, int64_t end,
                         int16_t* out) const {
   while (begin < end) {

@@ -57,6 +57,8 @@ class Planes {
 
   // The integers at positions [begin, end) of an image; begin >= 0. Behind the image there are zeros.
   void copy(int64_t image, int64_t channel, int64_t phase, int64_t begin, int64_t end, int16_t* out) const;
+  // Asks the cache for what copy() will read.
+  void prefetch(int64_t image, int64_t channel, int64_t begin, int64_t end) const;
   // The same where positions count through `batch` images.
   void copy_batch(int64_t batch, int64_t channel, int64_t phase, int64_t begin, int64_t end,
                   int16_t* out) const;

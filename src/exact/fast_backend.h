@@ -69,6 +69,10 @@ class FastBackend final : public Backend {
   void apply_channels(Kernels::WithConstant run, Kernels::Binary row, const float* x, const float* c,
                       const Channels& shape, float* y);
 
+  bool normalize_gradient_rows(const float* x, const float* dy, const Channels&, const float* mean,
+                               const float* inverse, const float* gamma, float* dgamma, float* dbeta,
+                               float* dx);
+
   template <typename... Sources>
   bool sum_sources(const Channels& shape, std::array<float*, sizeof...(Sources)> results,
                    const Sources&... sources);

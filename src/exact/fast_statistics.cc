@@ -218,37 +218,92 @@ bool FastBackend::moments(const float* x, const Channels& shape, float* mean, fl
   return finite;
 }
 
+namespace {
+
+// What normalize_gradient() needs of a channel besides the elements.
+struct NormalizedChannel {
+  float mean, inverse, gamma;
+  float mean_beta = 0, mean_gamma = 0, slope = 0;
+
+  void finish(float dgamma, float dbeta, float n) {
+    mean_beta = dbeta / n;
+    mean_gamma = dgamma / n;
+    slope = gamma * inverse;
+  }
+};
+
+// Both sweeps over a channel follow each other, so that the second reads from the cache.
+bool normalize_gradient_of_channel(const Kernels& kernels, const float* x, const float* dy,
+                                   const Channels& shape, int64_t channel, NormalizedChannel& c,
+                                   float* buffer, BlockSum* beta_blocks, BlockSum* gamma_blocks,
+                                   float* dgamma, float* dbeta, float* dx) {
+  const int64_t count = blocks_each(shape), step = shape.channels * shape.inner;
+  size_t block = 0;
+  for (int64_t start = channel * shape.inner; start < shape.samples * step; start += step) {
+    for (int64_t done = 0; done < shape.inner; done += kBlock, ++block) {
+      const int64_t n = std::min(kBlock, shape.inner - done), at = start + done;
+      kernels.gamma_terms(x + at, dy + at, c.mean, c.inverse, n, buffer);
+      if (!reduce_block(kernels, dy + at, n, &beta_blocks[block])) return false;
+      if (!reduce_block(kernels, buffer, n, &gamma_blocks[block])) return false;
+    }
+  }
+  *dbeta = total_of({beta_blocks, static_cast<size_t>(count)});
+  *dgamma = total_of({gamma_blocks, static_cast<size_t>(count)});
+  c.finish(*dgamma, *dbeta, to_binary32(shape.samples * shape.inner));
+  for (int64_t start = channel * shape.inner; start < shape.samples * step; start += step) {
+    kernels.normalize_gradient(x + start, dy + start, c.mean, c.inverse, c.mean_beta, c.mean_gamma, c.slope,
+                               shape.inner, dx + start);
+  }
+  return true;
+}
+
+}  // namespace
+
 bool FastBackend::normalize_gradient(const float* x, const float* dy, const Channels& shape,
                                      const float* mean, const float* inverse, const float* gamma,
                                      float* dgamma, float* dbeta, float* dx) {
+  if (shape.inner == 1) return normalize_gradient_rows(x, dy, shape, mean, inverse, gamma, dgamma, dbeta, dx);
+  machine_.scratch.reset();
+  const int64_t count = blocks_each(shape), workers = machine_.pool.size();
+  float* buffers = machine_.scratch.take<float>(workers * kBlock);
+  BlockSum* blocks = machine_.scratch.take<BlockSum>(workers * 2 * count);
+  std::atomic<bool> finite = true;
+  const int64_t grain = kGrain / (shape.samples * shape.inner) + 1;
+  parallel_for(machine_.pool, shape.channels, grain, [&](int64_t begin, int64_t end, int worker) {
+    BlockSum* mine = blocks + worker * 2 * count;
+    for (int64_t c = begin; c < end; ++c) {
+      NormalizedChannel channel{mean[c], inverse[c], gamma[c]};
+      if (!normalize_gradient_of_channel(kernels_, x, dy, shape, c, channel, buffers + worker * kBlock, mine,
+                                         mine + count, &dgamma[c], &dbeta[c], dx))
+        finite = false;
+    }
+  });
+  return finite;
+}
+
+// Where each element is a block: rows of channels.
+bool FastBackend::normalize_gradient_rows(const float* x, const float* dy, const Channels& shape,
+                                          const float* mean, const float* inverse, const float* gamma,
+                                          float* dgamma, float* dbeta, float* dx) {
   if (!sum_sources(shape, {dbeta, dgamma}, Plain{dy}, GammaTerms{kernels_, x, dy, mean, inverse}))
     return false;
-  const float n = to_binary32(shape.samples * shape.inner);
   machine_.scratch.reset();
   float* mean_beta = machine_.scratch.take<float>(shape.channels);
   float* mean_gamma = machine_.scratch.take<float>(shape.channels);
   float* slope = machine_.scratch.take<float>(shape.channels);
   for (int64_t c = 0; c < shape.channels; ++c) {
-    mean_beta[c] = dbeta[c] / n;
-    mean_gamma[c] = dgamma[c] / n;
-    slope[c] = gamma[c] * inverse[c];
+    NormalizedChannel channel{mean[c], inverse[c], gamma[c]};
+    channel.finish(dgamma[c], dbeta[c], to_binary32(shape.samples));
+    mean_beta[c] = channel.mean_beta;
+    mean_gamma[c] = channel.mean_gamma;
+    slope[c] = channel.slope;
   }
-  const int64_t row = shape.inner == 1 ? shape.channels : shape.inner;
-  parallel_for(machine_.pool, shape.samples * shape.channels * shape.inner / row, kGrain / row + 1,
-               [&](int64_t begin, int64_t end, int) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   const float *rx = x + i * row, *rdy = dy + i * row;
-                   float* rdx = dx + i * row;
-                   if (shape.inner == 1) {
-                     kernels_.normalize_gradient_each(rx, rdy, mean, inverse, mean_beta, mean_gamma, slope,
-                                                      row, rdx);
-                   } else {
-                     const int64_t c = i % shape.channels;
-                     kernels_.normalize_gradient(rx, rdy, mean[c], inverse[c], mean_beta[c], mean_gamma[c],
-                                                 slope[c], row, rdx);
-                   }
-                 }
-               });
+  const int64_t row = shape.channels;
+  parallel_for(machine_.pool, shape.samples, kGrain / row + 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin * row; i < end * row; i += row)
+      kernels_.normalize_gradient_each(x + i, dy + i, mean, inverse, mean_beta, mean_gamma, slope, row,
+                                       dx + i);
+  });
   return true;
 }
 
