@@ -260,6 +260,11 @@ void DirectConvolver::fill_block(int64_t block, int64_t first_position, int64_t 
     uint32_t* squares = squares_ + (block * planes_.phases() + phase) * plane_ + begin;
     std::fill_n(squares, count, 0u);
     for (int64_t pair = block * block_channels_; pair < last; ++pair) {
+      const int64_t image = from / planes_.positions(), first = from % planes_.positions();
+      if (pair + 1 < last && image < c_.batch) {
+        planes_.prefetch(image, 2 * pair + 2, first, first + count);
+        if (2 * pair + 3 < c_.channels) planes_.prefetch(image, 2 * pair + 3, first, first + count);
+      }
       planes_.copy_batch(c_.batch, 2 * pair, phase, from, to, lines[0]);
       if (2 * pair + 1 < c_.channels) {
         planes_.copy_batch(c_.batch, 2 * pair + 1, phase, from, to, lines[1]);
