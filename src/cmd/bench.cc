@@ -17,7 +17,7 @@ constexpr size_t kFewestSteps = 3;
 struct Options {
   std::filesystem::path target;
   std::optional<uint32_t> batch;
-  std::string precision;
+  std::string precision;  // by name; empty: the project's, or standard
   double seconds = 5;
 };
 
@@ -35,12 +35,6 @@ struct Measured {
   model::MemoryPlan memory;
 };
 
-Result<model::Precision> precision_of(const std::string& name) {
-  const auto precision = model::precision_from_name(name);
-  if (!precision) return Error{"--precision " + name + ": is neither standard, high nor fast"};
-  return *precision;
-}
-
 Result<Subject> subject_of(const Options& options) {
   Subject subject;
   if (std::filesystem::is_directory(options.target)) {
@@ -56,9 +50,7 @@ Result<Subject> subject_of(const Options& options) {
     subject.parameters = std::move(imported.parameters);
   }
   if (options.batch) subject.batch = *options.batch;
-  if (!options.precision.empty()) {
-    CAIRN_TRY(subject.precision, precision_of(options.precision));
-  }
+  if (!options.precision.empty()) subject.precision = *model::precision_from_name(options.precision);
   return subject;
 }
 
@@ -212,8 +204,8 @@ void add_bench(Command app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR|MODEL", options->target, "A project, or a model as ONNX").required();
   command.add_option("--batch", options->batch, "Images of a step (default: the recipe's, or 32)");
-  command.add_option("--precision", options->precision,
-                     "standard, high or fast (default: the recipe's, or standard)");
+  command.add_option("--precision", options->precision, "Of products (default: the recipe's, or standard)")
+      .one_of({"standard", "high", "fast"});
   command.add_option("--seconds", options->seconds, "How long to measure").show_default().range(0.0, 3600.0);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
