@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """Trains small models with PyTorch in binary32 and with Cairn at each precision, and compares how well they learn.
 
-    script/bench learn [--families resnet,gpt] [--seeds 1,2,3] [--jobs 2] [--seconds 170] [--write]
+    script/bench learn [--families resnet,gpt,lenet,mobile] [--jobs 2] [--seconds 150] [--write]
 
 Every run of a seed begins with the same parameters and sees the same batches in the same order; one optimizer, here, takes the
-gradients of all of them. `torch, nudged` is PyTorch from parameters that differ in their last bits: what rounding alone does.
-Runs go on where they stopped (build/bench/learn/); --seconds bounds one call. Results are in build/bench/learn.json, and --write puts
-the tables into docs/internals/precision.md. All runs take about 40 minutes of one core.
+gradients of all of them. `PyTorch, nudged` is PyTorch from parameters that differ in their last bits: what rounding alone does.
+Runs go on where they stopped (build/bench/learn/); --seconds bounds one call. Results are in build/bench/learn.json, and
+--write puts the tables into docs/internals/precision.md. All runs take about an hour and a half of one core.
 """
 
 import argparse
+import collections.abc
 import concurrent.futures
+import dataclasses
 import json
 import math
 import pathlib
@@ -27,8 +29,11 @@ import learn_models
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build/bench/learn"
 DOCUMENT = ROOT / "docs/internals/precision.md"
-# Bits of forward, input gradient and weight gradient products; None: PyTorch.
-METHODS = {"torch": None, "torch, nudged": None, "standard": (13, 13, 13), "high": (14, 14, 14), "fast": (8, 8, 13)}
+# Bits of forward, input gradient and weight gradient products; None: PyTorch. No recipe can have the last: it shows whether the
+# comparison sees what too few bits do.
+METHODS = {"PyTorch": None, "PyTorch, nudged": None, "standard": (13, 13, 13), "high": (14, 14, 14), "fast": (8, 8, 13),
+           "8 bits everywhere": (8, 8, 8)}
+EXACT, CONTROLS = ["PyTorch", "PyTorch, nudged"], ["8 bits everywhere"]
 TAIL = 0.1  # the last steps, whose mean is the final training loss
 
 
@@ -138,14 +143,27 @@ def adamw(state, parameters, gradient, rate):
     parameters.mul_(1 - rate * 0.01).sub_(rate * direction)
 
 
-MEASURES = {"resnet": {"training_loss": "training loss", "accuracy": "test accuracy"},
-            "gpt": {"training_loss": "training loss", "test_loss": "validation loss"}}
+IMAGE_MEASURES = {"training_loss": "training loss", "accuracy": "test accuracy"}
+TEXT_MEASURES = {"training_loss": "training loss", "test_loss": "validation loss"}
 
 
+@dataclasses.dataclass
 class Family:
-    def __init__(self, title, data, model, batch, steps, optimizer, rate):
-        self.title, self.data, self.model, self.batch = title, data, model, batch
-        self.steps, self.optimizer, self.peak = steps, optimizer, rate
+    title: str
+    measures: dict
+    data: type
+    model: collections.abc.Callable  # from the data
+    batch: int
+    steps: int
+    optimizer: collections.abc.Callable
+    peak: float
+    seeds: int = 3
+    every_method: bool = False  # or those that decide about `fast`
+
+    def runs(self):
+        """Pairs of method and seed."""
+        wanted = list(METHODS) if self.every_method else [*EXACT, "standard", "fast"]
+        return [(method, seed) for method in wanted for seed in range(1, 1 + (3 if method in CONTROLS else self.seeds))]
 
     def rate(self, step):
         """Grows over 50 steps, then falls to 0 along a line."""
@@ -153,10 +171,14 @@ class Family:
 
 
 FAMILIES = {
-    "resnet": Family("ResNet, Fashion-MNIST", learn_models.FashionMnist, lambda data: learn_models.ResNet(),
-                     100, 1200, momentum_sgd, 0.1),
-    "gpt": Family("GPT, text", learn_models.Text, lambda data: learn_models.Gpt(data.vocabulary, data.context),
-                  64, 1000, adamw, 2e-3),
+    "resnet": Family("ResNet, Fashion-MNIST", IMAGE_MEASURES, learn_models.FashionMnist, lambda data: learn_models.ResNet(),
+                     100, 1200, momentum_sgd, 0.1, seeds=6, every_method=True),
+    "gpt": Family("GPT, text", TEXT_MEASURES, learn_models.Text, lambda data: learn_models.Gpt(data.vocabulary, data.context),
+                  64, 1000, adamw, 2e-3, every_method=True),
+    "lenet": Family("LeNet, Fashion-MNIST", IMAGE_MEASURES, learn_models.FashionMnist, lambda data: learn_models.lenet(),
+                    100, 1200, momentum_sgd, 0.02),
+    "mobile": Family("MobileNet, Fashion-MNIST", IMAGE_MEASURES, learn_models.FashionMnist, lambda data: learn_models.mobile(),
+                     100, 600, momentum_sgd, 0.1),
 }
 
 
@@ -171,12 +193,12 @@ class Run:
 
     def __init__(self, family, method, seed):
         self.family, self.method, self.seed = FAMILIES[family], method, seed
-        self.file = FOLDER / f"{family}-{method.replace(', ', '-')}-{seed}.pt"
+        self.file = FOLDER / f"{family}-{method.replace(' ', '-')}-{seed}.pt"
         self.key = {"family": family, "method": method, "seed": seed}
 
     def initial(self):
         parameters = torch.nn.utils.parameters_to_vector(self.model.parameters()).detach().clone()
-        if self.method == "torch, nudged":
+        if self.method == "PyTorch, nudged":
             random = torch.Generator().manual_seed(self.seed)
             parameters *= 1 + 2**-22 * torch.randn(len(parameters), generator=random)
         return parameters
@@ -242,8 +264,8 @@ def advance(key, deadline):
 
 
 def train(keys, results, options):
-    """Advances what is not done, some at a time, and writes down what gets done."""
-    deadline = time.monotonic() + options.seconds
+    """Advances what is not done, some at a time, and writes down what gets done. Returns how many."""
+    deadline, before = time.monotonic() + options.seconds, len(results)
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
         for done in concurrent.futures.as_completed(pool.submit(advance, key, deadline) for key in keys):
             if done.result() is None:
@@ -251,32 +273,43 @@ def train(keys, results, options):
             results.append(done.result())
             (FOLDER.parent / "learn.json").write_text(json.dumps(results, indent=1) + "\n")
             show(done.result())
+    return len(results) - before
 
 
 def show(result):
-    print(f'{result["family"]:7} {result["method"]:14} seed {result["seed"]}: training loss {result["training_loss"]:.4f}, '
+    print(f'{result["family"]:7} {result["method"]:17} seed {result["seed"]}: training loss {result["training_loss"]:.4f}, '
           f'test loss {result["test_loss"]:.4f}, accuracy {result["accuracy"]:.4f}', flush=True)
 
 
-def row(name, values, reference):
-    """The values of the seeds, their mean, and how far the mean is from PyTorch's, in PyTorch's deviations."""
-    mean, noise = statistics.fmean(values), statistics.stdev(reference)
-    away = (mean - statistics.fmean(reference)) / noise
-    return f'| {name} | {" ".join(f"{v:.4f}" for v in values)} | {mean:.4f} | {away:+.1f} |'
+def noise_of(runs):
+    """The standard deviation of a run, after what its method and what its seed do is taken out."""
+    methods = [method for method in runs if method not in CONTROLS]
+    seeds = sorted(set.intersection(*(set(runs[method]) for method in methods)))
+    values = numpy.array([[runs[method][seed] for seed in seeds] for method in methods])
+    rest = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
+    return math.sqrt((rest**2).sum() / ((len(methods) - 1) * (len(seeds) - 1)))
 
 
-def table(family, results):
-    lines = []
-    for measure, title in MEASURES[family].items():
-        values = {m: [r[measure] for r in sorted(results, key=lambda r: r["seed"])
-                      if (r["family"], r["method"]) == (family, m)] for m in METHODS}
-        if len(values["torch"]) < 2:
-            continue
-        deviation = statistics.stdev(values["torch"])
-        lines += [f'| {FAMILIES[family].title}: {title} | seeds | mean | from PyTorch, in deviations of {deviation:.4f} |',
-                  "|---|---|---|---|"]
-        lines += [row(method, got, values["torch"]) for method, got in values.items() if got] + [""]
-    return lines
+def table(family, measure, results):
+    """A row for each method: what the seeds gave, their mean, how far that is from binary32 with the same seeds, and how many
+    standard errors that is."""
+    runs = {}
+    for method in METHODS:
+        found = {r["seed"]: r[measure] for r in results if (r["family"], r["method"]) == (family, method)}
+        if found:
+            runs[method] = dict(sorted(found.items()))
+    if len(runs) < 3 or min(len(found) for method, found in runs.items() if method not in CONTROLS) < 2:
+        return []
+    noise = noise_of(runs)
+    lines = [f"**{FAMILIES[family].title}: {FAMILIES[family].measures[measure]}.** Noise of a run: {noise:.4f}", "",
+             "| | by seed | mean | from binary32 | standard errors |", "|---|---|---|---|---|"]
+    for method, found in runs.items():
+        away = statistics.fmean(v - statistics.fmean(runs[m][seed] for m in EXACT) for seed, v in found.items())
+        error = noise * math.sqrt(1.5 / len(found))  # binary32 has two runs for each seed
+        last = "" if method in EXACT else f"{away / error:+.1f}"
+        lines.append(f'| {method} | {", ".join(f"{v:.4f}" for v in found.values())} | '
+                     f"{statistics.fmean(found.values()):.4f} | {away:+.4f} | {last} |")
+    return lines + [""]
 
 
 def write_tables(lines):
@@ -290,7 +323,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = lambda text: text.split(",")
     parser.add_argument("--families", type=words, default=list(FAMILIES))
-    parser.add_argument("--seeds", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--write", action="store_true")
@@ -299,12 +331,14 @@ def main():
     file = FOLDER.parent / "learn.json"
     results = json.loads(file.read_text()) if file.exists() else []
     done = [{name: result[name] for name in ("family", "method", "seed")} for result in results]
-    keys = [{"family": family, "method": method, "seed": seed} for seed in options.seeds
-            for method in METHODS for family in options.families]
+    keys = [{"family": family, "method": method, "seed": seed} for family in options.families
+            for method, seed in FAMILIES[family].runs()]
     keys = [key for key in keys if key not in done]
-    train(keys, results, options)
-    lines = [line for family in options.families for line in table(family, results)]
+    left = len(keys) - train(keys, results, options)
+    lines = [line for family in options.families for measure in FAMILIES[family].measures
+             for line in table(family, measure, results)]
     print("\n".join(lines))
+    print(f"{left} runs are left")
     if options.write:
         write_tables(lines)
 

@@ -40,6 +40,34 @@ class ResNet(nn.Module):
         return self.head(self.pool(x).flatten(1))
 
 
+def lenet():
+    """Cairn's built-in lenet: no normalization anywhere."""
+    return nn.Sequential(nn.Conv2d(1, 6, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        width = 4 * inputs
+        self.adds = stride == 1 and inputs == outputs
+        self.layers = nn.Sequential(
+            nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU6(),
+            nn.Conv2d(width, width, 3, stride, 1, groups=width, bias=False), nn.BatchNorm2d(width), nn.ReLU6(),
+            nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        return x + self.layers(x) if self.adds else self.layers(x)
+
+
+def mobile():
+    """Four blocks after MobileNet v2, with depthwise convolutions."""
+    blocks = [(16, 16, 1), (16, 24, 2), (24, 24, 1), (24, 32, 1)]
+    return nn.Sequential(nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6(),
+                         *(InvertedResidual(*block) for block in blocks),
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+
+
 class GptBlock(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
