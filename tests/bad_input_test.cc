@@ -49,6 +49,15 @@ class BadInput : public testing::Test {
   Bytes good_;
 };
 
+TEST_F(BadInput, APrecisionThatIsNotOfferedForTheModel) {
+  work_.write("fast.toml", "[training]\nbatch = 4\nprecision = \"fast\"\n[evaluation]\nsample = 8\n");
+  const std::string mobile = CAIRN_SOURCE_DIR "/tests/golden/mobile.onnx";
+  EXPECT_THAT(refused({"new", "other", "--model", mobile, "--data", "data", "--recipe", "fast.toml"}),
+              HasSubstr("recipe: training.precision: \"fast\" is not offered for models with depthwise"));
+  EXPECT_FALSE(std::filesystem::exists(work_.file("other")));
+  work_.must({"new", "other", "--model", "lenet", "--data", "data", "--recipe", "fast.toml"});
+}
+
 TEST_F(BadInput, DamagedSubmissions) {
   EXPECT_THAT(refused_submission({}), HasSubstr("bad: magic"));
   EXPECT_THAT(refused_submission(to_bytes("{\"gradient\": 1}")), HasSubstr("bad: magic"));

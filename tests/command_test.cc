@@ -315,10 +315,11 @@ TEST_F(Commands, BenchMeasuresAProjectAndAModelFile) {
   EXPECT_GT(of_project["images_per_second"], 0);
   work_.must({"export", "study", "-o", "model.onnx"});
   const json of_file =
-      ask({"bench", "model.onnx", "--batch", "2", "--bits", "14", "--threads", "1", "--seconds", "0"});
+      ask({"bench", "model.onnx", "--batch", "2", "--precision", "fast", "--threads", "1", "--seconds", "0"});
   EXPECT_EQ(of_file["parameters"], of_project["parameters"]);
   EXPECT_EQ(of_file["batch"], 2);
-  EXPECT_EQ(of_file["bits"], 14);
+  EXPECT_EQ(of_file["precision"], "fast");
+  EXPECT_EQ(of_project["precision"], "standard");
   double whole = 0;
   for (const json& share : of_file["shares"]) whole += share["share"].get<double>();
   EXPECT_NEAR(whole, 1, 1e-6);
@@ -327,6 +328,7 @@ TEST_F(Commands, BenchMeasuresAProjectAndAModelFile) {
   EXPECT_THAT(refused({"bench", "nowhere.onnx"}), HasSubstr("nowhere.onnx: cannot be opened"));
   EXPECT_THAT(refused({"bench", "study", "--memory", "64K"}), HasSubstr("take a smaller batch"));
   EXPECT_THAT(refused({"bench", "study", "--batch", "0"}), HasSubstr("batch: must be"));
+  EXPECT_EQ(work_.cairn({"bench", "study", "--precision", "low"}).code, 2);
 }
 
 // Takes everybody's right to write below a folder, and gives the owner's back in the end.

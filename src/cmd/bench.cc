@@ -17,7 +17,7 @@ constexpr size_t kFewestSteps = 3;
 struct Options {
   std::filesystem::path target;
   std::optional<uint32_t> batch;
-  std::optional<uint32_t> bits;
+  std::string precision;  // by name; empty: the project's, or standard
   double seconds = 5;
 };
 
@@ -26,7 +26,7 @@ struct Subject {
   model::Graph graph;
   std::vector<float> parameters;
   int64_t batch = kDefaultBatch;
-  int bits = 13;
+  model::Precision precision = model::Precision::standard;
 };
 
 struct Measured {
@@ -43,14 +43,14 @@ Result<Subject> subject_of(const Options& options) {
     CAIRN_TRY(subject.parameters, project.parameters(newest));
     subject.graph = project.graph();
     subject.batch = project.recipe().batch;
-    subject.bits = project.recipe().precision;
+    subject.precision = project.recipe().precision;
   } else {
     CAIRN_TRY(onnx::ImportedModel imported, onnx::import_onnx_file(options.target));
     subject.graph = std::move(imported.graph);
     subject.parameters = std::move(imported.parameters);
   }
   if (options.batch) subject.batch = *options.batch;
-  if (options.bits) subject.bits = static_cast<int>(*options.bits);
+  if (!options.precision.empty()) subject.precision = *model::precision_from_name(options.precision);
   return subject;
 }
 
@@ -88,7 +88,7 @@ Result<Measured> measure(const Subject& subject, const project::EngineOptions& e
   Measured result;
   CAIRN_TRY(model::Network network, model::Network::compile(subject.graph,
                                                             {.batch = subject.batch,
-                                                             .bits = subject.bits,
+                                                             .bits = model::product_bits(subject.precision),
                                                              .memory_limit = engine.memory_limit,
                                                              .profile = &result.profile},
                                                             *backend));
@@ -142,7 +142,7 @@ Json to_json(const Subject& subject, const project::EngineOptions& engine, const
   Json json = {{"model", nullptr},
                {"parameters", subject.parameters.size()},
                {"batch", subject.batch},
-               {"bits", subject.bits},
+               {"precision", model::precision_name(subject.precision)},
                {"isa", exact::isa_name(engine.isa)},
                {"threads", engine.threads},
                {"images_per_second", static_cast<double>(subject.batch) / step},
@@ -169,11 +169,11 @@ std::string mib(uint64_t bytes) {
 std::string to_text(const Subject& subject, const project::EngineOptions& engine, const Measured& result) {
   const double step = median(result.steps);
   std::string text = fmt::format(
-      "{} parameters, batches of {}, {} bits, {} on {}\n"
+      "{} parameters, batches of {}, {} precision, {} on {}\n"
       "speed   {:.2f} images/s: {:.1f} ms a step, the median of {}\n"
       "memory  {}: parameters {}, gradient {}, images {}, tensors {}\n"
       "where the time goes:\n",
-      subject.parameters.size(), subject.batch, subject.bits,
+      subject.parameters.size(), subject.batch, model::precision_name(subject.precision),
       plural(static_cast<uint64_t>(engine.threads), "thread", "threads"), exact::isa_name(engine.isa),
       static_cast<double>(subject.batch) / step, step * 1e3, result.steps.size(), mib(result.memory.total()),
       mib(result.memory.parameters), mib(result.memory.gradient), mib(result.memory.given),
@@ -204,8 +204,8 @@ void add_bench(Command app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR|MODEL", options->target, "A project, or a model as ONNX").required();
   command.add_option("--batch", options->batch, "Images of a step (default: the recipe's, or 32)");
-  command.add_option("--bits", options->bits,
-                     "Bits of the integers in products (default: the recipe's, or 13)");
+  command.add_option("--precision", options->precision, "Of products (default: the recipe's, or standard)")
+      .one_of({"standard", "high", "fast"});
   command.add_option("--seconds", options->seconds, "How long to measure").show_default().range(0.0, 3600.0);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }

@@ -8,8 +8,8 @@ namespace {
 
 constexpr int64_t kMaxBatchElements = int64_t{1} << 32;  // of one value: what an exact sum holds
 
-auto group_key(BufferId buffer, const exact::Groups& g) {
-  return std::tuple(buffer, g.outer, g.repeat, g.groups, g.inner);
+auto group_key(BufferId buffer, const exact::Groups& g, int bits) {
+  return std::tuple(buffer, g.outer, g.repeat, g.groups, g.inner, bits);
 }
 
 // Which float buffers need a check of their own, decided from the last instruction to the first.
@@ -130,23 +130,26 @@ void Lowering::emit_normalize(std::vector<BufferId> reads, std::vector<BufferId>
   program_.instructions.back().epsilon = epsilon;
 }
 
-BufferId Lowering::quantized_copy(BufferId source, const exact::Groups& groups) {
-  const auto [place, is_new] = quantized_.try_emplace(group_key(source, groups));
+BufferId Lowering::quantized_copy(BufferId source, const exact::Groups& groups, Product product) {
+  const int bits = options_.bits.of(product);
+  const auto [place, is_new] = quantized_.try_emplace(group_key(source, groups, bits));
   if (is_new) {
     place->second = quantized_buffer(groups);
     emit(Opcode::quantize, {source}, {place->second}, groups);
-    program_.instructions.back().bits = options_.bits;
+    program_.instructions.back().bits = bits;
   }
   return place->second;
 }
 
-BufferId Lowering::quantized_output_gradient(const Node& node, const exact::Groups& groups) {
+BufferId Lowering::quantized_output_gradient(const Node& node, const exact::Groups& groups, Product product) {
+  const int bits = options_.bits.of(product);
   // By the output's own buffer: two nodes can share a gradient, but never a key.
-  const auto [place, is_new] = quantized_gradients_.try_emplace(group_key(buffer(node.outputs[0]), groups));
+  const auto [place, is_new] =
+      quantized_gradients_.try_emplace(group_key(buffer(node.outputs[0]), groups, bits));
   if (is_new) {
     place->second = quantized_buffer(groups);
     emit(Opcode::quantize_dithered, {output_gradient(node)}, {place->second}, groups);
-    program_.instructions.back().bits = options_.bits;
+    program_.instructions.back().bits = bits;
     program_.instructions.back().tensor = origin_.index;
   }
   return place->second;

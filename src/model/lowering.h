@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "model/operators.h"
+#include "model/precision.h"
 #include "model/program.h"
 
 namespace cairn::model {
@@ -18,7 +19,7 @@ enum class Mode : uint8_t {
 
 struct CompileOptions {
   int64_t batch = 1;
-  int bits = 13;
+  ProductBits bits = {};
   bool keep_tensors = false;  // every node's output stays readable after the program has ended
 };
 
@@ -55,8 +56,10 @@ class Lowering {
   int64_t count(ValueId value) const { return elements(shape(value)); }
   bool is_parameter(ValueId value) const { return parameter_of_[value] >= 0; }
   bool needs_gradient(ValueId value) const { return needs_gradient_[value]; }
-  // How many rows or output positions the aligned sum of a weight gradient holds at this precision.
-  int64_t max_aligned_terms() const { return int64_t{1} << std::min(24, 50 - 2 * options_.bits); }
+  // How many rows or output positions the aligned sum of a weight gradient holds at its bits.
+  int64_t max_aligned_terms() const {
+    return int64_t{1} << std::min(24, 50 - 2 * options_.bits.weight_gradient);
+  }
   Operand operand(ValueId value) const { return {graph_.shapes[value], is_parameter(value)}; }
 
   BufferId buffer(ValueId value) const { return program_.values[value]; }
@@ -64,11 +67,11 @@ class Lowering {
   BufferId floats(int64_t count);
   BufferId integers(int64_t count);
   BufferId output(const Node& node);  // a new buffer for the node's output
-  // The value's integers, made once for each way to group it.
-  BufferId quantized(ValueId value, const exact::Groups& groups) {
-    return quantized_copy(buffer(value), groups);
+  // The value's integers for such a product, made once for each way to group it and number of bits.
+  BufferId quantized(ValueId value, const exact::Groups& groups, Product product) {
+    return quantized_copy(buffer(value), groups, product);
   }
-  BufferId quantized_copy(BufferId source, const exact::Groups& groups);
+  BufferId quantized_copy(BufferId source, const exact::Groups& groups, Product product);
   void emit(Opcode op, std::vector<BufferId> reads, std::vector<BufferId> writes, Geometry geometry);
   void emit_normalize(std::vector<BufferId> reads, std::vector<BufferId> writes, const exact::Channels&,
                       float epsilon);
@@ -82,8 +85,9 @@ class Lowering {
 
   // The gradient with respect to the node's output; complete when the node's backward rule runs.
   BufferId output_gradient(const Node& node) const { return *gradients_[node.outputs[0]]; }
-  // The same as dithered integers, made once for all products of the node that group it alike.
-  BufferId quantized_output_gradient(const Node& node, const exact::Groups& groups);
+  // The same as dithered integers, made once for all products of the node that group it alike with as many
+  // bits.
+  BufferId quantized_output_gradient(const Node& node, const exact::Groups& groups, Product product);
   // Adds a part of the gradient of `value`. Parts add up in the order of the calls, which is that of
   // consumers in descending node number and, within a node, of its inputs.
   void contribute(ValueId value, BufferId part);
@@ -116,7 +120,7 @@ class Lowering {
   std::vector<BufferId> parameter_gradients_;
   std::vector<std::optional<BufferId>> gradients_;
   std::map<const Node*, std::array<BufferId, 2>> saved_;
-  using Grouping = std::tuple<BufferId, int64_t, int64_t, int64_t, int64_t>;
+  using Grouping = std::tuple<BufferId, int64_t, int64_t, int64_t, int64_t, int>;  // and bits
   std::map<Grouping, BufferId> quantized_gradients_;
   std::map<Grouping, BufferId> quantized_;
 };

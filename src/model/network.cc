@@ -7,7 +7,9 @@ constexpr int64_t kMaxBatch = 1 << 20;
 
 Status check_options(const NetworkOptions& options) {
   if (options.batch < 1 || options.batch > kMaxBatch) return Error{"batch: must be 1 to 1048576"};
-  if (options.bits < 2 || options.bits > 15) return Error{"bits: must be 2 to 15"};
+  for (const int bits : {options.bits.forward, options.bits.input_gradient, options.bits.weight_gradient}) {
+    if (bits < 2 || bits > 15) return Error{"bits: must be 2 to 15"};
+  }
   return {};
 }
 

@@ -20,7 +20,7 @@ namespace cairn::model {
 
 struct NetworkOptions {
   int64_t batch = 1;                          // at most 2^20
-  int bits = 13;                              // of quantized operands, 2 to 15
+  ProductBits bits = {};                      // of quantized operands
   bool keep_tensors = false;                  // what visit() needs; costs memory, changes no bit
   uint64_t memory_limit = uint64_t{8} << 30;  // bytes; a model that needs more is refused
   Profile* profile = nullptr;                 // counts the time of each instruction; outlives the network

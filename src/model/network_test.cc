@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <random>
 
@@ -16,9 +17,10 @@ using ::testing::HasSubstr;
 
 // A model with a batch of data: classes are bright squares at different places, in noise.
 struct Toy {
-  Toy(std::string_view name, int64_t batch, exact::Backend& backend, const Shape& shape = {1, 1, 16, 16})
+  Toy(std::string_view name, int64_t batch, exact::Backend& backend, const Shape& shape = {1, 1, 16, 16},
+      Precision precision = Precision::standard)
       : graph(*builtin_model(name, shape, 4)),
-        network(*Network::compile(graph, {.batch = batch}, backend)),
+        network(*Network::compile(graph, {.batch = batch, .bits = product_bits(precision)}, backend)),
         parameters(initial_parameters(graph, 3)) {
     std::mt19937 random(5);
     const int64_t height = shape[2];
@@ -70,20 +72,46 @@ TEST_F(NetworkTest, TrainingAnMlpLowersTheLoss) {
   EXPECT_LT(toy.loss, first / 10);
 }
 
-TEST_F(NetworkTest, SameBitsUnderEveryIsaAndThreadCount) {
-  for (std::string_view name : builtin_names()) {
-    Toy reference(name, 5, *backend_);
-    const std::vector<float> expected = reference.gradient();
-    for (exact::Isa isa : exact::supported_isas()) {
-      for (int threads : {1, 2, 3}) {
-        ThreadPool pool(threads);
-        auto backend = exact::make_backend(isa, pool);
-        Toy toy(name, 5, *backend);
-        EXPECT_EQ(toy.gradient(), expected) << name << " " << exact::isa_name(isa) << " " << threads;
-        EXPECT_EQ(toy.loss, reference.loss);
-      }
+// Of this model at this precision, with every instruction set and some numbers of threads.
+void expect_same_bits(std::string_view name, Precision precision, exact::Backend& scalar) {
+  const Shape shape = {1, 1, 16, 16};
+  Toy reference(name, 5, scalar, shape, precision);
+  const std::vector<float> expected = reference.gradient();
+  for (exact::Isa isa : exact::supported_isas()) {
+    for (int threads : {1, 2, 3}) {
+      ThreadPool pool(threads);
+      auto backend = exact::make_backend(isa, pool);
+      Toy toy(name, 5, *backend, shape, precision);
+      EXPECT_EQ(toy.gradient(), expected)
+          << name << " " << precision_name(precision) << " " << exact::isa_name(isa) << " " << threads;
+      EXPECT_EQ(toy.loss, reference.loss);
     }
   }
+}
+
+TEST_F(NetworkTest, SameBitsUnderEveryIsaAndThreadCount) {
+  for (std::string_view name : builtin_names()) {
+    for (Precision precision : {Precision::fast, Precision::standard, Precision::high}) {
+      expect_same_bits(name, precision, *backend_);
+    }
+  }
+}
+
+TEST_F(NetworkTest, PrecisionIsHowFarAGradientIsFromAHigherOne) {
+  const Shape shape = {1, 1, 16, 16};
+  const std::vector<float> high = Toy("lenet", 5, *backend_, shape, Precision::high).gradient();
+  const auto distance_of = [&](Precision precision) {
+    const std::vector<float> other = Toy("lenet", 5, *backend_, shape, precision).gradient();
+    double square = 0, norm = 0;
+    for (size_t i = 0; i < high.size(); ++i) {
+      square += std::pow(double{high[i]} - other[i], 2);
+      norm += std::pow(double{high[i]}, 2);
+    }
+    return std::sqrt(square / norm);
+  };
+  EXPECT_LT(distance_of(Precision::standard), 2e-3);
+  EXPECT_LT(distance_of(Precision::fast), 3e-1);
+  EXPECT_GT(distance_of(Precision::fast), 4 * distance_of(Precision::standard));
 }
 
 TEST_F(NetworkTest, GradientIsAPureFunctionOfItsArguments) {
@@ -189,7 +217,7 @@ TEST_F(NetworkTest, RefusesWhatCannotBeComputed) {
   EXPECT_THAT(Network::compile(graph, {.batch = 1}, *backend_).error().message,
               HasSubstr("node 'block3.shortcut.bn': batch normalization needs two values"));
   EXPECT_THAT(Network::compile(graph, {.batch = 0}, *backend_).error().message, HasSubstr("batch"));
-  EXPECT_THAT(Network::compile(graph, {.batch = 2, .bits = 16}, *backend_).error().message,
+  EXPECT_THAT(Network::compile(graph, {.batch = 2, .bits = {13, 16, 13}}, *backend_).error().message,
               HasSubstr("bits"));
   EXPECT_THAT(Network::compile(graph, {.batch = 8, .memory_limit = 1000}, *backend_).error().message,
               HasSubstr("smaller batch"));
@@ -220,9 +248,9 @@ TEST_F(NetworkTest, RefusesMoreRowsThanAnExactSumHolds) {
   g.node(Operator::flatten, "flatten", {rows});
   const Graph graph = *std::move(g).finish();
   const int64_t batch = 1 << 19;
-  EXPECT_THAT(Network::compile(graph, {.batch = batch, .bits = 15}, *backend_).error().message,
+  EXPECT_THAT(Network::compile(graph, {.batch = batch, .bits = {13, 13, 15}}, *backend_).error().message,
               HasSubstr("node 'rows': more than 1048576 rows"));
-  EXPECT_TRUE(Network::compile(graph, {.batch = batch, .bits = 13}, *backend_).ok());
+  EXPECT_TRUE(Network::compile(graph, {.batch = batch, .bits = {15, 15, 13}}, *backend_).ok());
 }
 
 }  // namespace

@@ -127,8 +127,8 @@ Batched batched(const Lowering& l, const Node& node) {
 
 Status batch_matmul_forward(Lowering& l, const Node& node) {
   const auto [batch, each] = batched(l, node);
-  const BufferId a = l.quantized(node.inputs[0], row_groups(batch * each.m, each.k));
-  const BufferId b = l.quantized(node.inputs[1], {batch, each.k, each.n, 1});
+  const BufferId a = l.quantized(node.inputs[0], row_groups(batch * each.m, each.k), Product::forward);
+  const BufferId b = l.quantized(node.inputs[1], {batch, each.k, each.n, 1}, Product::forward);
   l.emit(Opcode::batch_product_nn, {a, b}, {l.output(node)}, Batched{batch, each});
   return {};
 }
@@ -138,8 +138,8 @@ void batch_matmul_backward(Lowering& l, const Node& node) {
   const auto [batch, each] = batched(l, node);
   const auto [m, n, k] = each;
   if (l.needs_gradient(node.inputs[0])) {
-    const BufferId dy = l.quantized_output_gradient(node, row_groups(batch * m, n));
-    const BufferId b = l.quantized(node.inputs[1], row_groups(batch * k, n));
+    const BufferId dy = l.quantized_output_gradient(node, row_groups(batch * m, n), Product::input_gradient);
+    const BufferId b = l.quantized(node.inputs[1], row_groups(batch * k, n), Product::input_gradient);
     const BufferId da = l.part(node.inputs[0]);
     l.emit(Opcode::batch_product_nt, {dy, b}, {da}, Batched{batch, {m, k, n}});
     l.contribute(node.inputs[0], da);
@@ -147,8 +147,8 @@ void batch_matmul_backward(Lowering& l, const Node& node) {
   if (l.needs_gradient(node.inputs[1])) {
     const BufferId transposed = l.floats(batch * m * k);
     l.emit(Opcode::permute, {l.buffer(node.inputs[0])}, {transposed}, Permutation{{batch, m, k}, {0, 2, 1}});
-    const BufferId a = l.quantized_copy(transposed, row_groups(batch * k, m));
-    const BufferId dy = l.quantized_output_gradient(node, {batch, m, n, 1});
+    const BufferId a = l.quantized_copy(transposed, row_groups(batch * k, m), Product::input_gradient);
+    const BufferId dy = l.quantized_output_gradient(node, {batch, m, n, 1}, Product::input_gradient);
     const BufferId db = l.part(node.inputs[1]);
     l.emit(Opcode::batch_product_nn, {a, dy}, {db}, Batched{batch, {k, n, m}});
     l.contribute(node.inputs[1], db);

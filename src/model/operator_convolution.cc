@@ -82,9 +82,11 @@ Status emit_forward(Lowering& l, const Node& node, Opcode op, std::vector<Buffer
 }
 
 // The gradients of the weight and of the bias.
-void emit_weight_gradients(Lowering& l, const Node& node, BufferId dy, const exact::Convolution& c) {
+void emit_weight_gradients(Lowering& l, const Node& node, const exact::Convolution& c) {
+  const BufferId dy = l.quantized_output_gradient(node, output_groups(c), Product::weight_gradient);
   const BufferId dw = l.part(node.inputs[1]);
-  l.emit(Opcode::convolve_weight_gradient, {dy, l.quantized(node.inputs[0], input_groups(c))}, {dw}, c);
+  const BufferId x = l.quantized(node.inputs[0], input_groups(c), Product::weight_gradient);
+  l.emit(Opcode::convolve_weight_gradient, {dy, x}, {dw}, c);
   l.contribute(node.inputs[1], dw);
   if (node.inputs.size() == 2) return;
   const BufferId db = l.part(node.inputs[2]);
@@ -95,21 +97,21 @@ void emit_weight_gradients(Lowering& l, const Node& node, BufferId dy, const exa
 Status conv_forward(Lowering& l, const Node& node) {
   const exact::Convolution c = convolution(l, node);
   CAIRN_CHECK(check_positions(l, c));
-  const BufferId x = l.quantized(node.inputs[0], input_groups(c));
-  const BufferId w = l.quantized(node.inputs[1], weight_groups_by_output(c));
+  const BufferId x = l.quantized(node.inputs[0], input_groups(c), Product::forward);
+  const BufferId w = l.quantized(node.inputs[1], weight_groups_by_output(c), Product::forward);
   return emit_forward(l, node, Opcode::convolve, {x, w}, c);
 }
 
 void conv_backward(Lowering& l, const Node& node) {
   const exact::Convolution c = convolution(l, node);
-  const BufferId dy = l.quantized_output_gradient(node, output_groups(c));
   if (l.needs_gradient(node.inputs[0])) {
-    const BufferId w = l.quantized(node.inputs[1], weight_groups_by_input(c));
+    const BufferId dy = l.quantized_output_gradient(node, output_groups(c), Product::input_gradient);
+    const BufferId w = l.quantized(node.inputs[1], weight_groups_by_input(c), Product::input_gradient);
     const BufferId dx = l.part(node.inputs[0]);
     l.emit(Opcode::convolve_input_gradient, {dy, w}, {dx}, c);
     l.contribute(node.inputs[0], dx);
   }
-  emit_weight_gradients(l, node, dy, c);
+  emit_weight_gradients(l, node, c);
 }
 
 Result<Shape> depthwise_shape(const Attributes& a, std::span<const Operand> inputs) {
@@ -137,13 +139,12 @@ Status depthwise_forward(Lowering& l, const Node& node) {
 
 void depthwise_backward(Lowering& l, const Node& node) {
   const exact::Convolution c = convolution(l, node);
-  const BufferId dy = l.quantized_output_gradient(node, output_groups(c));
   if (l.needs_gradient(node.inputs[0])) {
     const BufferId dx = l.part(node.inputs[0]);
     l.emit(Opcode::depthwise_input_gradient, {l.output_gradient(node), l.buffer(node.inputs[1])}, {dx}, c);
     l.contribute(node.inputs[0], dx);
   }
-  emit_weight_gradients(l, node, dy, c);
+  emit_weight_gradients(l, node, c);
 }
 
 }  // namespace

@@ -45,6 +45,17 @@ Status check_rows(const Lowering& l, int64_t rows) {
   return Error{"more than " + std::to_string(l.max_aligned_terms()) + " rows in a batch"};
 }
 
+struct Operands {
+  BufferId x, dy;
+};
+
+// Of a product m x n over k, whose rows are summed over.
+Operands weight_gradient_operands(Lowering& l, const Node& node, const Matrix& product) {
+  const auto [m, n, k] = product;
+  const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n), Product::weight_gradient);
+  return {l.quantized(node.inputs[0], row_groups(m, k), Product::weight_gradient), dy};
+}
+
 // x [m][k] times w [n][k], transposed.
 Matrix gemm_matrix(const Lowering& l, const Node& node) {
   const Shape w = l.shape(node.inputs[1]);
@@ -54,8 +65,8 @@ Matrix gemm_matrix(const Lowering& l, const Node& node) {
 Status gemm_forward(Lowering& l, const Node& node) {
   const auto [m, n, k] = gemm_matrix(l, node);
   CAIRN_CHECK(check_rows(l, m));
-  const BufferId x = l.quantized(node.inputs[0], row_groups(m, k));
-  const BufferId w = l.quantized(node.inputs[1], row_groups(n, k));
+  const BufferId x = l.quantized(node.inputs[0], row_groups(m, k), Product::forward);
+  const BufferId w = l.quantized(node.inputs[1], row_groups(n, k), Product::forward);
   if (node.inputs.size() == 2) {
     l.emit(Opcode::product_nt, {x, w}, {l.output(node)}, Matrix{m, n, k});
     return {};
@@ -69,15 +80,16 @@ Status gemm_forward(Lowering& l, const Node& node) {
 
 void gemm_backward(Lowering& l, const Node& node) {
   const auto [m, n, k] = gemm_matrix(l, node);
-  const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n));
   if (l.needs_gradient(node.inputs[0])) {
-    const BufferId w = l.quantized(node.inputs[1], column_groups(n, k));
+    const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n), Product::input_gradient);
+    const BufferId w = l.quantized(node.inputs[1], column_groups(n, k), Product::input_gradient);
     const BufferId dx = l.part(node.inputs[0]);
     l.emit(Opcode::product_nn, {dy, w}, {dx}, Matrix{m, k, n});
     l.contribute(node.inputs[0], dx);
   }
+  const auto [x, dy] = weight_gradient_operands(l, node, {m, n, k});
   const BufferId dw = l.part(node.inputs[1]);
-  l.emit(Opcode::product_tn, {dy, l.quantized(node.inputs[0], row_groups(m, k))}, {dw}, Matrix{n, k, m});
+  l.emit(Opcode::product_tn, {dy, x}, {dw}, Matrix{n, k, m});
   l.contribute(node.inputs[1], dw);
   if (node.inputs.size() == 2) return;
   const BufferId db = l.part(node.inputs[2]);
@@ -94,23 +106,24 @@ Matrix matmul_matrix(const Lowering& l, const Node& node) {
 Status matmul_forward(Lowering& l, const Node& node) {
   const auto [m, n, k] = matmul_matrix(l, node);
   CAIRN_CHECK(check_rows(l, m));
-  const BufferId x = l.quantized(node.inputs[0], row_groups(m, k));
-  const BufferId w = l.quantized(node.inputs[1], column_groups(k, n));
+  const BufferId x = l.quantized(node.inputs[0], row_groups(m, k), Product::forward);
+  const BufferId w = l.quantized(node.inputs[1], column_groups(k, n), Product::forward);
   l.emit(Opcode::product_nn, {x, w}, {l.output(node)}, Matrix{m, n, k});
   return {};
 }
 
 void matmul_backward(Lowering& l, const Node& node) {
   const auto [m, n, k] = matmul_matrix(l, node);
-  const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n));
   if (l.needs_gradient(node.inputs[0])) {
-    const BufferId w = l.quantized(node.inputs[1], row_groups(k, n));
+    const BufferId dy = l.quantized_output_gradient(node, row_groups(m, n), Product::input_gradient);
+    const BufferId w = l.quantized(node.inputs[1], row_groups(k, n), Product::input_gradient);
     const BufferId dx = l.part(node.inputs[0]);
     l.emit(Opcode::product_nt, {dy, w}, {dx}, Matrix{m, k, n});
     l.contribute(node.inputs[0], dx);
   }
+  const auto [x, dy] = weight_gradient_operands(l, node, {m, n, k});
   const BufferId dw = l.part(node.inputs[1]);
-  l.emit(Opcode::product_tn, {l.quantized(node.inputs[0], row_groups(m, k)), dy}, {dw}, Matrix{k, n, m});
+  l.emit(Opcode::product_tn, {x, dy}, {dw}, Matrix{k, n, m});
   l.contribute(node.inputs[1], dw);
 }
 

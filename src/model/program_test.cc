@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <random>
 
 #include "model/builtin.h"
@@ -104,8 +105,9 @@ TEST(Program, RandomGraphsComputeTheSameWithAndWithoutReuseOfMemory) {
   auto backend = exact::make_backend(exact::Isa::scalar, pool);
   for (int round = 0; round < 150; ++round) {
     const Graph graph = RandomGraph(random).make();
-    auto tight = Network::compile(graph, {.batch = 2}, *backend);
-    auto roomy = Network::compile(graph, {.batch = 2, .keep_tensors = true}, *backend);
+    const ProductBits bits = product_bits(round % 2 == 0 ? Precision::standard : Precision::fast);
+    auto tight = Network::compile(graph, {.batch = 2, .bits = bits}, *backend);
+    auto roomy = Network::compile(graph, {.batch = 2, .bits = bits, .keep_tensors = true}, *backend);
     ASSERT_TRUE(tight.ok() && roomy.ok()) << tight.error().message;
     ASSERT_LE(tight->memory_bytes(), roomy->memory_bytes());
     const std::vector<float> parameters = initial_parameters(graph, 5);
@@ -232,6 +234,59 @@ TEST(Program, UsesExactlyThePlannedMemory) {
     EXPECT_LE(touched, program->memory_bytes);
     EXPECT_GT(touched + kAlignment, program->memory_bytes);
   }
+}
+
+// Convolutions, products with weights, and a product of activations.
+Graph graph_of_all_products() {
+  GraphBuilder g({1, 4, 6, 6});
+  const auto weight = [&](const std::string& name, Shape shape) {
+    return g.parameter(name, std::move(shape), Initializer::kaiming_uniform, 9);
+  };
+  const Attributes same{.kernel = {3, 3}, .strides = {1, 1}, .pads = {1, 1, 1, 1}, .dilations = {1, 1}};
+  ValueId x = g.node(Operator::conv, "conv1", {g.input(), weight("w1", {4, 4, 3, 3})}, same);
+  x = g.node(Operator::depthwise_conv, "depthwise", {x, weight("w2", {4, 1, 3, 3})}, same);
+  x = g.node(Operator::conv, "conv2", {x, weight("w3", {4, 4, 3, 3})}, same);
+  x = g.node(Operator::matmul, "matmul", {x, weight("w4", {6, 6})});
+  x = g.node(Operator::batch_matmul, "attention", {x, x});
+  x = g.node(Operator::flatten, "flatten", {x});
+  g.node(Operator::gemm, "fc", {x, weight("w5", {3, 144})});
+  return *std::move(g).finish();
+}
+
+// The bits of what the product reads, both operands alike, as the instructions before it made them.
+int operand_bits(const Program& program, size_t product) {
+  std::vector<int> bits;
+  for (size_t i = 0; i < product; ++i) {
+    const Instruction& one = program.instructions[i];
+    for (BufferId read : program.instructions[product].reads) {
+      if (one.bits != 0 && one.writes[0] == read) bits.push_back(one.bits);
+    }
+  }
+  EXPECT_EQ(bits.size(), 2u);
+  EXPECT_EQ(bits.front(), bits.back());
+  return bits.front();
+}
+
+TEST(Program, EachProductReadsIntegersOfItsBits) {
+  const Graph graph = graph_of_all_products();
+  const Layout layout(graph, 2);
+  const auto program =
+      lower(graph, layout, {.batch = 2, .bits = {.forward = 8, .input_gradient = 9, .weight_gradient = 13}},
+            Mode::training);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  std::map<int, int> products;
+  for (size_t i = 0; i < program->instructions.size(); ++i) {
+    const Instruction& one = program->instructions[i];
+    const bool is_product =
+        !one.reads.empty() && program->buffers[one.reads[0]].type == ElementType::quantized;
+    if (!is_product) continue;
+    const bool of_weight = one.op == Opcode::product_tn || one.op == Opcode::convolve_weight_gradient;
+    const int expected = i < program->forward_end ? 8 : of_weight ? 13 : 9;
+    EXPECT_EQ(operand_bits(*program, i), expected) << opcode_name(one.op);
+    ++products[expected];
+  }
+  // The input of conv1 needs no gradient, and the depthwise convolution is integers for its weight alone.
+  EXPECT_EQ(products, (std::map<int, int>{{8, 5}, {9, 5}, {13, 5}}));
 }
 
 struct Damage {

@@ -149,19 +149,23 @@ TEST(Golden, SameBitsUnderEveryIsaAndThreadCount) {
     const Arrays arrays = read_arrays(file);
     const auto input = arrays.at("input").values<float>().value();
     const auto labels = arrays.at("labels").values<int32_t>().value();
-    std::vector<float> expected;
+    std::map<model::Precision, std::vector<float>> expected;
     for (const exact::Isa isa : exact::supported_isas()) {
-      for (const int threads : {1, 3}) {
+      for (const auto& [threads, precision] : {std::pair(1, model::Precision::standard),
+                                               {3, model::Precision::standard},
+                                               {3, model::Precision::fast}}) {
         ThreadPool pool(threads);
         const auto backend = exact::make_backend(isa, pool);
-        const model::NetworkOptions options{.batch = static_cast<int64_t>(labels.size())};
+        const model::NetworkOptions options{.batch = static_cast<int64_t>(labels.size()),
+                                            .bits = model::product_bits(precision)};
         auto network = model::Network::compile(imported.graph, options, *backend).value();
         std::vector<float> gradient(network.parameter_count());
         ASSERT_TRUE(network.gradient(imported.parameters, input, labels, {.seed = 1}, gradient).ok());
-        if (expected.empty()) expected = gradient;
-        EXPECT_EQ(gradient, expected) << name << " " << exact::isa_name(isa) << " " << threads;
+        const auto [first, is_first] = expected.try_emplace(precision, gradient);
+        EXPECT_EQ(gradient, first->second) << name << " " << exact::isa_name(isa) << " " << threads;
       }
     }
+    EXPECT_NE(expected[model::Precision::fast], expected[model::Precision::standard]) << name;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "ledger/sqlite_store.h"
 #include "model/builtin.h"
 #include "onnx/sandbox.h"
+#include "project/offered_precision.h"
 #include "project/policy_settings.h"
 #include "work/settings.h"
 
@@ -149,6 +150,8 @@ Result<Contents> store_contents(const fs::path& directory, const std::string& na
   if (Status fits = work::check_recipe(settings.recipe, manifest); !fits)
     return fits.error().within("recipe");
   CAIRN_TRY(const StartingModel model, starting_model(wanted.model, manifest, settings.recipe.seed));
+  if (Status offered = check_offered(model.graph, settings.recipe.precision); !offered)
+    return offered.error().within("recipe");
   CAIRN_CHECK(check_fit(model.graph, manifest));
 
   Contents contents;

@@ -7,7 +7,7 @@ namespace cairn::work {
 Result<model::Network> compile_network(const model::Graph& graph, const Recipe& recipe,
                                        exact::Backend& backend, model::NetworkOptions options) {
   options.batch = recipe.batch;
-  options.bits = recipe.precision;
+  options.bits = model::product_bits(recipe.precision);
   return model::Network::compile(graph, options, backend);
 }
 

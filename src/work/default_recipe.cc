@@ -13,7 +13,7 @@ batch = 16              # images that go through the model together
 accumulation = 1        # batches whose mean gradient makes one step
 local_steps = 64        # 0: a unit is one plain gradient; N: the change that N optimizer steps make
                         # A unit of work has batch * accumulation * max(1, local_steps) images.
-precision = "standard"  # of the integers in products: "standard" (13 bits) or "high" (14 bits)
+precision = "standard"  # of the integers in products: "standard" (13 bits), "high" (14 bits) or "fast" (8 bits)
 
 [inner]                 # the optimizer of the local steps; it starts afresh in every unit
 optimizer = "sgd"       # "sgd" or "adamw"

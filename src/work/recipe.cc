@@ -37,7 +37,7 @@ Status check_training(const Recipe& recipe) {
     return Error{"training: batch * accumulation * local_steps is " + std::to_string(recipe.unit_images()) +
                  " images a unit, of which there may be " + std::to_string(kMaxUnitImages) + " at most"};
   }
-  return check_range("training.precision", recipe.precision, 13, 14);
+  return {};
 }
 
 Status check_rate(const std::vector<RateKnot>& knots) {
@@ -107,7 +107,8 @@ Status read_training(SettingsReader table, Recipe& recipe) {
   recipe.batch = whole(table, "batch", recipe.batch);
   recipe.accumulation = whole(table, "accumulation", recipe.accumulation);
   recipe.local_steps = whole(table, "local_steps", recipe.local_steps);
-  recipe.precision = table.choice("precision", "standard", {"standard", "high"}) == "high" ? 14 : 13;
+  const std::string precision = table.choice("precision", "standard", {"standard", "high", "fast"});
+  recipe.precision = *model::precision_from_name(precision);
   return table.finish();
 }
 
@@ -218,6 +219,12 @@ std::vector<float> read_floats(ByteReader& reader, const char* field) {
   return values;
 }
 
+model::Precision read_precision(ByteReader& reader) {
+  const std::optional precision = model::precision_from_byte(reader.u8("training.precision"));
+  if (!precision) reader.fail("training.precision", "neither 8 (fast), 13 (standard) nor 14 (high)");
+  return precision.value_or(model::Precision::standard);
+}
+
 Result<Recipe> decode(BytesView bytes) {
   ByteReader reader(bytes);
   Recipe recipe;
@@ -228,7 +235,7 @@ Result<Recipe> decode(BytesView bytes) {
   recipe.batch = reader.u32("training.batch");
   recipe.accumulation = reader.u32("training.accumulation");
   recipe.local_steps = reader.u32("training.local_steps");
-  recipe.precision = reader.u8("training.precision");
+  recipe.precision = read_precision(reader);
   read_inner(reader, recipe);
   recipe.bits = reader.u8("gradient.bits");
   recipe.block_size = reader.u32("gradient.block_size");
@@ -257,7 +264,7 @@ Bytes encode(const Recipe& recipe) {
   writer.u32(recipe.batch);
   writer.u32(recipe.accumulation);
   writer.u32(recipe.local_steps);
-  writer.u8(recipe.precision);
+  writer.u8(static_cast<uint8_t>(recipe.precision));
   write_inner(recipe, writer);
   writer.u8(recipe.bits);
   writer.u32(recipe.block_size);

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/schedule.h"
 #include "data/manifest.h"
+#include "model/precision.h"
 
 namespace cairn::work {
 
@@ -24,7 +25,7 @@ struct Recipe {
   uint32_t batch = 32;        // images that go through the model together
   uint32_t accumulation = 1;  // batches whose mean gradient makes a step
   uint32_t local_steps = 0;   // 0: the unit's gradient; H >= 1: the difference that H optimizer steps make
-  uint8_t precision = 13;     // bits of the integers in products: 13 ("standard") or 14 ("high")
+  model::Precision precision = model::Precision::standard;
 
   // [inner], used where local_steps >= 1
   Optimizer optimizer = Optimizer::sgd;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/digest.h"
 #include "data/mutation.h"
 
 namespace cairn::work {
@@ -65,7 +66,7 @@ TEST(Recipe, ReadsEveryKey) {
     sample = 80)");
   EXPECT_EQ(sgd.seed, 9u);
   EXPECT_EQ(sgd.unit_images(), 80u);
-  EXPECT_EQ(sgd.precision, 14);
+  EXPECT_EQ(sgd.precision, model::Precision::high);
   EXPECT_THAT(sgd.rate, ElementsAre(RateKnot{0, uint64_t{1} << 39}, RateKnot{10, uint64_t{1} << 38}));
   EXPECT_EQ(sgd.momentum, 0.9f);
   EXPECT_TRUE(sgd.nesterov);
@@ -106,8 +107,8 @@ TEST(Recipe, RefusalsNameTheKey) {
       {"[training]\nlocal_steps = 65537", "training.local_steps: 65537 is not between 0 and 65536"},
       {"[training]\nbatch = 4096\nlocal_steps = 8192",
        "training: batch * accumulation * local_steps is 33554432"},
-      {"[training]\nprecision = 'low'", "training.precision: must be \"standard\" or \"high\""},
-      {"[training]\nprecision = 13", "training.precision: must be \"standard\" or \"high\""},
+      {"[training]\nprecision = 'low'", "training.precision: must be \"standard\" or \"high\" or \"fast\""},
+      {"[training]\nprecision = 13", "training.precision: must be \"standard\" or \"high\" or \"fast\""},
       {"[inner]\noptimizer = 'lion'", "inner.optimizer: must be \"sgd\" or \"adamw\""},
       {"[inner]\noptimizer = 'adamw'\nmomentum = 0.9", "inner.momentum: unknown key"},
       {"[inner]\nbeta1 = 0.9", "inner.beta1: unknown key"},
@@ -160,10 +161,32 @@ TEST(Recipe, DamagedTextNeverCrashes) {
 
 TEST(Recipe, CanonicalBytesRoundTrip) {
   Recipe adamw = parsed("[inner]\noptimizer = 'adamw'\nrate = [[3, 1], [4, 0.5]]");
-  for (const Recipe& recipe : {Recipe(), parsed(default_recipe()), adamw}) {
+  const Recipe high = parsed("[training]\nprecision = 'high'");
+  const Recipe fast = parsed("[training]\nprecision = 'fast'");
+  for (const Recipe& recipe : {Recipe(), parsed(default_recipe()), adamw, high, fast}) {
     const auto decoded = decode_recipe(encode(recipe));
     ASSERT_TRUE(decoded.ok()) << decoded.error().message;
     EXPECT_EQ(*decoded, recipe);
+  }
+}
+
+TEST(Recipe, PrecisionIsOneByteThatNeverChangesItsMeaning) {
+  constexpr size_t kPlace = 40;  // after magic, version, seed, batch, accumulation and local steps
+  for (const auto& [precision, byte] : {std::pair(model::Precision::fast, 8),
+                                        {model::Precision::standard, 13},
+                                        {model::Precision::high, 14}}) {
+    Recipe recipe;
+    recipe.precision = precision;
+    EXPECT_EQ(encode(recipe)[kPlace], byte);
+  }
+  EXPECT_EQ(sha256(encode(Recipe())).hex(),
+            "f2d4688d9aa05bbc3734f2db239c2b132522d8d3a1ca3276015c922138288a6c")
+      << "computed by a separate program from docs/formats/recipe.md";
+  for (const int byte : {0, 7, 9, 12, 15, 255}) {
+    Bytes bytes = encode(Recipe());
+    bytes[kPlace] = static_cast<uint8_t>(byte);
+    EXPECT_EQ(decode_recipe(bytes).error().message,
+              "recipe: training.precision: neither 8 (fast), 13 (standard) nor 14 (high)");
   }
 }
 
