@@ -54,18 +54,26 @@ Result<Subject> subject_of(const Options& options) {
   return subject;
 }
 
-// Pixels as a recipe makes them: in [-1, 1], of which each is as likely.
-std::vector<float> made_up_input(uint64_t count) {
+// Pixels as a recipe makes them: in [-1, 1], of which each is as likely. Or whole numbers below the limit,
+// for a model that begins with an embedding.
+std::vector<float> made_up_input(uint64_t count, int64_t token_limit) {
   const RandomSequence random(1, RandomStream::probe);
   std::vector<float> input(count);
+  if (token_limit > 0) {
+    for (uint64_t i = 0; i < count; ++i)
+      input[i] =
+          static_cast<float>(random.at(static_cast<uint32_t>(i))[0] % static_cast<uint64_t>(token_limit));
+    return input;
+  }
   for (uint64_t i = 0; i < count; ++i)
     input[i] = static_cast<float>(random.at(static_cast<uint32_t>(i / 4))[i % 4] >> 24) / 127.5f - 1;
   return input;
 }
 
-std::vector<int32_t> made_up_labels(int64_t count, int64_t classes) {
+std::vector<int32_t> made_up_labels(uint64_t count, int64_t classes) {
   std::vector<int32_t> labels;
-  for (int64_t i = 0; i < count; ++i) labels.push_back(static_cast<int32_t>(i % classes));
+  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i)
+    labels.push_back(static_cast<int32_t>(i % classes));
   return labels;
 }
 
@@ -93,8 +101,8 @@ Result<Measured> measure(const Subject& subject, const project::EngineOptions& e
                                                              .profile = &result.profile},
                                                             *backend));
   result.memory = network.memory_plan();
-  const std::vector<float> input = made_up_input(network.input_count());
-  const std::vector<int32_t> labels = made_up_labels(subject.batch, network.classes());
+  const std::vector<float> input = made_up_input(network.input_count(), model::token_limit(subject.graph));
+  const std::vector<int32_t> labels = made_up_labels(network.label_count(), network.classes());
   std::vector<float> gradient(network.parameter_count());
   const Progress progress = progress_line("measuring");
   const auto step = [&]() -> Status {

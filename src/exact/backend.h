@@ -203,6 +203,17 @@ class Backend {
   virtual void activate(Activation f, float a, float b, const float* x, int64_t n, float* y) = 0;
   virtual void activation_gradient(Activation f, float a, float b, const float* x, const float* dy, int64_t n,
                                    float* dx) = 0;
+  // y = mix(key + i) < threshold ? +0 : x * scale, with i the element's index mod 2^32. Its gradient is the
+  // same function of dy.
+  virtual void dropout(const float* x, int64_t n, uint32_t key, uint32_t threshold, float scale,
+                       float* y) = 0;
+
+  // -- Embedding --
+  // The gradient of a table [rows][width] of which row indices[p] was taken for each p < count: from +0, row
+  // p of dy [count][width] is added to row indices[p] of dw, in ascending p. Every index is a whole number of
+  // [0, rows).
+  virtual void embedding_gradient(const float* indices, const float* dy, int64_t count, int64_t rows,
+                                  int64_t width, float* dw) = 0;
 
   // -- Normalization --
   // inverse = 1 / sqrt(variance + epsilon), normalized = (x - mean) * inverse, y = normalized * gamma + beta.

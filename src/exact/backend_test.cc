@@ -54,6 +54,12 @@ class BackendTest : public IsaTest {
     EXPECT_GT(diverged_, 0);
   }
 
+  // The bits of a NaN are nobody's promise.
+  static std::vector<float> canonical(std::vector<float> values) {
+    for (float& v : values) v = v != v ? 0.0f : v;
+    return values;
+  }
+
   int64_t pick(int64_t least, int64_t most) {
     return least + static_cast<int64_t>(random_() % static_cast<uint64_t>(most - least + 1));
   }
@@ -349,6 +355,46 @@ TEST_P(BackendTest, AveragePool) {
     }
   }
   expect_both_outcomes();
+}
+
+TEST_P(BackendTest, Dropout) {
+  for (const int64_t n : {0, 1, 15, 1000, 200001}) {
+    for (int kind = 0; kind < kFloats; ++kind) {
+      const std::vector<float> x = floats(n, kind);
+      const auto key = static_cast<uint32_t>(random_()), threshold = static_cast<uint32_t>(random_());
+      compare(
+          [&](Backend& backend) {
+            std::vector<float> y(x.size());
+            backend.dropout(x.data(), n, key, threshold, 1.25f, y.data());
+            Outcome outcome;
+            outcome.add(canonical(std::move(y)));
+            return outcome;
+          },
+          "kind " + std::to_string(kind) + " n " + std::to_string(n));
+    }
+  }
+}
+
+TEST_P(BackendTest, EmbeddingGradient) {
+  struct Shape {
+    int64_t count, rows, width;
+  };
+  for (const auto& s : {Shape{1, 1, 1}, Shape{5, 9, 3}, Shape{700, 33, 48}, Shape{3000, 2, 1000}}) {
+    for (int kind = 0; kind < kFloats; ++kind) {
+      const std::vector<float> dy = floats(s.count * s.width, kind);
+      std::vector<float> indices;
+      for (int64_t p = 0; p < s.count; ++p) indices.push_back(static_cast<float>(pick(0, s.rows - 1)));
+      compare(
+          [&](Backend& backend) {
+            std::vector<float> dw(static_cast<size_t>(s.rows * s.width), 9.0f);
+            backend.embedding_gradient(indices.data(), dy.data(), s.count, s.rows, s.width, dw.data());
+            Outcome outcome;
+            outcome.add(canonical(std::move(dw)));
+            return outcome;
+          },
+          "kind " + std::to_string(kind) + " rows " + std::to_string(s.rows));
+    }
+  }
 }
 
 TEST_P(BackendTest, Softmax) {

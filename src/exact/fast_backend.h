@@ -49,6 +49,9 @@ class FastBackend final : public Backend {
   void activate(Activation f, float a, float b, const float* x, int64_t n, float* y) override;
   void activation_gradient(Activation f, float a, float b, const float* x, const float* dy, int64_t n,
                            float* dx) override;
+  void dropout(const float* x, int64_t n, uint32_t key, uint32_t threshold, float scale, float* y) override;
+  void embedding_gradient(const float* indices, const float* dy, int64_t count, int64_t rows, int64_t width,
+                          float* dw) override;
   void normalize(const float* x, const Channels&, const float* mean, const float* variance, float epsilon,
                  const float* gamma, const float* beta, float* inverse, float* y) override;
   [[nodiscard]] bool normalize_gradient(const float* x, const float* dy, const Channels&, const float* mean,

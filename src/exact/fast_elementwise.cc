@@ -134,6 +134,13 @@ void FastBackend::activation_gradient(Activation f, float a, float b, const floa
   });
 }
 
+void FastBackend::dropout(const float* x, int64_t n, uint32_t key, uint32_t threshold, float scale,
+                          float* y) {
+  parallel_for(machine_.pool, n, kGrain, [=, this](int64_t begin, int64_t end, int) {
+    kernels_.dropout(x + begin, key + static_cast<uint32_t>(begin), threshold, scale, end - begin, y + begin);
+  });
+}
+
 void FastBackend::relu_gradient(const float* y, const float* dy, int64_t n, float* dx) {
   apply(kernels_.relu_gradient, y, dy, n, dx);
 }

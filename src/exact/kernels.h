@@ -52,6 +52,9 @@ struct Kernels {
   Activate activate[kActivations];
   ActivationGradient activation_gradient[kActivations];
 
+  // y = mix(random + i) < threshold ? +0 : x * scale
+  void (*dropout)(const float* x, uint32_t random, uint32_t threshold, float scale, int64_t n, float* y);
+
   // The exact sum of a[i] * b[i].
   int64_t (*dot)(const int16_t* a, const int16_t* b, int64_t n);
 

@@ -90,6 +90,11 @@ void Reference::activation_gradient(Activation f, float a, float b, const float*
   for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * activation_slope(f, x[i], a, b);
 }
 
+void Reference::dropout(const float* x, int64_t n, uint32_t key, uint32_t threshold, float scale, float* y) {
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = mix(key + static_cast<uint32_t>(i)) < threshold ? 0.0f : x[i] * scale;
+}
+
 void Reference::normalize(const float* x, const Channels& shape, const float* mean, const float* variance,
                           float epsilon, const float* gamma, const float* beta, float* inverse, float* y) {
   for (int64_t c = 0; c < shape.channels; ++c) inverse[c] = 1.0f / std::sqrt(variance[c] + epsilon);

@@ -272,9 +272,36 @@ void softmax(Backend& backend, Section& section) {
   }
 }
 
+void embedding(Backend& backend, Section& section) {
+  struct Shape {
+    int64_t count, rows, width;
+  };
+  for (const Shape& s : {Shape{1, 1, 1}, Shape{700, 33, 48}, Shape{64, 1000, 7}, Shape{3000, 2, 65}}) {
+    for (Kind kind : kKinds) {
+      const std::vector<float> dy = section.floats(s.count * s.width, kind);
+      std::vector<float> indices(static_cast<size_t>(s.count)), dw(static_cast<size_t>(s.rows * s.width));
+      for (float& index : indices) index = static_cast<float>(section.word() % static_cast<uint32_t>(s.rows));
+      backend.embedding_gradient(indices.data(), dy.data(), s.count, s.rows, s.width, dw.data());
+      section.record(dw);
+    }
+  }
+}
+
+void dropout(Backend& backend, Section& section) {
+  constexpr int64_t kCount = 70001;
+  for (Kind kind : kKinds) {
+    const std::vector<float> x = section.floats(kCount, kind);
+    std::vector<float> y(x.size());
+    for (const uint32_t threshold : {0u, 0x1999999au, 0x80000000u, 0xffffffffu}) {
+      backend.dropout(x.data(), kCount, section.word(), threshold, 1.25f, y.data());
+      section.record(y);
+    }
+  }
+}
+
 // What a machine gives that computes as docs/formats/arithmetic.md says. It changes with kArithmeticVersion,
 // with the inputs above, and with each section that is added at the end.
-constexpr std::string_view kSignature = "bab8a8975921d49ed0560197a736af68673ff8a4651c7fceb99380fe89dd0273";
+constexpr std::string_view kSignature = "5ca397653a21658b167d0fb883788536224a797135f4b4e29933761b734da9aa";
 
 struct Part {
   const char* name;
@@ -286,7 +313,8 @@ constexpr std::array kParts = {Part{"quantize", quantize},        Part{"product"
                                Part{"elementwise", elementwise},  Part{"normalization", normalization},
                                Part{"pooling", pooling},          Part{"loss", loss},
                                Part{"activations", activations},  Part{"depthwise", depthwise},
-                               Part{"softmax", softmax}};
+                               Part{"softmax", softmax},          Part{"embedding", embedding},
+                               Part{"dropout", dropout}};
 
 }  // namespace
 

@@ -45,4 +45,21 @@ void permute(const Permutation& g, const float* x, float* y) {
   }
 }
 
+void repeat(const Repetition& g, const float* x, float* y) {
+  for (int64_t o = 0; o < g.outer; ++o) {
+    for (int64_t i = 0; i < g.count; ++i) y = std::copy_n(x + o * g.inner, g.inner, y);
+  }
+}
+
+bool embed(const Lookup& g, const float* indices, const float* table, float* y) {
+  for (int64_t p = 0; p < g.count; ++p) {
+    const float index = indices[p];
+    if (!(index >= 0 && index < static_cast<float>(g.rows))) return false;  // a NaN too
+    const auto row = static_cast<int64_t>(index);
+    if (static_cast<float>(row) != index) return false;
+    y = std::copy_n(table + row * g.width, g.width, y);
+  }
+  return true;
+}
+
 }  // namespace cairn::model

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -81,7 +82,14 @@ class CpuDevice : public Device {
       case Opcode::cut:
       case Opcode::surround:
       case Opcode::permute:
+      case Opcode::repeat:
+      case Opcode::constant:
         return copy();
+      case Opcode::embed:
+      case Opcode::embedding_gradient:
+        return look_up();
+      case Opcode::dropout:
+        return drop(key);
       default:
         return element_wise();
     }
@@ -247,10 +255,32 @@ class CpuDevice : public Device {
       case Opcode::surround:
         surround(geometry<Range>(), in(0), out(0));
         return true;
+      case Opcode::repeat:
+        repeat(geometry<Repetition>(), in(0), out(0));
+        return true;
+      case Opcode::constant:
+        std::ranges::copy(*geometry<Numbers>().values, out(0));
+        return true;
       default:
         permute(geometry<Permutation>(), in(0), out(0));
         return true;
     }
+  }
+
+  bool look_up() {
+    const auto& g = geometry<Lookup>();
+    if (instruction_->op == Opcode::embed) return embed(g, in(0), in(1), out(0));
+    backend_.embedding_gradient(in(0), in(1), g.count, g.rows, g.width, out(0));
+    return true;
+  }
+
+  // ratio * 2^32 is exact; a ratio below 1 keeps it below 2^32.
+  bool drop(const DitherKey& key) {
+    const auto& g = geometry<Dropping>();
+    const auto threshold = static_cast<uint32_t>(double{g.ratio} * 0x1p+32);
+    backend_.dropout(in(0), g.count, dropout_key(key, instruction_->tensor), threshold,
+                     1.0f / (1.0f - g.ratio), out(0));
+    return true;
   }
 
   bool softmax() {
@@ -273,9 +303,21 @@ class CpuDevice : public Device {
 
 }  // namespace
 
+namespace {
+
+uint32_t tensor_key(const DitherKey& key, RandomStream stream, uint32_t tensor) {
+  const auto words = RandomSequence(key.seed, stream, key.round, key.unit).at(key.step);
+  return RandomSequence(words[0] | uint64_t{words[1]} << 32, stream).at(tensor)[0];
+}
+
+}  // namespace
+
 uint32_t dither_key(const DitherKey& key, uint32_t tensor) {
-  const auto words = RandomSequence(key.seed, RandomStream::dither, key.round, key.unit).at(key.step);
-  return RandomSequence(words[0] | uint64_t{words[1]} << 32, RandomStream::dither).at(tensor)[0];
+  return tensor_key(key, RandomStream::dither, tensor);
+}
+
+uint32_t dropout_key(const DitherKey& key, uint32_t node) {
+  return tensor_key(key, RandomStream::dropout, node);
 }
 
 std::unique_ptr<Device> make_cpu_device(exact::Backend& backend) {

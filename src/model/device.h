@@ -23,6 +23,8 @@ struct DitherKey {
 // is the first word of P(a + 2^32 b, tensor, 0, 0). The tensor is the number of the node whose output
 // gradient is quantized.
 uint32_t dither_key(const DitherKey& key, uint32_t tensor);
+// The same with the stream `dropout`, for the node whose values are dropped.
+uint32_t dropout_key(const DitherKey& key, uint32_t node);
 
 // One thread at a time. Offsets and sizes are in bytes, within what reserve() was given.
 class Device {

@@ -35,6 +35,10 @@ void write_attributes(ByteWriter& out, const Attributes& a, uint32_t has) {
     out.u8(static_cast<uint8_t>(a.permutation.size()));
     write_list(out, a.permutation);
   }
+  if (has & kHasValues) {
+    out.u32(static_cast<uint32_t>(a.values.size()));
+    for (float value : a.values) out.f32(value);
+  }
 }
 
 void write_ids(ByteWriter& out, const std::vector<ValueId>& ids) {
@@ -88,6 +92,10 @@ Attributes read_attributes(ByteReader& in, uint32_t has) {
   }
   if (has & kHasPermutation) {
     a.permutation = read_list(in, "node.permutation", read_rank(in, "node.permutation"));
+  }
+  if (has & kHasValues) {
+    a.values.resize(in.count("node.values", sizeof(float), kMaxConstantElements));
+    for (float& value : a.values) value = in.f32("node.values");
   }
   return a;
 }

@@ -57,6 +57,12 @@ enum class Operator : uint16_t {
   transpose = 37,
   row_normalization = 38,
   batch_matmul = 39,  // the product of two activations
+  expand = 40,        // repeats dimensions of 1, or a parameter for each sample
+  embedding = 41,     // rows of a parameter, chosen by whole numbers
+  maximum = 42,
+  minimum = 43,
+  constant = 44,  // numbers that are no parameter
+  dropout = 45,
 };
 
 using Shape = std::vector<int64_t>;
@@ -80,6 +86,7 @@ struct Attributes {
   int64_t start = 0;  // slice: of `length` along `axis`
   int64_t length = 0;
   std::vector<int64_t> permutation = {};  // transpose: the input's dimension that each one is
+  std::vector<float> values = {};         // constant: row-major, of `shape`
 
   bool operator==(const Attributes&) const = default;
 };
@@ -115,14 +122,21 @@ struct Statistics {
 };
 
 struct Graph {
-  ValueId input = 0;          // [1, channels, height, width] or [1, features]
-  ValueId output = 0;         // logits [1, classes]
+  ValueId input = 0;          // [1, channels, height, width], [1, features] or [1, positions]
+  ValueId output = 0;         // logits [1, classes] or [1, positions, classes]
   std::vector<Shape> shapes;  // by value
   std::vector<Parameter> parameters;
   std::vector<Statistics> statistics;
   std::vector<Node> nodes;
   bool operator==(const Graph&) const = default;
 };
+
+// Rows of logits, and so labels, for each sample. Precondition: the graph is verified.
+int64_t rows_per_sample(const Graph& graph);
+
+// The number of rows of the smallest embedding that the input chooses from: its values must be whole numbers
+// below. 0 where the input chooses no rows. Precondition: the graph is verified.
+int64_t token_limit(const Graph& graph);
 
 // Floats of all parameters together. Precondition: the graph is verified.
 uint64_t parameter_count(const Graph& graph);
@@ -134,6 +148,8 @@ inline constexpr size_t kMaxRank = 8;
 inline constexpr size_t kMaxNameLength = 1000;             // bytes of UTF-8 without control characters
 inline constexpr int64_t kMaxElements = int64_t{1} << 31;  // of one value
 inline constexpr int64_t kMaxParameterElements = int64_t{1} << 28;  // of all parameters together
+
+inline constexpr uint32_t kMaxConstantElements = 1 << 22;  // of one Constant
 
 // The number of elements, or nothing where the shape breaks a limit (rank, a dimension below 1, product).
 std::optional<int64_t> checked_elements(const Shape& shape);

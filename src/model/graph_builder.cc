@@ -2,7 +2,7 @@
 
 namespace cairn::model {
 
-GraphBuilder::GraphBuilder(const Shape& input) : is_parameter_{false} {
+GraphBuilder::GraphBuilder(const Shape& input) : is_parameter_{false}, is_constant_{false} {
   graph_.shapes.push_back(input);
 }
 
@@ -10,6 +10,7 @@ ValueId GraphBuilder::parameter(std::string name, Shape shape, Initializer initi
   const auto value = static_cast<ValueId>(graph_.shapes.size());
   graph_.shapes.push_back(std::move(shape));
   is_parameter_.push_back(true);
+  is_constant_.push_back(false);
   graph_.parameters.push_back({std::move(name), value, initializer, fan_in});
   return value;
 }
@@ -19,7 +20,10 @@ ValueId GraphBuilder::node(Operator op, std::string name, std::vector<ValueId> i
   if (error_) return graph_.input;
   Node node{op, std::move(name), std::move(inputs), {}, std::move(attributes)};
   std::vector<Operand> operands;
-  for (ValueId value : node.inputs) operands.push_back({graph_.shapes[value], is_parameter_[value]});
+  for (ValueId value : node.inputs) {
+    operands.push_back(
+        {graph_.shapes[value], is_parameter_[value] || is_constant_[value], is_constant_[value]});
+  }
   auto shape = infer_shape(node, operands);
   if (!shape) {
     error_ = shape.error();
@@ -32,6 +36,7 @@ ValueId GraphBuilder::node(Operator op, std::string name, std::vector<ValueId> i
   const auto output = static_cast<ValueId>(graph_.shapes.size());
   graph_.shapes.push_back(std::move(shape).value());
   is_parameter_.push_back(false);
+  is_constant_.push_back(op == Operator::constant);
   node.outputs = {output};
   graph_.nodes.push_back(std::move(node));
   graph_.output = output;

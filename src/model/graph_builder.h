@@ -26,6 +26,7 @@ class GraphBuilder {
  private:
   Graph graph_;
   std::vector<bool> is_parameter_;  // by value
+  std::vector<bool> is_constant_;   // by value
   std::optional<Error> error_;
 };
 

@@ -51,7 +51,8 @@ Layout::Layout(const Graph& graph, int64_t batch) {
   statistics = align(gradient + 4 * parameter_count);
   input = align(statistics + 4 * statistics_count);
   labels = align(input + 4 * input_count);
-  end = align(labels + 4 * static_cast<uint64_t>(batch));
+  label_count = static_cast<uint64_t>(batch * rows_per_sample(graph));
+  end = align(labels + 4 * label_count);
 }
 
 Lowering::Lowering(const Graph& graph, const Layout& layout, const CompileOptions& options, Mode mode)
@@ -60,6 +61,7 @@ Lowering::Lowering(const Graph& graph, const Layout& layout, const CompileOption
   parameter_of_.assign(graph.shapes.size(), -1);
   parts_left_.assign(graph.shapes.size(), 0);
   needs_gradient_.assign(graph.shapes.size(), false);
+  is_constant_.assign(graph.shapes.size(), false);
   gradients_.resize(graph.shapes.size());
 }
 
@@ -80,7 +82,7 @@ Result<Program> Lowering::run() {
 
 Shape Lowering::shape(ValueId value) const {
   Shape result = graph_.shapes[value];
-  if (!is_parameter(value)) result[0] = options_.batch;
+  if (!operand(value).parameter) result[0] = options_.batch;
   return result;
 }
 
@@ -128,6 +130,11 @@ void Lowering::emit_normalize(std::vector<BufferId> reads, std::vector<BufferId>
                               const exact::Channels& channels, float epsilon) {
   emit(Opcode::normalize, std::move(reads), std::move(writes), channels);
   program_.instructions.back().epsilon = epsilon;
+}
+
+void Lowering::emit_dropout(BufferId x, BufferId y, const Dropping& geometry) {
+  emit(Opcode::dropout, {x}, {y}, geometry);
+  program_.instructions.back().tensor = origin_.index;
 }
 
 BufferId Lowering::quantized_copy(BufferId source, const exact::Groups& groups, Product product) {
@@ -199,12 +206,14 @@ void Lowering::place_outside_data() {
           fixed(ElementType::float32, size, layout_.gradient + offset, false, origin));
     }
   }
-  if (mode_ == Mode::training) labels_ = fixed(ElementType::int32, options_.batch, layout_.labels, true, {});
+  if (mode_ == Mode::training)
+    labels_ = fixed(ElementType::int32, static_cast<int64_t>(layout_.label_count), layout_.labels, true, {});
 }
 
 void Lowering::find_needs() {
   for (const Parameter& parameter : graph_.parameters) needs_gradient_[parameter.value] = true;
   for (const Node& node : graph_.nodes) {
+    is_constant_[node.outputs[0]] = node.op == Operator::constant;
     for (ValueId input : node.inputs) {
       if (needs_gradient_[input]) needs_gradient_[node.outputs[0]] = true;
       ++parts_left_[input];
@@ -227,9 +236,8 @@ Status Lowering::forward() {
 }
 
 void Lowering::loss() {
-  const Shape logits = shape(graph_.output);
-  const int64_t rows = logits[0];
-  const int64_t classes = logits[1];
+  const int64_t classes = shape(graph_.output).back();
+  const auto rows = static_cast<int64_t>(layout_.label_count);
   const BufferId losses = floats(rows);
   const BufferId gradient = floats(rows * classes);
   emit(Opcode::softmax_cross_entropy, {buffer(graph_.output), labels_}, {losses, gradient},

@@ -32,6 +32,7 @@ struct Layout {
   uint64_t parameter_count = 0;
   uint64_t statistics_count = 0;
   uint64_t input_count = 0;  // floats in a batch
+  uint64_t label_count = 0;  // labels in a batch: one for each row of logits
   uint64_t parameters = 0;
   uint64_t gradient = 0;
   uint64_t statistics = 0;
@@ -60,7 +61,10 @@ class Lowering {
   int64_t max_aligned_terms() const {
     return int64_t{1} << std::min(24, 50 - 2 * options_.bits.weight_gradient);
   }
-  Operand operand(ValueId value) const { return {graph_.shapes[value], is_parameter(value)}; }
+  Operand operand(ValueId value) const {
+    const bool constant = is_constant_[value];
+    return {graph_.shapes[value], is_parameter(value) || constant, constant};
+  }
 
   BufferId buffer(ValueId value) const { return program_.values[value]; }
   void share(ValueId output, ValueId input) { program_.values[output] = program_.values[input]; }
@@ -75,6 +79,7 @@ class Lowering {
   void emit(Opcode op, std::vector<BufferId> reads, std::vector<BufferId> writes, Geometry geometry);
   void emit_normalize(std::vector<BufferId> reads, std::vector<BufferId> writes, const exact::Channels&,
                       float epsilon);
+  void emit_dropout(BufferId x, BufferId y, const Dropping& geometry);  // keyed by the node
 
   // Mean and variance of this batch normalization: made in training, given in evaluation. Called once for
   // each, by its forward rule.
@@ -117,6 +122,7 @@ class Lowering {
   std::vector<int64_t> parameter_of_;  // by value: index in Graph::parameters or -1
   std::vector<int64_t> parts_left_;    // by value: parts not yet contributed
   std::vector<bool> needs_gradient_;   // by value
+  std::vector<bool> is_constant_;      // by value: made by a Constant, so without a batch
   std::vector<BufferId> parameter_gradients_;
   std::vector<std::optional<BufferId>> gradients_;
   std::map<const Node*, std::array<BufferId, 2>> saved_;

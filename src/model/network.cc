@@ -70,7 +70,7 @@ MemoryPlan Network::memory_plan() const {
 }
 
 int64_t Network::classes() const {
-  return graph_->shapes[graph_->output][1];
+  return graph_->shapes[graph_->output].back();
 }
 
 std::vector<ParameterInfo> Network::parameters() const {
@@ -95,6 +95,11 @@ void Network::upload(uint64_t offset, std::span<const float> values) {
 Error Network::diverged(const Program& program, const Instruction& instruction) const {
   const Origin origin = program.buffers[instruction.reads[0]].origin;
   std::string place = "input";
+  if (instruction.op == Opcode::embed) {
+    const std::string rows = std::to_string(std::get<Lookup>(instruction.geometry).rows);
+    return {"input: a number chooses no row of a table of " + rows +
+            " rows (whole numbers from 0 on are needed)"};
+  }
   if (origin.kind == Origin::Kind::parameter)
     place = "parameter '" + graph_->parameters[origin.index].name + "'";
   if (origin.kind == Origin::Kind::node) place = "node '" + graph_->nodes[origin.index].name + "'";
@@ -125,7 +130,7 @@ Result<float> Network::gradient(std::span<const float> parameters, std::span<con
                                 std::span<const int32_t> labels, const DitherKey& key,
                                 std::span<float> gradient) {
   CAIRN_CHECK(check_sizes(parameters, input));
-  CAIRN_CHECK(check_size("labels", labels.size(), static_cast<uint64_t>(options_.batch)));
+  CAIRN_CHECK(check_size("labels", labels.size(), label_count()));
   CAIRN_CHECK(check_size("gradient", gradient.size(), parameter_count()));
   for (int32_t label : labels) {
     if (label < 0 || label >= classes())
@@ -138,7 +143,7 @@ Result<float> Network::gradient(std::span<const float> parameters, std::span<con
   CAIRN_CHECK(run(*training_, training_->instructions.size(), key));
   float total = 0;
   device_->download(training_->buffers[training_->loss].offset, std::as_writable_bytes(std::span(&total, 1)));
-  return total / static_cast<float>(options_.batch);
+  return total / static_cast<float>(labels.size());
 }
 
 Result<std::vector<float>> Network::batch_statistics(std::span<const float> parameters,
@@ -160,7 +165,7 @@ Result<std::vector<float>> Network::logits(std::span<const float> parameters,
   upload(layout_->statistics, statistics);
   upload(layout_->input, input);
   CAIRN_CHECK(run(*evaluation_, evaluation_->instructions.size(), {}));
-  std::vector<float> result(static_cast<size_t>(options_.batch * classes()));
+  std::vector<float> result(label_count() * static_cast<size_t>(classes()));
   const Buffer& buffer = evaluation_->buffers[evaluation_->values[graph_->output]];
   device_->download(buffer.offset, std::as_writable_bytes(std::span(result)));
   return result;
@@ -175,7 +180,7 @@ Status Network::visit(const Visitor& visitor) const {
     values.resize(static_cast<size_t>(buffer.elements));
     device_->download(buffer.offset, std::as_writable_bytes(std::span(values)));
     Shape shape = graph_->shapes[node.outputs[0]];
-    shape[0] = options_.batch;
+    if (node.op != Operator::constant) shape[0] = options_.batch;
     visitor(node.name, shape, values);
   }
   return {};

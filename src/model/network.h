@@ -4,10 +4,11 @@
 // thread at a time; the backend outlives the network. Nothing is allocated inside of gradient().
 //
 // Vectors: `parameters` and `gradient` hold parameter_count() floats in the order of parameters(); `input`
-// holds batch * elements-of-the-input floats, samples one after another; `labels` holds batch numbers in [0,
-// classes). Statistics hold statistics_count() floats: for each entry of Graph::statistics (batch
-// normalizations in the order of nodes) first the means of its channels, then their variances (divided by n,
-// not by n - 1).
+// holds batch * elements-of-the-input floats, samples one after another (of a model that begins with an
+// embedding whole numbers below token_limit()); `labels` holds label_count() numbers in [0, classes), one for
+// each row of logits: of each sample one, or one for each position. Statistics hold statistics_count()
+// floats: for each entry of Graph::statistics (batch normalizations in the order of nodes) first the means of
+// its channels, then their variances (divided by n, not by n - 1).
 #pragma once
 
 #include <functional>
@@ -51,6 +52,7 @@ class Network {
   uint64_t parameter_count() const { return layout_->parameter_count; }
   uint64_t statistics_count() const { return layout_->statistics_count; }
   uint64_t input_count() const { return layout_->input_count; }  // floats in a batch
+  uint64_t label_count() const { return layout_->label_count; }  // rows of logits in a batch
   int64_t batch() const { return options_.batch; }
   int64_t classes() const;
   std::vector<ParameterInfo> parameters() const;
@@ -58,9 +60,9 @@ class Network {
   uint64_t memory_bytes() const { return memory_bytes_; }
   MemoryPlan memory_plan() const;
 
-  // Writes the mean gradient over the batch and returns the mean loss: the exact sum of the rows' losses,
-  // divided by the batch. An error says which node, parameter or input holds values that have diverged;
-  // what `gradient` holds is then unspecified.
+  // Writes the mean gradient over the rows of the batch and returns the mean loss: the exact sum of the rows'
+  // losses, divided by their number. An error says which node, parameter or input holds values that have
+  // diverged; what `gradient` holds is then unspecified.
   Result<float> gradient(std::span<const float> parameters, std::span<const float> input,
                          std::span<const int32_t> labels, const DitherKey& key, std::span<float> gradient);
 
@@ -68,7 +70,7 @@ class Network {
   Result<std::vector<float>> batch_statistics(std::span<const float> parameters,
                                               std::span<const float> input);
 
-  // [batch][classes], batch normalization using the given statistics.
+  // [label_count][classes], batch normalization using the given statistics.
   Result<std::vector<float>> logits(std::span<const float> parameters, std::span<const float> statistics,
                                     std::span<const float> input);
 

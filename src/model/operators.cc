@@ -15,7 +15,8 @@ std::vector<const OperatorRule*> make_rules() {
                                             &kFlatten,     &kReshape,
                                             &kSoftmax,     &kDepthwiseConv};
   for (const OperatorRule& rule : activation_rules()) rules.push_back(&rule);
-  rules.insert(rules.end(), {&kConcat, &kSlice, &kPad, &kTranspose, &kRowNormalization, &kBatchMatMul});
+  rules.insert(rules.end(), {&kConcat, &kSlice, &kPad, &kTranspose, &kRowNormalization, &kBatchMatMul,
+                             &kExpand, &kEmbedding, &kMaximum, &kMinimum, &kConstant, &kDropout});
   return rules;
 }
 
@@ -63,6 +64,7 @@ Status check_layout(const Attributes& a, uint32_t has) {
   if (!(has & kHasPermutation) && !a.permutation.empty()) {
     return Error{"permutation: this operator has no such attribute"};
   }
+  if (!(has & kHasValues) && !a.values.empty()) return Error{"values: this operator has no such attribute"};
   return {};
 }
 
@@ -94,6 +96,15 @@ Status check_attributes(const Attributes& a, uint32_t has) {
   return check_scalars(a, has);
 }
 
+bool takes_constants(Operator op) {
+  return op == Operator::add || op == Operator::multiply;
+}
+
+// What may stand before anything that depends on the model's input.
+bool starts_from_nothing(Operator op) {
+  return op == Operator::constant || op == Operator::expand;
+}
+
 Result<Shape> checked_shape(const OperatorRule& rule, const Node& node, std::span<const Operand> inputs) {
   if (inputs.size() < rule.min_inputs || inputs.size() > rule.max_inputs) {
     return Error{std::to_string(inputs.size()) + " inputs where " + std::string(rule.name) + " takes " +
@@ -104,9 +115,11 @@ Result<Shape> checked_shape(const OperatorRule& rule, const Node& node, std::spa
     if (!checked_elements(input.shape)) return Error{"an input's shape is beyond the limits"};
     if (!input.parameter && (input.shape.empty() || input.shape[0] != 1))
       return Error{"an input's first dimension is not the batch"};
+    if (input.constant && !takes_constants(rule.op))
+      return Error{"a Constant can only be added or multiplied"};
     has_activation |= !input.parameter;
   }
-  if (!has_activation) return Error{"no input depends on the model's input"};
+  if (!has_activation && !starts_from_nothing(rule.op)) return Error{"no input depends on the model's input"};
   CAIRN_CHECK(check_attributes(node.attributes, rule.attributes));
   CAIRN_TRY(Shape shape, rule.shape(node.attributes, inputs));
   if (!checked_elements(shape)) return Error{"the output's shape is beyond the limits"};

@@ -27,12 +27,14 @@ enum AttributeSet : uint32_t {
   kHasBeta = 2048,
   kHasRange = 4096,  // start and length
   kHasPermutation = 8192,
+  kHasValues = 16384,
 };
 
-// An input of a node as shape rules see it: parameters have no batch dimension.
+// An input of a node as shape rules see it. Parameters and constants have no batch dimension.
 struct Operand {
   Shape shape;
-  bool parameter = false;
+  bool parameter = false;  // or constant
+  bool constant = false;
 };
 
 struct OperatorRule {
@@ -70,7 +72,7 @@ Result<Broadcast> broadcast(std::span<const Operand> inputs);
 // One rule for each operator, defined in operator_*.cc.
 extern const OperatorRule kConv, kGemm, kMatMul, kAdd, kMultiply, kBatchNormalization, kRelu, kMaxPool,
     kAveragePool, kGlobalAveragePool, kFlatten, kReshape, kSoftmax, kDepthwiseConv, kConcat, kSlice, kPad,
-    kTranspose, kRowNormalization, kBatchMatMul;
+    kTranspose, kRowNormalization, kBatchMatMul, kExpand, kEmbedding, kMaximum, kMinimum, kConstant, kDropout;
 // Sigmoid to MultiplyConstant, in the order of their numbers.
 std::span<const OperatorRule> activation_rules();
 

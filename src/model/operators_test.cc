@@ -160,6 +160,38 @@ Case gemm_of_rows() {
           }};
 }
 
+Case expand(std::string name, Shape input, Shape shape) {
+  Attributes a;
+  a.shape = std::move(shape);
+  return unary(std::move(name), Operator::expand, std::move(input), a);
+}
+
+// A parameter for each sample, times x.
+Case expand_parameter(std::string name, Shape parameter) {
+  return {std::move(name), {1, 3, 4}, [=](GraphBuilder& g, ValueId x) {
+            Attributes a;
+            a.shape = {0, 3, 4};
+            const ValueId all = g.node(Operator::expand, "op", {g.parameter("w", parameter)}, a);
+            return g.node(Operator::multiply, "product", {x, all});
+          }};
+}
+
+Case with_constant(std::string name, Operator op, Shape shape) {
+  return {std::move(name), {1, 2, 3, 4}, [=](GraphBuilder& g, ValueId x) {
+            Attributes a;
+            a.shape = shape;
+            for (int64_t i = 0; i < elements(shape); ++i)
+              a.values.push_back(0.5f * static_cast<float>(i % 5) - 1);
+            return g.node(op, "op", {x, g.node(Operator::constant, "numbers", {}, a)});
+          }};
+}
+
+Case choice(std::string name, Operator op) {
+  return {std::move(name), {1, 3, 4}, [=](GraphBuilder& g, ValueId x) {
+            return g.node(op, "op", {x, g.node(Operator::square, "square", {x})});
+          }};
+}
+
 std::vector<Case> cases() {
   Attributes padded = window({3, 2}, {2, 1}, {1, 0, 1, 1});
   Attributes counted = padded;
@@ -215,6 +247,15 @@ std::vector<Case> cases() {
       rows("row normalization of everything", Operator::row_normalization, {1, 2, 3, 5}, 1),
       batch_matmul("batch matmul", {1, 4, 6}, {0, 2, 1}),
       batch_matmul("batch matmul of heads", {1, 2, 5, 3}, {0, 1, 3, 2}),
+      expand("expand", {1, 1, 4}, {0, 3, 4}),
+      expand("expand of two dimensions", {1, 1, 3, 1}, {0, 2, 3, 5}),
+      expand("expand of nothing", {1, 3, 4}, {0, 3, 4}),
+      expand_parameter("expand of a parameter", {3, 4}),
+      expand_parameter("expand of a class token", {1, 1, 4}),
+      with_constant("add numbers", Operator::add, {3, 4}),
+      with_constant("multiply numbers", Operator::multiply, {1, 1, 3, 4}),
+      choice("largest of two", Operator::maximum),
+      choice("smallest of two", Operator::minimum),
       gemm_with_bias(),
       with_parameter("gemm", Operator::gemm, {1, 20}, {6, 20}),
       gemm_of_rows(),

@@ -119,6 +119,18 @@ struct SignatureOf {
   Signature operator()(const Permutation& g) const {
     return {{floats(elements(g.shape))}, {floats(elements(g.shape))}};
   }
+  Signature operator()(const Repetition& g) const {
+    return {{floats(g.outer * g.inner)}, {floats(g.outer * g.count * g.inner)}};
+  }
+  Signature operator()(const Numbers& g) const {
+    return {{}, {floats(static_cast<int64_t>(g.values->size()))}};
+  }
+  Signature operator()(const Lookup& g) const {
+    const Slot indices = floats(g.count), table = floats(g.rows * g.width), rows = floats(g.count * g.width);
+    if (op == Opcode::embed) return {{indices, table}, {rows}};
+    return {{indices, rows}, {table}};
+  }
+  Signature operator()(const Dropping& g) const { return {{floats(g.count)}, {floats(g.count)}}; }
   Signature operator()(const Mapping& g) const {
     const Slot x = floats(g.count);
     if (op == Opcode::activate) return {{x}, {x}};
@@ -214,6 +226,16 @@ std::string_view opcode_name(Opcode op) {
       return "surround";
     case Opcode::permute:
       return "permute";
+    case Opcode::repeat:
+      return "repeat";
+    case Opcode::constant:
+      return "constant";
+    case Opcode::embed:
+      return "embed";
+    case Opcode::embedding_gradient:
+      return "embedding_gradient";
+    case Opcode::dropout:
+      return "dropout";
     case Opcode::check_finite:
       return "check_finite";
   }
@@ -253,7 +275,7 @@ Signature signature(const Instruction& instruction) {
 bool may_overwrite(Opcode op, size_t read) {
   if (is_pairwise(op) || op == Opcode::relu_gradient) return true;
   if (op == Opcode::activate || op == Opcode::activation_gradient) return true;
-  return (is_channelwise(op) || op == Opcode::relu) && read == 0;
+  return (is_channelwise(op) || op == Opcode::relu || op == Opcode::dropout) && read == 0;
 }
 
 bool checks_finite(Opcode op, size_t read) {
@@ -267,6 +289,7 @@ bool checks_finite(Opcode op, size_t read) {
       return true;
     case Opcode::softmax:
     case Opcode::softmax_cross_entropy:
+    case Opcode::embed:  // the indices
       return read == 0;
     case Opcode::normalize_gradient:
       return read == 1;  // dy, through its sum
@@ -277,8 +300,10 @@ bool checks_finite(Opcode op, size_t read) {
 
 bool transmits(Opcode op, size_t read) {
   if (op == Opcode::concatenate || op == Opcode::surround || op == Opcode::permute) return true;
+  if (op == Opcode::repeat) return true;
   // Every weight is a factor of every output's sum, and dy of every dx.
   if (op == Opcode::depthwise_convolve || op == Opcode::activation_gradient) return read == 1;
+  if (op == Opcode::embedding_gradient) return read == 1;
   return is_pairwise(op) || (is_channelwise(op) && read == 0);
 }
 
@@ -300,6 +325,10 @@ bool may_diverge(Opcode op) {
     case Opcode::normalize_gradient:
     case Opcode::max_pool_gradient:
     case Opcode::average_pool_gradient:
+    case Opcode::repeat:  // of a parameter that is not finite, as in embed
+    case Opcode::embed:
+    case Opcode::embedding_gradient:
+    case Opcode::dropout:
       return true;
     default:
       return is_pairwise(op) || is_channelwise(op);

@@ -6,6 +6,7 @@
 // most one of them holds something still to be read, and verify_program() checks it.
 #pragma once
 
+#include <memory>
 #include <variant>
 
 #include "exact/backend.h"
@@ -80,6 +81,11 @@ enum class Opcode : uint8_t {
   cut,
   surround,
   permute,
+  repeat,
+  constant,
+  embed,
+  embedding_gradient,
+  dropout,
   check_finite,
 };
 
@@ -118,8 +124,26 @@ struct Permutation {
   Shape shape = {};
   std::vector<int64_t> order = {};
 };
-using Geometry = std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution,
-                              exact::Pooling, Mapping, Batched, Blocks, Range, Permutation>;
+// repeat: [outer][inner] becomes [outer][count][inner].
+struct Repetition {
+  int64_t outer = 0, count = 0, inner = 0;
+};
+// constant: these numbers.
+struct Numbers {
+  std::shared_ptr<const std::vector<float>> values = {};
+};
+// embed: `count` rows of a table of rows; embedding_gradient: back to the table.
+struct Lookup {
+  int64_t count = 0, rows = 0, width = 0;
+};
+// dropout: each element with the probability `ratio`.
+struct Dropping {
+  float ratio = 0;
+  int64_t count = 0;
+};
+using Geometry =
+    std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution, exact::Pooling,
+                 Mapping, Batched, Blocks, Range, Permutation, Repetition, Numbers, Lookup, Dropping>;
 
 // Operands stand in the order of the Backend function's parameters.
 struct Instruction {
@@ -128,7 +152,7 @@ struct Instruction {
   std::vector<BufferId> writes;
   Geometry geometry;
   int bits = 0;         // quantize, quantize_dithered
-  uint32_t tensor = 0;  // quantize_dithered: which key
+  uint32_t tensor = 0;  // quantize_dithered, dropout: which key
   float epsilon = 0;    // normalize
 };
 

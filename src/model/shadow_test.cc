@@ -135,6 +135,24 @@ bool is_layout(Operator op) {
   return op == Operator::concat || op == Operator::slice || op == Operator::pad || op == Operator::transpose;
 }
 
+bool is_constant(const Graph& graph, ValueId value) {
+  for (const Node& node : graph.nodes) {
+    if (node.op == Operator::constant && node.outputs[0] == value) return true;
+  }
+  return false;
+}
+
+// Calls f(x, y) where x is an element of the table that an Embedding takes.
+template <typename F>
+void embedding_taps(const Shadow& s, const Node& node, F f) {
+  const Doubles& indices = s.values[node.inputs[0]];
+  const int64_t width = s.shape(node.inputs[1])[1];
+  for (size_t p = 0; p < indices.size(); ++p) {
+    for (int64_t i = 0; i < width; ++i)
+      f(static_cast<int64_t>(indices[p]) * width + i, static_cast<int64_t>(p) * width + i);
+  }
+}
+
 Shape index_of(int64_t element, const Shape& shape) {
   Shape index(shape.size());
   for (size_t d = shape.size(); d-- > 0; element /= shape[d]) index[d] = element % shape[d];
@@ -149,6 +167,28 @@ std::optional<int64_t> element_at(const Shape& index, const Shape& shape) {
     element = element * shape[d] + index[d];
   }
   return element;
+}
+
+// Calls f(x, y) for each element of an Expand's input and each place that it goes to.
+template <typename F>
+void expand_taps(const Shadow& s, const Node& node, F f) {
+  const Shape y_shape = s.shape(node.outputs[0]);
+  Shape x_shape = s.shape(node.inputs[0]);
+  x_shape.insert(x_shape.begin(), y_shape.size() - x_shape.size(), 1);
+  for (int64_t y = 0; y < elements(y_shape); ++y) {
+    Shape index = index_of(y, y_shape);
+    for (size_t d = 0; d < index.size(); ++d) index[d] = x_shape[d] == 1 ? 0 : index[d];
+    f(*element_at(index, x_shape), y);
+  }
+}
+
+// Which operand a Max or Min takes.
+bool takes_first(const Node& node, double a, double b) {
+  return node.op == Operator::maximum ? a > b : b > a;
+}
+
+bool is_choice(Operator op) {
+  return op == Operator::maximum || op == Operator::minimum;
 }
 
 // Calls f(input, its element, y) for each element that goes from an input to the output.
@@ -352,7 +392,7 @@ Shadow::Shadow(const Graph& g, int64_t n, std::span<const float> parameters, std
 
 Shape Shadow::shape(ValueId value) const {
   Shape result = graph.shapes[value];
-  if (!is_parameter(graph, value)) result[0] = batch;
+  if (!is_parameter(graph, value) && !is_constant(graph, value)) result[0] = batch;
   return result;
 }
 
@@ -367,6 +407,10 @@ void Shadow::forward(const std::vector<Doubles>& given) {
 }
 
 void Shadow::forward_node(const Node& node) {
+  if (node.op == Operator::constant) {
+    output(node).assign(node.attributes.values.begin(), node.attributes.values.end());
+    return;
+  }
   const Doubles& x = values[node.inputs[0]];
   Doubles& y = output(node);
   const Shape y_shape = shape(node.outputs[0]);
@@ -396,6 +440,13 @@ void Shadow::forward_node(const Node& node) {
     });
   } else if (is_layout(node.op)) {
     layout_taps(*this, node, [&](ValueId input, int64_t j, int64_t i) { y[i] = values[input][j]; });
+  } else if (node.op == Operator::expand) {
+    expand_taps(*this, node, [&](int64_t j, int64_t i) { y[i] = x[j]; });
+  } else if (node.op == Operator::embedding) {
+    embedding_taps(*this, node, [&](int64_t j, int64_t i) { y[i] = values[node.inputs[1]][j]; });
+  } else if (is_choice(node.op)) {
+    const Doubles& other = values[node.inputs[1]];
+    for (size_t i = 0; i < x.size(); ++i) y[i] = takes_first(node, x[i], other[i]) ? x[i] : other[i];
   } else if (is_row_wise(node.op)) {
     const size_t length = row_length(*this, node);
     for (size_t i = 0; i < x.size(); i += length)
@@ -408,6 +459,7 @@ void Shadow::forward_node(const Node& node) {
 }
 
 void Shadow::backward_node(const Node& node) {
+  if (node.op == Operator::constant) return;
   const Doubles& x = values[node.inputs[0]];
   Doubles& dx = gradients[node.inputs[0]];
   const Doubles& dy = gradients[node.outputs[0]];
@@ -441,6 +493,14 @@ void Shadow::backward_node(const Node& node) {
     });
   } else if (is_layout(node.op)) {
     layout_taps(*this, node, [&](ValueId input, int64_t j, int64_t i) { gradients[input][j] += dy[i]; });
+  } else if (node.op == Operator::expand) {
+    expand_taps(*this, node, [&](int64_t j, int64_t i) { dx[j] += dy[i]; });
+  } else if (node.op == Operator::embedding) {
+    embedding_taps(*this, node, [&](int64_t j, int64_t i) { gradients[node.inputs[1]][j] += dy[i]; });
+  } else if (is_choice(node.op)) {
+    const Doubles& other = values[node.inputs[1]];
+    for (size_t i = 0; i < dy.size(); ++i)
+      (takes_first(node, x[i], other[i]) ? dx : gradients[node.inputs[1]])[i] += dy[i];
   } else if (is_row_wise(node.op)) {
     const size_t length = row_length(*this, node);
     for (size_t i = 0; i < x.size(); i += length) {
@@ -469,23 +529,23 @@ Doubles softmax(std::span<const double> z) {
 }  // namespace
 
 double Shadow::loss(std::span<const int32_t> labels) const {
-  const auto classes = static_cast<size_t>(graph.shapes[graph.output][1]);
+  const auto classes = static_cast<size_t>(graph.shapes[graph.output].back());
   double total = 0;
   for (size_t row = 0; row < labels.size(); ++row) {
     const auto z = std::span(values[graph.output]).subspan(row * classes, classes);
     total -= std::log(softmax(z)[labels[row]]);
   }
-  return total / static_cast<double>(batch);
+  return total / static_cast<double>(labels.size());
 }
 
 std::vector<Doubles> Shadow::backward(std::span<const int32_t> labels) {
   for (size_t v = 0; v < values.size(); ++v) gradients[v].assign(values[v].size(), 0);
-  const auto classes = static_cast<size_t>(graph.shapes[graph.output][1]);
+  const auto classes = static_cast<size_t>(graph.shapes[graph.output].back());
   for (size_t row = 0; row < labels.size(); ++row) {
     Doubles p = softmax(std::span(values[graph.output]).subspan(row * classes, classes));
     p[labels[row]] -= 1;
     for (size_t c = 0; c < classes; ++c)
-      gradients[graph.output][row * classes + c] = p[c] / static_cast<double>(batch);
+      gradients[graph.output][row * classes + c] = p[c] / static_cast<double>(labels.size());
   }
   for (size_t n = graph.nodes.size(); n-- > 0;) backward_node(graph.nodes[n]);
   std::vector<Doubles> result;

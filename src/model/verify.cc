@@ -1,4 +1,5 @@
 // What makes a graph a model: checked after decoding and after importing, before anything is computed.
+#include <algorithm>
 #include <set>
 
 #include "base/text.h"
@@ -26,7 +27,7 @@ class Verifier {
   }
 
  private:
-  enum class Kind : uint8_t { unknown, activation, parameter };
+  enum class Kind : uint8_t { unknown, activation, parameter, constant };
 
   Status values() {
     if (graph_.shapes.empty() || graph_.shapes.size() > kMaxValues)
@@ -89,11 +90,13 @@ class Verifier {
         return Error{place + ": input " + std::to_string(value) + " is not made before it is used"};
       }
       used_[value] = true;
-      operands.push_back({graph_.shapes[value], kinds_[value] == Kind::parameter});
+      operands.push_back(
+          {graph_.shapes[value], kinds_[value] != Kind::activation, kinds_[value] == Kind::constant});
     }
     CAIRN_TRY(const Shape shape, infer_shape(node, operands));
     if (node.outputs.size() != 1) return Error{place + ": must have one output"};
-    CAIRN_CHECK(define(node.outputs[0], Kind::activation, place));
+    const bool constant = node.op == Operator::constant;
+    CAIRN_CHECK(define(node.outputs[0], constant ? Kind::constant : Kind::activation, place));
     if (graph_.shapes[node.outputs[0]] != shape)
       return Error{place + ": the output's shape is not what follows from its inputs"};
     return {};
@@ -120,8 +123,10 @@ class Verifier {
       return Error{"output: must be what the last node makes"};
     }
     const Shape& logits = graph_.shapes[graph_.output];
-    if (logits.size() != 2 || logits[1] < 2)
-      return Error{"output: must be [1, classes] with two classes or more"};
+    if (kinds_[graph_.output] != Kind::activation || logits.size() < 2 || logits.size() > 3 ||
+        logits.back() < 2) {
+      return Error{"output: must be [1, classes] or [1, positions, classes] with two classes or more"};
+    }
     used_[graph_.output] = true;
     for (size_t v = 0; v < kinds_.size(); ++v) {
       if (kinds_[v] == Kind::unknown) return Error{"value " + std::to_string(v) + ": nothing makes it"};
@@ -155,6 +160,21 @@ int64_t elements(const Shape& shape) {
 
 Status verify(const Graph& graph) {
   return Verifier(graph).run();
+}
+
+int64_t rows_per_sample(const Graph& graph) {
+  const Shape& logits = graph.shapes[graph.output];
+  return elements(logits) / logits.back();
+}
+
+int64_t token_limit(const Graph& graph) {
+  int64_t limit = 0;
+  for (const Node& node : graph.nodes) {
+    if (node.op != Operator::embedding) continue;
+    const int64_t rows = graph.shapes[node.inputs[1]][0];
+    limit = limit == 0 ? rows : std::min(limit, rows);
+  }
+  return limit;
 }
 
 uint64_t parameter_count(const Graph& graph) {

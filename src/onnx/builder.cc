@@ -1,5 +1,7 @@
 #include "onnx/builder.h"
 
+#include <bit>
+
 #include "model/operators.h"
 
 namespace cairn::onnx {
@@ -7,7 +9,7 @@ namespace cairn::onnx {
 using model::ValueId;
 
 GraphBuilder::GraphBuilder(model::Shape input_shape) {
-  values_.push_back({std::move(input_shape), std::nullopt, std::nullopt});
+  values_.push_back({.shape = std::move(input_shape), .weight = std::nullopt, .maker = std::nullopt});
 }
 
 size_t GraphBuilder::add_weight(std::string name, Tensor tensor) {
@@ -19,7 +21,7 @@ ValueId GraphBuilder::parameter(size_t index) {
   Weight& weight = weights_[index];
   if (!weight.value) {
     weight.value = static_cast<ValueId>(values_.size());
-    values_.push_back({weight.tensor.dims, index, std::nullopt});
+    values_.push_back({.shape = weight.tensor.dims, .weight = index, .maker = std::nullopt});
   }
   return *weight.value;
 }
@@ -38,19 +40,43 @@ std::string GraphBuilder::unique_name(const std::string& base) {
   return name;
 }
 
+model::Operand GraphBuilder::operand(ValueId value) const {
+  const Value& v = values_[value];
+  return {v.shape, v.weight.has_value() || v.constant, v.constant};
+}
+
+const model::Node* GraphBuilder::maker(ValueId value) const {
+  return values_[value].maker ? &nodes_[*values_[value].maker] : nullptr;
+}
+
+Result<ValueId> GraphBuilder::add_constant(const std::string& name, const model::Shape& shape,
+                                           std::vector<float> values) {
+  constexpr size_t kMaxElements = size_t{3} << 22;  // of all constants: a model file holds 64 MiB
+  std::vector<uint32_t> bits;
+  for (const float value : values) bits.push_back(std::bit_cast<uint32_t>(value));
+  const auto [found, is_new] = constants_.try_emplace({shape, std::move(bits)});
+  if (!is_new) return found->second;
+  constant_elements_ += values.size();
+  if (values.size() > model::kMaxConstantElements || constant_elements_ > kMaxElements)
+    return Error{"needs more constant numbers than a model file holds"};
+  model::Attributes attributes;
+  attributes.shape = shape;
+  attributes.values = std::move(values);
+  CAIRN_TRY(found->second, add_node(model::Operator::constant, name, {}, std::move(attributes)));
+  return found->second;
+}
+
 Result<ValueId> GraphBuilder::add_node(model::Operator op, const std::string& name,
                                        std::vector<ValueId> inputs, model::Attributes attributes) {
   if (nodes_.size() >= model::kMaxNodes || values_.size() >= model::kMaxValues) {
     return Error{"the model has more nodes than the limit of " + std::to_string(model::kMaxNodes)};
   }
   std::vector<model::Operand> operands;
-  for (const ValueId input : inputs) {
-    operands.push_back({values_[input].shape, values_[input].weight.has_value()});
-  }
+  for (const ValueId input : inputs) operands.push_back(operand(input));
   const auto output = static_cast<ValueId>(values_.size());
   model::Node node{op, unique_name(name), std::move(inputs), {output}, std::move(attributes)};
   CAIRN_TRY(model::Shape shape, model::infer_shape(node, operands));
-  values_.push_back({std::move(shape), std::nullopt, nodes_.size()});
+  values_.push_back({std::move(shape), std::nullopt, nodes_.size(), op == model::Operator::constant});
   nodes_.push_back(std::move(node));
   return output;
 }

@@ -5,8 +5,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "model/operators.h"
 #include "onnx/import.h"
 #include "onnx/tensor.h"
 
@@ -26,6 +28,13 @@ class GraphBuilder {
   // The same numbers in another shape. Refused where the weight is in use in its own.
   Status reshape_weight(size_t weight, const model::Shape& shape);
 
+  // Numbers that are no weight; the same ones are one node.
+  Result<model::ValueId> add_constant(const std::string& name, const model::Shape& shape,
+                                      std::vector<float> values);
+  model::Operand operand(model::ValueId value) const;
+  // The node that makes the value, or null.
+  const model::Node* maker(model::ValueId value) const;
+
   // Appends a node of one output; the shape rule of its operator judges it. A name that is taken gets a
   // number.
   Result<model::ValueId> add_node(model::Operator op, const std::string& name,
@@ -42,6 +51,7 @@ class GraphBuilder {
     model::Shape shape;
     std::optional<size_t> weight;  // of a parameter
     std::optional<size_t> maker;   // the node that makes it
+    bool constant = false;         // what a Constant makes
   };
   struct Weight {
     std::string name;
@@ -63,6 +73,8 @@ class GraphBuilder {
   std::map<size_t, NodeStatistics> statistics_;
   std::set<std::string> names_;
   std::map<std::string, int> next_suffix_;
+  std::map<std::pair<model::Shape, std::vector<uint32_t>>, model::ValueId> constants_;  // by shape and bits
+  size_t constant_elements_ = 0;
 };
 
 }  // namespace cairn::onnx

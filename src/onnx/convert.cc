@@ -1,6 +1,7 @@
 #include "onnx/convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace cairn::onnx {
@@ -14,6 +15,7 @@ struct NamedConverter {
 constexpr NamedConverter kConverters[] = {
     {"Abs", convert_function},
     {"Add", convert_add},
+    {"And", convert_comparison},
     {"AveragePool", convert_average_pool},
     {"BatchNormalization", convert_batch_normalization},
     {"Cast", convert_cast},
@@ -25,14 +27,18 @@ constexpr NamedConverter kConverters[] = {
     {"Div", convert_div},
     {"Dropout", convert_dropout},
     {"Elu", convert_elu},
+    {"Equal", convert_comparison},
     {"Erf", convert_function},
     {"Exp", convert_function},
+    {"Expand", convert_expand},
     {"Flatten", convert_flatten},
     {"Gather", convert_gather},
     {"Gelu", convert_gelu},
     {"Gemm", convert_gemm},
     {"GlobalAveragePool", convert_global_average_pool},
     {"GlobalMaxPool", convert_global_max_pool},
+    {"Greater", convert_comparison},
+    {"GreaterOrEqual", convert_comparison},
     {"GroupNormalization", convert_group_normalization},
     {"HardSigmoid", convert_hard_sigmoid},
     {"HardSwish", convert_function},
@@ -40,6 +46,8 @@ constexpr NamedConverter kConverters[] = {
     {"InstanceNormalization", convert_instance_normalization},
     {"LayerNormalization", convert_layer_normalization},
     {"LeakyRelu", convert_leaky_relu},
+    {"Less", convert_comparison},
+    {"LessOrEqual", convert_comparison},
     {"Log", convert_function},
     {"LogSoftmax", convert_softmax},
     {"MatMul", convert_matmul},
@@ -49,12 +57,16 @@ constexpr NamedConverter kConverters[] = {
     {"Mish", convert_mish},
     {"Mul", convert_mul},
     {"Neg", convert_function},
+    {"Not", convert_constant_only},
+    {"Or", convert_comparison},
     {"PRelu", convert_prelu},
     {"Pad", convert_pad},
     {"Pow", convert_pow},
+    {"Range", convert_constant_only},
     {"Reciprocal", convert_function},
     {"ReduceMax", convert_reduce_max},
     {"ReduceMean", convert_reduce_mean},
+    {"ReduceMin", convert_reduce_min},
     {"ReduceSum", convert_reduce_sum},
     {"Relu", convert_function},
     {"Reshape", convert_reshape},
@@ -71,12 +83,16 @@ constexpr NamedConverter kConverters[] = {
     {"Sub", convert_sub},
     {"Tanh", convert_function},
     {"Transpose", convert_transpose},
+    {"Trilu", convert_constant_only},
     {"Unsqueeze", convert_unsqueeze},
+    {"Where", convert_where},
+    {"Xor", convert_comparison},
 };
 
 std::string kind_of(const Binding& binding) {
   constexpr const char* kKinds[] = {"a value computed from the model's input", "a weight",
-                                    "a constant of integers", "a constant that is no weight"};
+                                    "a constant of integers", "a constant that is no weight",
+                                    "a constant of integers"};
   return kKinds[binding.index()];
 }
 
@@ -122,6 +138,25 @@ Result<Binding> NodeContext::input(int index) const {
                " is neither a stored weight nor the output of an earlier node (nodes must stand in order)"};
 }
 
+// With a softmax before it that turned out not to be the last node.
+Result<Activation> NodeContext::settled(int index, const Activation& activation) const {
+  if (activation.tokens) {
+    return Error{"input " + quoted(node.input(index)) +
+                 " holds whole numbers; expected floating-point numbers (whole numbers can choose rows of an "
+                 "embedding: Gather)"};
+  }
+  if (activation.softmax == FinalSoftmax::log) {
+    return Error{"comes after LogSoftmax, which is supported as the last node only"};
+  }
+  Activation result = activation;
+  if (activation.softmax == FinalSoftmax::none) return result;
+  result.softmax = FinalSoftmax::none;
+  model::Attributes last;
+  last.axis = static_cast<int64_t>(shape(activation.value).size()) - 1;
+  CAIRN_TRY(result.value, add_before(model::Operator::softmax, activation.value, last, "/softmax"));
+  return result;
+}
+
 Result<Activation> NodeContext::padded_activation(int index) const {
   CAIRN_TRY(const Binding binding, input(index));
   const Activation* activation = std::get_if<Activation>(&binding);
@@ -129,13 +164,79 @@ Result<Activation> NodeContext::padded_activation(int index) const {
     return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
                  "; expected a value computed from the model's input"};
   }
-  if (activation->softmax == FinalSoftmax::log) {
-    return Error{"comes after LogSoftmax, which is supported as the last node only"};
+  CAIRN_TRY(const Activation result, settled(index, *activation));
+  if (result.batch == BatchPlace{}) return result;
+  if (result.batch.absent)
+    return Error{"input " + quoted(node.input(index)) + " does not depend on the model's input"};
+  return Error{"input " + quoted(node.input(index)) + " has the batch in dimension " +
+               std::to_string(result.batch.axis) + " with " +
+               std::to_string(result.batch.outer * result.batch.inner) +
+               " values a sample; expected the batch alone in dimension 0"};
+}
+
+Result<Activation> NodeContext::moved_activation(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  if (const Weight* weight = std::get_if<Weight>(&binding)) return expanded(*weight);
+  const Floats* floats = std::get_if<Floats>(&binding);
+  if (floats && floats->tensor) return expanded(*floats->tensor);
+  const Activation* activation = std::get_if<Activation>(&binding);
+  if (!activation) return padded_activation(index);  // which says what is wrong
+  CAIRN_TRY(Activation result, settled(index, *activation));
+  if (result.zeros == Pads{}) return result;
+  CAIRN_TRY(result.value, this->activation(index));
+  result.zeros = {};
+  return result;
+}
+
+Result<model::ValueId> NodeContext::elementwise(int index) {
+  CAIRN_TRY(const Activation x, moved_activation(index));
+  place_ = x.batch;
+  return x.value;
+}
+
+Result<Activation> NodeContext::tokens(int index) const {
+  CAIRN_TRY(const Binding binding, input(index));
+  const Activation* activation = std::get_if<Activation>(&binding);
+  if (activation && activation->tokens) return *activation;
+  return Error{"input " + quoted(node.input(index)) + " is " + kind_of(binding) +
+               "; expected the model's input of whole numbers, or part of it"};
+}
+
+// The batch's copies of a parameter.
+Result<Activation> NodeContext::expanded(const Weight& weight) const {
+  const model::ValueId parameter = scope.builder.parameter(weight.index);
+  model::Attributes target;
+  target.shape = shape(parameter);
+  target.shape.insert(target.shape.begin(), 0);
+  CAIRN_TRY(model::ValueId value,
+            add_before(model::Operator::expand, parameter, std::move(target), "/expanded"));
+  if (weight.transposed) {
+    model::Attributes order;
+    order.permutation = {0, 2, 1};
+    CAIRN_TRY(value, add_before(model::Operator::transpose, value, std::move(order), "/transposed"));
   }
-  if (activation->softmax == FinalSoftmax::none) return *activation;
-  CAIRN_TRY(const model::ValueId softmax,
-            add_before(model::Operator::softmax, activation->value, {}, "/softmax"));
-  return Activation{softmax};
+  return Activation{.value = value, .batch = {.absent = true}};
+}
+
+Result<Activation> NodeContext::expanded(const Tensor& tensor) const {
+  CAIRN_TRY(const model::ValueId numbers, constant(tensor));
+  model::Attributes target;
+  target.shape = tensor.dims;
+  target.shape.insert(target.shape.begin(), 0);
+  CAIRN_TRY(const model::ValueId value,
+            add_before(model::Operator::expand, numbers, std::move(target), "/expanded"));
+  return Activation{.value = value, .batch = {.absent = true}};
+}
+
+Result<model::ValueId> NodeContext::constant(const Tensor& tensor) const {
+  constexpr float kInfinity = 0x1p+120f;  // far beyond any sum, and its differences stay finite
+  std::vector<float> values = tensor.floats;
+  for (float& value : values) {
+    if (std::isnan(value)) return Error{"takes a constant that is no number (NaN)"};
+    if (std::isinf(value)) value = value > 0 ? kInfinity : -kInfinity;
+  }
+  const std::string name = tensor.name.empty() ? name_of(node) + "/constant" : tensor.name;
+  return scope.builder.add_constant(name, tensor.dims, std::move(values));
 }
 
 Result<model::ValueId> NodeContext::activation(int index) const {
@@ -149,6 +250,11 @@ Result<model::ValueId> NodeContext::activation(int index) const {
 bool NodeContext::is_activation(int index) const {
   const auto binding = input(index);
   return binding && std::holds_alternative<Activation>(*binding);
+}
+
+bool NodeContext::is_weight(int index) const {
+  const auto binding = input(index);
+  return binding && std::holds_alternative<Weight>(*binding);
 }
 
 bool NodeContext::is_integers(int index) const {
@@ -174,11 +280,6 @@ Result<model::ValueId> NodeContext::parameter(int index) const {
   return scope.builder.parameter(result.index);
 }
 
-Result<model::ValueId> NodeContext::activation_or_parameter(int index) const {
-  CAIRN_TRY(const Binding binding, input(index));
-  return std::holds_alternative<Activation>(binding) ? activation(index) : parameter(index);
-}
-
 Result<Integers> NodeContext::integers(int index) const {
   CAIRN_TRY(Integers found, integers_or_rows(index));
   if (found.columns == 0) return found;
@@ -195,9 +296,9 @@ Result<Integers> NodeContext::integers_or_rows(int index) const {
 Result<std::vector<int64_t>> NodeContext::known_integers(int index) const {
   CAIRN_TRY(const Integers found, integers(index));
   std::vector<int64_t> result;
-  for (const auto& value : found.values) {
-    if (!value) return Error{"input " + quoted(node.input(index)) + " depends on the batch size"};
-    result.push_back(*value);
+  for (const Size& value : found.values) {
+    if (value.batches) return Error{"input " + quoted(node.input(index)) + " depends on the batch size"};
+    result.push_back(value.number);
   }
   return result;
 }
@@ -219,6 +320,8 @@ Result<model::ValueId> NodeContext::add(model::Operator op, std::vector<model::V
 
 Status NodeContext::output(Binding binding) {
   if (node.output_size() == 0 || node.output(0).empty()) return Error{"has no output"};
+  Activation* activation = std::get_if<Activation>(&binding);
+  if (activation && place_) activation->batch = *place_;
   return define(scope, node.output(0), std::move(binding));
 }
 
@@ -234,17 +337,8 @@ Status convert_constant(NodeContext& c) {
   if (const ::onnx::TensorProto* proto = c.attributes.tensor("value")) {
     auto tensor = read_constant(*proto);
     if (!tensor) return Error{"its value " + tensor.error().message};
-    if (!tensor->integer) {
-      const std::vector<float>& values = tensor->floats;
-      Floats floats{values.size() == 1 ? std::optional(values.front()) : std::nullopt};
-      const auto same = [&](float value) { return value == values.front(); };
-      if (!values.empty() && std::ranges::all_of(values, same)) floats.uniform = values.front();
-      return c.output(floats);
-    }
-    if (tensor->dims.size() > 1) return Error{"its integers have more than one dimension"};
-    Integers integers{{}, tensor->dims.empty()};
-    integers.values.assign(tensor->integers.begin(), tensor->integers.end());
-    return c.output(std::move(integers));
+    tensor->name = name_of(c.node);
+    return output_tensor(c, std::move(*tensor));
   }
   if (c.attributes.has("value_int")) return c.output(Integers{{c.attributes.integer("value_int", 0)}, true});
   if (c.attributes.has("value_float")) return c.output(Floats{c.attributes.real("value_float", 0)});
@@ -261,7 +355,8 @@ Status convert_identity(NodeContext& c) {
   return c.output(std::move(binding));
 }
 
-// Dropout passes only where it changes nothing: out of training, or at ratio 0.
+// Exported in training mode it drops values. So does one that only names its ratio, as our own exports do:
+// the model is going to be trained.
 Status convert_dropout(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 3));
   CAIRN_TRY(Binding data, c.input(0));
@@ -271,7 +366,7 @@ Status convert_dropout(NodeContext& c) {
   if (c.scope.opset < 12) {
     ratio = c.attributes.real("ratio", 0.5f);
   } else {
-    training = false;
+    training = c.has_input(1);
     if (c.has_input(1)) {
       CAIRN_TRY(ratio, c.real(1));
     }
@@ -280,9 +375,13 @@ Status convert_dropout(NodeContext& c) {
       training = flag.empty() || flag[0] != 0;
     }
   }
-  if (training && ratio != 0)
-    return Error{"drops values in training, which is not supported; set its ratio to 0"};
-  return c.output(std::move(data));
+  if (!training || ratio == 0) return c.output(std::move(data));
+  if (!(ratio > 0 && ratio < 1))
+    return Error{"its ratio is " + std::to_string(ratio) + "; expected 0 to below 1"};
+  CAIRN_TRY(const model::ValueId x, c.elementwise(0));
+  model::Attributes attributes;
+  attributes.alpha = ratio;
+  return c.add_output(model::Operator::dropout, {x}, std::move(attributes));
 }
 
 Status convert_transpose(NodeContext& c) {
@@ -292,7 +391,7 @@ Status convert_transpose(NodeContext& c) {
   CAIRN_TRY(Weight weight, c.weight(0));
   if (c.scope.builder.weight(weight.index).dims.size() != 2 ||
       c.attributes.integers("perm", {1, 0}) != std::vector<int64_t>{1, 0}) {
-    return Error{"only a weight of two dimensions can be transposed"};
+    return transpose_activation(c);
   }
   weight.transposed = !weight.transposed;
   return c.output(weight);

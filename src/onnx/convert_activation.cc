@@ -1,5 +1,5 @@
-// Functions of one variable, and what is made of them: differences, quotients and powers, PRelu, Gelu. Each
-// becomes operators of the canonical model whose results and gradients are defined one by one.
+// Functions of one variable, and what is made of them: powers, PRelu, Gelu. Each becomes operators of the
+// canonical model whose results and gradients are defined one by one.
 #include <cmath>
 #include <limits>
 
@@ -36,23 +36,6 @@ Attributes constants(float alpha, float beta = 0) {
   attributes.alpha = alpha;
   attributes.beta = beta;
   return attributes;
-}
-
-// One number that belongs to the program and not to the model, if the input is one.
-Result<std::optional<float>> constant(const NodeContext& c, int index) {
-  CAIRN_TRY(const Binding binding, c.input(index));
-  const Floats* floats = std::get_if<Floats>(&binding);
-  return floats ? floats->number : std::nullopt;
-}
-
-Result<ValueId> add_constant(NodeContext& c, ValueId x, float value, const std::string& suffix) {
-  if (value == 0) return x;
-  return c.add(Operator::add_constant, {x}, constants(value), suffix);
-}
-
-Result<ValueId> multiply_constant(NodeContext& c, ValueId x, float value, const std::string& suffix) {
-  if (value == 1) return x;
-  return c.add(Operator::multiply_constant, {x}, constants(value), suffix);
 }
 
 // x ^ n for the n of 1, 2, 3 and 0.5.
@@ -92,18 +75,11 @@ Status name_output(NodeContext& c, const Result<ValueId>& value) {
   return c.output(Activation{*value});
 }
 
-Status is_activation(const NodeContext& c, int index, const char* what) {
-  CAIRN_TRY(const Binding binding, c.input(index));
-  if (std::holds_alternative<Activation>(binding)) return {};
-  return Error{"input " + quoted(c.node.input(index)) + " must be " + what +
-               " computed from the model's input"};
-}
-
 }  // namespace
 
 Status convert_function(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   for (const NamedFunction& function : kFunctions) {
     if (function.op_type == c.node.op_type()) return c.add_output(function.op, {x});
   }
@@ -112,7 +88,7 @@ Status convert_function(NodeContext& c) {
 
 Status convert_clip(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 3));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   float low = std::numeric_limits<float>::lowest(), high = std::numeric_limits<float>::max();
   if (c.has_input(1)) {
     CAIRN_TRY(low, c.real(1));
@@ -125,19 +101,19 @@ Status convert_clip(NodeContext& c) {
 
 Status convert_leaky_relu(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   return c.add_output(Operator::leaky_relu, {x}, constants(c.attributes.real("alpha", 0.01f)));
 }
 
 Status convert_elu(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   return c.add_output(Operator::selu, {x}, constants(c.attributes.real("alpha", 1), 1));
 }
 
 Status convert_selu(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   const float alpha = c.attributes.real("alpha", 1.67326319217681884765625f);
   return c.add_output(Operator::selu, {x},
                       constants(alpha, c.attributes.real("gamma", 1.05070102214813232421875f)));
@@ -145,7 +121,7 @@ Status convert_selu(NodeContext& c) {
 
 Status convert_hard_sigmoid(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   const float alpha = c.attributes.real("alpha", 0.2f);
   return c.add_output(Operator::hard_sigmoid, {x}, constants(alpha, c.attributes.real("beta", 0.5f)));
 }
@@ -165,7 +141,7 @@ Status convert_prelu(NodeContext& c) {
 
 Status convert_gelu(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   const std::string form = c.attributes.text("approximate", "none");
   if (form != "none" && form != "tanh") return Error{"approximate must be 'none' or 'tanh'"};
   return name_output(c, form == "none" ? exact_gelu(c, x) : tanh_gelu(c, x));
@@ -174,7 +150,7 @@ Status convert_gelu(NodeContext& c) {
 // x * tanh(softplus(x))
 Status convert_mish(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   CAIRN_TRY(const ValueId softplus, c.add(Operator::softplus, {x}, {}, "/softplus"));
   CAIRN_TRY(const ValueId tanh, c.add(Operator::tanh, {softplus}, {}, "/tanh"));
   return c.add_output(Operator::multiply, {x, tanh});
@@ -183,7 +159,7 @@ Status convert_mish(NodeContext& c) {
 // x / (1 + |x|)
 Status convert_softsign(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   CAIRN_TRY(const ValueId size, c.add(Operator::abs, {x}, {}, "/size"));
   CAIRN_TRY(const ValueId sum, c.add(Operator::add_constant, {size}, constants(1), "/sum"));
   CAIRN_TRY(const ValueId inverse, c.add(Operator::reciprocal, {sum}, {}, "/inverse"));
@@ -192,7 +168,7 @@ Status convert_softsign(NodeContext& c) {
 
 Status convert_pow(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 2));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const ValueId x, c.elementwise(0));
   float exponent = 0;
   CAIRN_TRY(const Binding binding, c.input(1));
   if (std::holds_alternative<Integers>(binding)) {
@@ -205,102 +181,6 @@ Status convert_pow(NodeContext& c) {
   if (exponent >= 0) return name_output(c, positive_power(c, x, exponent, ""));
   CAIRN_TRY(const ValueId power, positive_power(c, x, -exponent, "/power"));
   return c.add_output(Operator::reciprocal, {power});
-}
-
-// An operand that is a constant of the program makes a function of one variable.
-Status convert_add(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  for (int i = 0; i < 2; ++i) {
-    CAIRN_TRY(const std::optional<float> value, constant(c, i));
-    if (!value) continue;
-    CAIRN_TRY(const ValueId x, c.activation(1 - i));
-    return name_output(c, add_constant(c, x, *value, ""));
-  }
-  return convert_binary(c, Operator::add);
-}
-
-Status convert_mul(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  for (int i = 0; i < 2; ++i) {
-    CAIRN_TRY(const std::optional<float> value, constant(c, i));
-    if (!value) continue;
-    CAIRN_TRY(const ValueId x, c.activation(1 - i));
-    return name_output(c, multiply_constant(c, x, *value, ""));
-  }
-  return convert_binary(c, Operator::multiply);
-}
-
-// a - b is a + (-b). Only activations can be negated, so a weight b makes it -((-a) + b).
-Status convert_sub(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  CAIRN_TRY(const std::optional<float> first, constant(c, 0));
-  CAIRN_TRY(const std::optional<float> second, constant(c, 1));
-  if (second) {
-    CAIRN_TRY(const ValueId x, c.activation(0));
-    return name_output(c, add_constant(c, x, -*second, ""));
-  }
-  CAIRN_TRY(const Binding subtrahend, c.input(1));
-  if (std::holds_alternative<Weight>(subtrahend)) {
-    CAIRN_TRY(const ValueId a, c.activation(0));
-    CAIRN_TRY(const ValueId b, c.parameter(1));
-    CAIRN_TRY(const ValueId negated, c.add(Operator::neg, {a}, {}, "/negated"));
-    CAIRN_TRY(const ValueId sum, c.add(Operator::add, {negated, b}, {}, "/sum"));
-    return c.add_output(Operator::neg, {sum});
-  }
-  CAIRN_TRY(const ValueId b, c.activation(1));
-  if (first) {
-    CAIRN_TRY(const ValueId negated, c.add(Operator::neg, {b}, {}, *first == 0 ? "" : "/negated"));
-    return name_output(c, add_constant(c, negated, *first, ""));
-  }
-  CAIRN_TRY(const ValueId a, c.activation_or_parameter(0));
-  CAIRN_TRY(const ValueId negated, c.add(Operator::neg, {b}, {}, "/negated"));
-  return c.add_output(Operator::add, {a, negated});
-}
-
-// a / b is a * (1 / b).
-Status convert_div(NodeContext& c) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  CAIRN_TRY(const std::optional<float> first, constant(c, 0));
-  CAIRN_TRY(const std::optional<float> second, constant(c, 1));
-  if (second) {
-    CAIRN_TRY(const ValueId x, c.activation(0));
-    if (!std::isfinite(1 / *second)) return Error{"divides by " + std::to_string(*second)};
-    return name_output(c, multiply_constant(c, x, 1 / *second, ""));
-  }
-  CAIRN_CHECK(is_activation(c, 1, "a constant number, or a divisor"));
-  CAIRN_TRY(const ValueId b, c.activation(1));
-  if (first) {
-    CAIRN_TRY(const ValueId inverse, c.add(Operator::reciprocal, {b}, {}, *first == 1 ? "" : "/inverse"));
-    return name_output(c, multiply_constant(c, inverse, *first, ""));
-  }
-  CAIRN_TRY(const ValueId a, c.activation_or_parameter(0));
-  CAIRN_TRY(const ValueId inverse, c.add(Operator::reciprocal, {b}, {}, "/inverse"));
-  return c.add_output(Operator::multiply, {a, inverse});
-}
-
-namespace {
-
-Status convert_bound(NodeContext& c, bool upper) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  for (int i = 0; i < 2; ++i) {
-    CAIRN_TRY(const std::optional<float> bound, constant(c, i));
-    if (!bound) continue;
-    CAIRN_TRY(const ValueId x, c.activation(1 - i));
-    return c.add_output(Operator::clip, {x},
-                        upper ? constants(std::numeric_limits<float>::lowest(), *bound)
-                              : constants(*bound, std::numeric_limits<float>::max()));
-  }
-  return Error{"is supported with one constant number only"};
-}
-
-}  // namespace
-
-Status convert_min(NodeContext& c) {
-  return convert_bound(c, true);
-}
-
-Status convert_max(NodeContext& c) {
-  return convert_bound(c, false);
 }
 
 }  // namespace cairn::onnx

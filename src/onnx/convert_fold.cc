@@ -7,22 +7,35 @@
 
 namespace cairn::onnx {
 
-// Of one dimension.
+// What depends on the batch size is one number: what takes it spreads it.
 Status convert_constant_of_shape(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const std::vector<int64_t> shape, c.known_integers(0));
-  const ::onnx::TensorProto* proto = c.attributes.tensor("value");
-  if (proto == nullptr || shape.size() != 1) return Error{"is supported for lists of integers only"};
-  auto tensor = read_tensor(*proto);
-  if (!tensor) return Error{"its value " + tensor.error().message};
-  if (!tensor->integer || tensor->integers.size() != 1) return Error{"its value must be one integer"};
-  if (shape[0] < 0 || shape[0] > static_cast<int64_t>(kMaxIntegers)) {
-    return Error{"makes " + std::to_string(shape[0]) + " integers; expected a shape, at most " +
-                 std::to_string(kMaxIntegers)};
+  CAIRN_TRY(const Integers shape, c.integers(0));
+  Tensor value{.dims = {1}, .integer = false, .floats = {0.0f}, .integers = {}};
+  if (const ::onnx::TensorProto* proto = c.attributes.tensor("value")) {
+    auto tensor = read_constant(*proto);
+    if (!tensor) return Error{"its value " + tensor.error().message};
+    value = std::move(*tensor);
   }
-  Integers result;
-  result.values.assign(static_cast<size_t>(shape[0]), tensor->integers.front());
-  return c.output(std::move(result));
+  if (value.floats.size() + value.integers.size() != 1) return Error{"its value must be one number"};
+  const bool any = std::ranges::any_of(shape.values, [](const Size& size) { return size.batches; });
+  if (any && value.integer) return c.output(Integers{{value.integers.front()}, true});
+  if (any) return c.output(Floats{value.floats.front()});
+  CAIRN_TRY(const std::vector<int64_t> dims, c.known_integers(0));
+  if (value.integer && dims == std::vector<int64_t>{0}) return c.output(Integers{});
+  const auto count = model::checked_elements(dims);
+  if (!count || *count > model::kMaxConstantElements)
+    return Error{"makes an empty constant or one of more than 2^22 numbers"};
+  c.scope.folded_elements += *count;
+  if (c.scope.folded_elements > kMaxFoldedElements || c.scope.live_elements + *count > kMaxLiveElements)
+    return Error{"computes constants of too many numbers (" + std::to_string(*count) + ")"};
+  Tensor result{.dims = dims, .integer = value.integer, .floats = {}, .integers = {}};
+  if (value.integer) {
+    result.integers.assign(static_cast<size_t>(*count), value.integers.front());
+  } else {
+    result.floats.assign(static_cast<size_t>(*count), value.floats.front());
+  }
+  return output_tensor(c, std::move(result));
 }
 
 // To a list, or to rows of so many columns.
@@ -81,8 +94,8 @@ std::optional<float> constant_number(const NodeContext& c, int index) {
   if (!binding) return std::nullopt;
   if (const Floats* floats = std::get_if<Floats>(&*binding)) return floats->number;
   const Integers* integers = std::get_if<Integers>(&*binding);
-  if (!integers || integers->values.size() != 1 || !integers->values[0]) return std::nullopt;
-  return static_cast<float>(*integers->values[0]);
+  if (!integers || integers->values.size() != 1 || integers->values[0].batches) return std::nullopt;
+  return static_cast<float>(integers->values[0].number);
 }
 
 bool is_number(const NodeContext& c, int index) {
@@ -130,7 +143,7 @@ Status cast_to_float(NodeContext& c) {
   CAIRN_TRY(Binding binding, c.input(0));
   if (!std::holds_alternative<Integers>(binding)) return c.output(std::move(binding));
   const std::optional<float> number = constant_number(c, 0);
-  if (!number) return Error{"casts integers that are not one known number"};
+  if (!number) return fold_tensors(c);
   return c.output(Floats{*number});
 }
 

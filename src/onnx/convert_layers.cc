@@ -63,42 +63,44 @@ Result<ValueId> multiply_by_weight(NodeContext& c, ValueId x, Weight weight, con
 
 Status convert_gemm(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 3));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const Activation x, c.moved_activation(0));
   CAIRN_TRY(Weight weight, c.weight(1));
-  if (c.shape(x).size() != 2) {
-    return Error{"its input has " + std::to_string(c.shape(x).size()) + " dimensions; expected 2"};
+  if (file_rank(c, x) != 2) {
+    return Error{"its input has " + std::to_string(file_rank(c, x)) + " dimensions; expected 2"};
   }
+  if (is_batch_axis(x, 1)) return Error{"multiplies rows of which each is a batch; expected the batch first"};
   if (c.attributes.real("alpha", 1) != 1 || c.attributes.real("beta", 1) != 1) {
     return Error{"alpha and beta must be 1"};
   }
   if (c.attributes.integer("transA", 0) != 0) return Error{"transA must be 0"};
   if (c.attributes.integer("transB", 0) != 0) weight.transposed = !weight.transposed;
+  Activation result = x;
   if (!c.has_input(2)) {
-    CAIRN_TRY(const ValueId y, multiply_by_weight(c, x, weight, ""));
-    return c.output(Activation{y});
+    CAIRN_TRY(result.value, multiply_by_weight(c, x.value, weight, ""));
+    return c.output(result);
   }
   CAIRN_TRY(const ValueId bias, c.parameter(2));
-  if (weight.transposed && c.shape(bias).size() == 1) {
-    return c.add_output(Operator::gemm, {x, c.scope.builder.parameter(weight.index), bias});
+  if (weight.transposed && c.shape(bias).size() == 1 && c.shape(x.value).size() == 2) {
+    const ValueId parameter = c.scope.builder.parameter(weight.index);
+    CAIRN_TRY(result.value, c.add(Operator::gemm, {x.value, parameter, bias}));
+    return c.output(result);
   }
-  CAIRN_TRY(const ValueId product, multiply_by_weight(c, x, weight, "/product"));
-  return c.add_output(Operator::add, {product, bias});
+  CAIRN_TRY(result.value, multiply_by_weight(c, x.value, weight, "/product"));
+  CAIRN_TRY(result.value, c.add(Operator::add, {result.value, bias}));
+  return c.output(result);
 }
 
 Status convert_matmul(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(2, 2));
-  CAIRN_TRY(const ValueId x, c.activation(0));
-  if (c.is_activation(1) && c.shape(x).size() > 2) return multiply_activations(c, x);
-  CAIRN_TRY(const Weight weight, c.weight(1));
-  CAIRN_TRY(const ValueId y, multiply_by_weight(c, x, weight, ""));
-  return c.output(Activation{y});
-}
-
-Status convert_binary(NodeContext& c, Operator op) {
-  CAIRN_CHECK(c.expect_inputs(2, 2));
-  CAIRN_TRY(const ValueId a, c.activation_or_parameter(0));
-  CAIRN_TRY(const ValueId b, c.activation_or_parameter(1));
-  return c.add_output(op, {a, b});
+  CAIRN_TRY(const Binding second, c.input(1));
+  const Weight* weight = std::get_if<Weight>(&second);
+  if (!weight || c.scope.builder.weight(weight->index).dims.size() != 2 || c.is_weight(0))
+    return multiply_activations(c);
+  CAIRN_TRY(Activation x, c.moved_activation(0));
+  if (is_batch_axis(x, static_cast<int64_t>(file_rank(c, x)) - 1))
+    return Error{"sums over the batch; expected the batch in another dimension"};
+  CAIRN_TRY(x.value, multiply_by_weight(c, x.value, *weight, ""));
+  return c.output(x);
 }
 
 // Training form (training_mode 1) and evaluation form are the same layer here: it is going to be trained.

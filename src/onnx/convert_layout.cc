@@ -1,4 +1,4 @@
-// What joins, cuts, turns and reduces values, and Squeeze and Unsqueeze of values and weights.
+// What joins, cuts and turns values, and Squeeze and Unsqueeze of values and weights.
 #include <algorithm>
 
 #include "onnx/convert.h"
@@ -27,13 +27,6 @@ Attributes with_range(int64_t axis, int64_t start, int64_t length) {
   Attributes attributes = with_axis(axis);
   attributes.start = start;
   attributes.length = length;
-  return attributes;
-}
-
-Attributes with_shape(model::Shape shape) {
-  Attributes attributes;
-  shape[0] = 0;
-  attributes.shape = std::move(shape);
   return attributes;
 }
 
@@ -75,46 +68,84 @@ Result<model::Shape> without_axes(const model::Shape& shape, std::vector<int64_t
   return result;
 }
 
+// A number of 1 goes, at the axes or everywhere.
+Result<std::vector<Size>> squeezed(const std::vector<Size>& dims, const std::vector<int64_t>& axes) {
+  std::vector<Size> result;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    const bool named = std::ranges::binary_search(axes, static_cast<int64_t>(d));
+    if (named && dims[d].batches) return Error{"axis " + std::to_string(d) + " must stay the batch"};
+    if (named && dims[d] != Size(1)) {
+      return Error{"axis " + std::to_string(d) + " has the size " + std::to_string(dims[d].number) +
+                   "; expected 1"};
+    }
+    if (!named && !(axes.empty() && dims[d] == Size(1))) result.push_back(dims[d]);
+  }
+  return result;
+}
+
+// Numbers that choose rows may be laid out like any other value.
+Result<Activation> any_activation(const NodeContext& c, int index) {
+  if (auto tokens = c.tokens(index)) return *tokens;
+  return c.moved_activation(index);
+}
+
 model::Shape with_axes(const model::Shape& shape, const std::vector<int64_t>& axes) {
   model::Shape result = shape;
   for (int64_t axis : axes) result.insert(result.begin() + axis, 1);
   return result;
 }
 
-Status change_axes(NodeContext& c, bool insert) {
-  CAIRN_CHECK(c.expect_inputs(1, 2));
-  CAIRN_TRY(const Binding data, c.input(0));
-  const Weight* weight = std::get_if<Weight>(&data);
-  if (weight && weight->transposed)
-    return Error{"input " + quoted(c.node.input(0)) + " is a transposed weight"};
-  ValueId x = 0;
-  if (!weight) {
-    CAIRN_TRY(x, c.activation(0));
-  }
-  const model::Shape shape = weight ? c.scope.builder.weight(weight->index).dims : c.shape(x);
+// The same weight with other dimensions of 1.
+Status change_axes(NodeContext& c, const Weight& weight, bool insert) {
+  if (weight.transposed) return Error{"input " + quoted(c.node.input(0)) + " is a transposed weight"};
+  const model::Shape shape = c.scope.builder.weight(weight.index).dims;
   CAIRN_TRY(std::vector<int64_t> axes, read_axes(c));
-  const size_t rank = shape.size() + (insert ? axes.size() : 0);
-  CAIRN_TRY(axes, checked_axes(std::move(axes), rank));
+  CAIRN_TRY(axes, checked_axes(std::move(axes), shape.size() + (insert ? axes.size() : 0)));
   model::Shape changed = with_axes(shape, axes);
   if (!insert) {
     CAIRN_TRY(changed, without_axes(shape, axes));
   }
-  if (weight) {
-    CAIRN_CHECK(c.scope.builder.reshape_weight(weight->index, changed));
-    return c.output(*weight);
+  CAIRN_CHECK(c.scope.builder.reshape_weight(weight.index, changed));
+  return c.output(weight);
+}
+
+Status change_axes(NodeContext& c, bool insert) {
+  CAIRN_CHECK(c.expect_inputs(1, 2));
+  CAIRN_TRY(const Binding data, c.input(0));
+  if (const Weight* weight = std::get_if<Weight>(&data)) return change_axes(c, *weight, insert);
+  CAIRN_TRY(const Activation x, any_activation(c, 0));
+  std::vector<Size> dims = file_shape(c, x);
+  CAIRN_TRY(std::vector<int64_t> axes, read_axes(c));
+  CAIRN_TRY(axes, checked_axes(std::move(axes), dims.size() + (insert ? axes.size() : 0)));
+  if (insert) {
+    for (int64_t axis : axes) dims.insert(dims.begin() + axis, 1);
+  } else {
+    CAIRN_TRY(dims, squeezed(dims, axes));
   }
-  if (!axes.empty() && axes[0] == 0) return Error{"axis 0 must stay the batch"};
-  return c.add_output(Operator::reshape, {x}, with_shape(changed));
+  CAIRN_TRY(const Activation result, regrouped(c, x, dims));
+  return c.output(result);
 }
 
 // One range of one axis.
 struct Cut {
-  int64_t axis, start, length;
+  int64_t axis = 0;  // of the file's
+  int64_t start = 0, length = 0, step = 1;
 };
 
-Result<std::vector<Cut>> read_cuts(NodeContext& c, const model::Shape& shape) {
+// The elements start, start + step, … of a dimension of `size`, which are `length`.
+Result<Cut> read_cut(int64_t start, int64_t end, int64_t step, int64_t size) {
+  if (step < 1) return Error{"its steps must be 1 or more"};
+  const auto position = [&](int64_t value) {
+    return std::clamp<int64_t>(value < 0 ? std::max(value, -size) + size : value, 0, size);
+  };
+  const int64_t from = position(start), to = position(end);
+  if (to <= from) return Error{"leaves nothing"};
+  return Cut{.start = from, .length = (to - from - 1) / step + 1, .step = step};
+}
+
+Result<std::vector<Cut>> read_cuts(NodeContext& c, const std::vector<Size>& shape) {
   CAIRN_TRY(const std::vector<int64_t> starts, c.known_integers(1));
-  CAIRN_TRY(const std::vector<int64_t> ends, c.known_integers(2));
+  CAIRN_TRY(const Integers end_sizes, c.integers(2));
   std::vector<int64_t> axes = range(starts, 0), steps(starts.size(), 1);
   if (c.has_input(3)) {
     CAIRN_TRY(axes, c.known_integers(3));
@@ -122,25 +153,59 @@ Result<std::vector<Cut>> read_cuts(NodeContext& c, const model::Shape& shape) {
   if (c.has_input(4)) {
     CAIRN_TRY(steps, c.known_integers(4));
   }
+  const std::vector<Size>& ends = end_sizes.values;
   if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size()) {
     return Error{"its starts, ends, axes and steps must be as many as each other"};
   }
   std::vector<Cut> cuts;
   for (size_t i = 0; i < starts.size(); ++i) {
     CAIRN_TRY(const int64_t axis, checked_axis(axes[i], shape.size()));
-    if (steps[i] != 1) return Error{"its steps must be 1"};
-    const int64_t size = shape[static_cast<size_t>(axis)];
-    const auto position = [&](int64_t value) {
-      return std::clamp<int64_t>(value < 0 ? std::max(value, -size) + size : value, 0, size);
-    };
-    const int64_t start = position(starts[i]), end = position(ends[i]);
-    if (axis == 0 && (starts[i] != 0 || ends[i] < INT32_MAX))
-      return Error{"axis 0 must stay the whole batch"};
-    if (axis == 0 || end - start == size) continue;
-    if (end <= start) return Error{"leaves nothing of axis " + std::to_string(axis)};
-    cuts.push_back({axis, start, end - start});
+    const Size size = shape[static_cast<size_t>(axis)];
+    if (size.batches) {
+      const bool whole = ends[i] == size || (!ends[i].batches && ends[i].number >= INT32_MAX);
+      if (starts[i] != 0 || !whole || steps[i] != 1)
+        return Error{"axis " + std::to_string(axis) + " must stay the whole batch"};
+      continue;
+    }
+    if (ends[i].batches) return Error{"its ends depend on the batch size"};
+    auto cut = read_cut(starts[i], ends[i].number, steps[i], size.number);
+    if (!cut) return cut.error().within("axis " + std::to_string(axis));
+    cut->axis = axis;
+    if (cut->length < size.number) cuts.push_back(*cut);
   }
   return cuts;
+}
+
+// The first element of each of `count` blocks of `step`, which begin at `start`.
+Result<ValueId> first_of_blocks(NodeContext& c, ValueId x, size_t axis, int64_t start, int64_t count,
+                                int64_t step, const std::string& suffix) {
+  const auto canonical = static_cast<int64_t>(axis);
+  if (start != 0 || count * step != c.shape(x)[axis]) {
+    CAIRN_TRY(x, c.add(Operator::slice, {x}, with_range(canonical, start, count * step), suffix + "/blocks"));
+  }
+  Attributes split, joined;
+  split.shape = joined.shape = c.shape(x);
+  split.shape[axis] = step;
+  split.shape.insert(split.shape.begin() + canonical, count);
+  joined.shape[axis] = count;
+  split.shape[0] = joined.shape[0] = 0;
+  CAIRN_TRY(x, c.add(Operator::reshape, {x}, std::move(split), suffix + "/split"));
+  CAIRN_TRY(x, c.add(Operator::slice, {x}, with_range(canonical + 1, 0, 1), suffix + "/step"));
+  return c.add(Operator::reshape, {x}, std::move(joined), suffix);
+}
+
+// Every step-th element. Where the last block would reach beyond the axis, its first element joins by itself.
+Result<ValueId> every_step(NodeContext& c, ValueId x, size_t axis, const Cut& cut,
+                           const std::string& suffix) {
+  const auto& [file_axis, start, length, step] = cut;
+  const auto canonical = static_cast<int64_t>(axis);
+  if (length == 1) return c.add(Operator::slice, {x}, with_range(canonical, start, 1), suffix);
+  if (start + length * step <= c.shape(x)[axis])
+    return first_of_blocks(c, x, axis, start, length, step, suffix);
+  CAIRN_TRY(const ValueId most, first_of_blocks(c, x, axis, start, length - 1, step, suffix + "/most"));
+  const Attributes last = with_range(canonical, start + (length - 1) * step, 1);
+  CAIRN_TRY(const ValueId end, c.add(Operator::slice, {x}, last, suffix + "/last"));
+  return c.add(Operator::concat, {most, end}, with_axis(canonical), suffix);
 }
 
 Result<std::vector<int64_t>> read_split(NodeContext& c, int64_t size) {
@@ -166,54 +231,6 @@ Result<std::vector<int64_t>> read_split(NodeContext& c, int64_t size) {
   return lengths;
 }
 
-enum class Reduction { mean, sum, largest };
-
-// Of [batch, kept, reduced, 1] to [batch, kept, 1, 1].
-Result<ValueId> reduce_rows(NodeContext& c, ValueId x, Reduction reduction) {
-  const int64_t count = c.shape(x)[2];
-  if (reduction == Reduction::largest) {
-    Attributes window;
-    window.kernel = {count, 1};
-    window.strides = {1, 1};
-    window.pads = {0, 0, 0, 0};
-    return c.add(Operator::max_pool, {x}, std::move(window), "/largest");
-  }
-  CAIRN_TRY(const ValueId mean, c.add(Operator::global_average_pool, {x}, {}, "/mean"));
-  if (reduction == Reduction::mean) return mean;
-  Attributes factor;
-  factor.alpha = static_cast<float>(count);
-  return c.add(Operator::multiply_constant, {mean}, factor, "/sum");
-}
-
-// Brings the axes to the end and reduces rows of what lies in them.
-Status convert_reduction(NodeContext& c, Reduction reduction) {
-  CAIRN_CHECK(c.expect_inputs(1, 2));
-  CAIRN_TRY(const ValueId x, c.activation(0));
-  const model::Shape shape = c.shape(x);
-  CAIRN_TRY(std::vector<int64_t> axes, read_axes(c));
-  CAIRN_TRY(axes, checked_axes(std::move(axes), shape.size()));
-  c.attributes.ignore("noop_with_empty_axes");
-  const bool keep = c.attributes.integer("keepdims", 1) != 0;
-  if (axes.empty() || axes[0] == 0) return Error{"must leave axis 0, the batch"};
-  Attributes order;
-  model::Shape result;
-  int64_t kept = 1, reduced = 1;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    const bool gone = std::ranges::binary_search(axes, static_cast<int64_t>(d));
-    (gone ? reduced : kept) *= shape[d];
-    if (!gone) order.permutation.push_back(static_cast<int64_t>(d));
-    if (!gone || keep) result.push_back(gone ? 1 : shape[d]);
-  }
-  order.permutation.insert(order.permutation.end(), axes.begin(), axes.end());
-  ValueId rows = x;
-  if (!std::ranges::is_sorted(order.permutation)) {
-    CAIRN_TRY(rows, c.add(Operator::transpose, {rows}, order, "/order"));
-  }
-  CAIRN_TRY(rows, c.add(Operator::reshape, {rows}, with_shape({0, kept, reduced, 1}), "/rows"));
-  CAIRN_TRY(rows, reduce_rows(c, rows, reduction));
-  return c.add_output(Operator::reshape, {rows}, with_shape(result));
-}
-
 }  // namespace
 
 Result<int64_t> checked_axis(int64_t axis, size_t rank) {
@@ -223,75 +240,179 @@ Result<int64_t> checked_axis(int64_t axis, size_t rank) {
                " dimensions"};
 }
 
-Status concat_activations(NodeContext& c) {
-  std::vector<ValueId> parts;
-  for (int i = 0; i < c.node.input_size(); ++i) {
-    CAIRN_TRY(const ValueId part, c.activation(i));
-    parts.push_back(part);
-  }
-  CAIRN_TRY(const int64_t axis, checked_axis(c.attributes.integer("axis", 0), c.shape(parts[0]).size()));
-  if (axis == 0) return Error{"axis 0 must stay the batch"};
+namespace {
+
+Result<ValueId> concat(NodeContext& c, std::vector<ValueId> parts, size_t axis, const std::string& suffix) {
+  const Attributes attributes = with_axis(static_cast<int64_t>(axis));
   while (parts.size() > kMostParts) {
     std::vector<ValueId> first(parts.begin(), parts.begin() + kMostParts);
-    CAIRN_TRY(parts[kMostParts - 1], c.add(Operator::concat, std::move(first), with_axis(axis), "/part"));
+    CAIRN_TRY(parts[kMostParts - 1], c.add(Operator::concat, std::move(first), attributes, "/part"));
     parts.erase(parts.begin(), parts.begin() + kMostParts - 1);
   }
-  return c.add_output(Operator::concat, std::move(parts), with_axis(axis));
+  return c.add(Operator::concat, std::move(parts), attributes, suffix);
+}
+
+}  // namespace
+
+Status concat_activations(NodeContext& c) {
+  std::vector<Activation> parts;
+  for (int i = 0; i < c.node.input_size(); ++i) {
+    CAIRN_TRY(const Activation part, c.moved_activation(i));
+    parts.push_back(part);
+  }
+  CAIRN_TRY(const Frame frame, common_frame(c, parts));
+  std::vector<ValueId> values;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    CAIRN_TRY(const ValueId value, aligned(c, parts[i], frame, numbered(i)));
+    values.push_back(value);
+  }
+  const Activation first{.value = values[0], .batch = frame.batch};
+  CAIRN_TRY(const size_t axis, canonical_axis(c, first, c.attributes.integer("axis", 0)));
+  CAIRN_TRY(const ValueId joined, concat(c, std::move(values), axis, ""));
+  return c.output(Activation{.value = joined, .batch = frame.batch});
 }
 
 Status convert_split(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
-  CAIRN_TRY(const ValueId x, c.activation(0));
-  const model::Shape shape = c.shape(x);
-  CAIRN_TRY(const int64_t axis, checked_axis(c.attributes.integer("axis", 0), shape.size()));
-  if (axis == 0) return Error{"axis 0 must stay the batch"};
-  CAIRN_TRY(const std::vector<int64_t> lengths, read_split(c, shape[static_cast<size_t>(axis)]));
+  CAIRN_TRY(const Activation x, any_activation(c, 0));
+  CAIRN_TRY(const size_t axis, canonical_axis(c, x, c.attributes.integer("axis", 0)));
+  CAIRN_TRY(const std::vector<int64_t> lengths, read_split(c, c.shape(x.value)[axis]));
   int64_t start = 0;
   for (size_t i = 0; i < lengths.size(); ++i) {
-    CAIRN_TRY(const ValueId part,
-              c.add(Operator::slice, {x}, with_range(axis, start, lengths[i]), numbered(i)));
-    CAIRN_CHECK(define(c.scope, c.node.output(static_cast<int>(i)), Activation{part}));
+    Activation part = x;
+    const Attributes range = with_range(static_cast<int64_t>(axis), start, lengths[i]);
+    CAIRN_TRY(part.value, c.add(Operator::slice, {x.value}, range, numbered(i)));
+    CAIRN_CHECK(define(c.scope, c.node.output(static_cast<int>(i)), part));
     start += lengths[i];
   }
   return {};
 }
 
 Status slice_activation(NodeContext& c) {
-  CAIRN_TRY(ValueId x, c.activation(0));
-  CAIRN_TRY(const std::vector<Cut> cuts, read_cuts(c, c.shape(x)));
+  CAIRN_TRY(Activation x, any_activation(c, 0));
+  CAIRN_TRY(const std::vector<Cut> cuts, read_cuts(c, file_shape(c, x)));
   for (size_t i = 0; i < cuts.size(); ++i) {
-    const auto& [axis, start, length] = cuts[i];
+    CAIRN_TRY(const size_t axis, canonical_axis(c, x, cuts[i].axis));
     const std::string suffix = i + 1 == cuts.size() ? std::string() : numbered(i);
-    CAIRN_TRY(x, c.add(Operator::slice, {x}, with_range(axis, start, length), suffix));
+    if (cuts[i].step == 1) {
+      const Attributes range = with_range(static_cast<int64_t>(axis), cuts[i].start, cuts[i].length);
+      CAIRN_TRY(x.value, c.add(Operator::slice, {x.value}, range, suffix));
+    } else {
+      CAIRN_TRY(x.value, every_step(c, x.value, axis, cuts[i], suffix));
+    }
   }
-  return c.output(Activation{x});
+  return c.output(x);
 }
 
-// One index: a slice without its axis.
+Status slice_weight(NodeContext& c) {
+  CAIRN_TRY(const Weight weight, c.weight(0));
+  const model::Shape& dims = c.scope.builder.weight(weight.index).dims;
+  CAIRN_TRY(const std::vector<Cut> cuts, read_cuts(c, {dims.begin(), dims.end()}));
+  if (cuts.empty()) return c.output(weight);
+  if (is_mask(c, 0)) return fold_tensors(c);
+  return slice_activation(c);
+}
+
+namespace {
+
+// Indices from 0 on, each in range.
+Result<std::vector<int64_t>> read_indices(const NodeContext& c, int64_t size) {
+  const auto tensor = constant_tensor(c, 1);
+  if (!tensor || !tensor->integer || tensor->dims.size() > 1)
+    return Error{"input " + quoted(c.node.input(1)) + " must be a constant index or a list of them"};
+  std::vector<int64_t> indices = tensor->integers;
+  for (int64_t& index : indices) {
+    if (index < -size || index >= size) return Error{"its index is out of range"};
+    index += index < 0 ? size : 0;
+  }
+  if (indices.empty()) return Error{"takes no index"};
+  return indices;
+}
+
+bool are_neighbours(const std::vector<int64_t>& indices) {
+  for (size_t i = 1; i < indices.size(); ++i) {
+    if (indices[i] != indices[0] + static_cast<int64_t>(i)) return false;
+  }
+  return true;
+}
+
+// Neighbours are a slice; others are joined of slices.
+Result<ValueId> take(NodeContext& c, ValueId x, size_t axis, const std::vector<int64_t>& indices,
+                     const std::string& suffix) {
+  constexpr size_t kMostIndices = 64;
+  const auto canonical = static_cast<int64_t>(axis);
+  const auto count = static_cast<int64_t>(indices.size());
+  if (are_neighbours(indices))
+    return c.add(Operator::slice, {x}, with_range(canonical, indices[0], count), suffix);
+  if (indices.size() > kMostIndices)
+    return Error{"takes " + std::to_string(count) + " indices that are no neighbours; expected at most 64"};
+  std::vector<ValueId> parts;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    CAIRN_TRY(const ValueId part,
+              c.add(Operator::slice, {x}, with_range(canonical, indices[i], 1), numbered(i)));
+    parts.push_back(part);
+  }
+  return concat(c, std::move(parts), axis, suffix);
+}
+
+}  // namespace
+
+// One index without dimensions takes its axis away.
 Status gather_activation(NodeContext& c) {
-  CAIRN_TRY(const ValueId x, c.activation(0));
-  CAIRN_TRY(const Integers indices, c.integers(1));
-  CAIRN_TRY(const std::vector<int64_t> known, c.known_integers(1));
-  const model::Shape shape = c.shape(x);
-  CAIRN_TRY(const int64_t axis, checked_axis(c.attributes.integer("axis", 0), shape.size()));
-  if (axis == 0) return Error{"axis 0 must stay the batch"};
-  const int64_t size = shape[static_cast<size_t>(axis)];
-  if (known.size() != 1)
-    return Error{"takes one index of a computed value; it has " + std::to_string(known.size())};
-  if (known[0] < -size || known[0] >= size) return Error{"its index is out of range"};
-  const Attributes one = with_range(axis, known[0] < 0 ? known[0] + size : known[0], 1);
-  if (!indices.scalar) return c.add_output(Operator::slice, {x}, one);
-  CAIRN_TRY(const ValueId slice, c.add(Operator::slice, {x}, one, "/slice"));
-  CAIRN_TRY(const model::Shape result, without_axes(c.shape(slice), {axis}));
-  return c.add_output(Operator::reshape, {slice}, with_shape(result));
+  CAIRN_TRY(Activation x, any_activation(c, 0));
+  CAIRN_TRY(const int64_t file_axis, checked_axis(c.attributes.integer("axis", 0), file_rank(c, x)));
+  CAIRN_TRY(const size_t axis, canonical_axis(c, x, file_axis));
+  CAIRN_TRY(const std::vector<int64_t> indices, read_indices(c, c.shape(x.value)[axis]));
+  const bool scalar = constant_tensor(c, 1)->dims.empty();
+  CAIRN_TRY(x.value, take(c, x.value, axis, indices, scalar ? "/slice" : ""));
+  if (!scalar) return c.output(x);
+  std::vector<Size> dims = file_shape(c, x);
+  dims.erase(dims.begin() + file_axis);
+  CAIRN_TRY(const Activation result, regrouped(c, x, dims));
+  return c.output(result);
 }
 
+namespace {
+
+// The file's order, from 0 on: by default the dimensions backwards.
+Result<std::vector<int64_t>> read_order(NodeContext& c, size_t rank) {
+  std::vector<int64_t> backwards(rank);
+  for (size_t d = 0; d < rank; ++d) backwards[d] = static_cast<int64_t>(rank - 1 - d);
+  const std::vector<int64_t> order = c.attributes.integers("perm", backwards);
+  std::vector<int64_t> sorted = order;
+  std::ranges::sort(sorted);
+  std::ranges::reverse(backwards);
+  if (sorted != backwards)
+    return Error{"perm must name each of " + std::to_string(rank) + " dimensions once"};
+  return order;
+}
+
+}  // namespace
+
+// The batch only changes its place; what is merged into its dimension goes with it.
 Status transpose_activation(NodeContext& c) {
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(Activation x, any_activation(c, 0));
+  CAIRN_TRY(const std::vector<int64_t> order, read_order(c, file_rank(c, x)));
   Attributes attributes;
-  attributes.permutation = c.attributes.integers("perm", {});
-  if (attributes.permutation.empty()) return Error{"perm is missing: the batch must stay first"};
-  return c.add_output(Operator::transpose, {x}, std::move(attributes));
+  attributes.permutation = {0};
+  BatchPlace place = x.batch;
+  for (size_t d = 0; d < order.size(); ++d) {
+    if (!is_batch_axis(x, order[d])) {
+      CAIRN_TRY(const size_t axis, canonical_axis(c, x, order[d]));
+      attributes.permutation.push_back(static_cast<int64_t>(axis));
+      continue;
+    }
+    place.axis = d;
+    auto next = static_cast<int64_t>(x.batch.axis) + 1;  // of what is merged into it
+    if (place.outer > 1) attributes.permutation.push_back(next++);
+    if (place.inner > 1) attributes.permutation.push_back(next);
+  }
+  const bool stays = place == x.batch && place == BatchPlace{};
+  if (stays || !std::ranges::is_sorted(attributes.permutation)) {
+    CAIRN_TRY(x.value, c.add(Operator::transpose, {x.value}, std::move(attributes)));
+  }
+  x.batch = place;
+  return c.output(x);
 }
 
 Status squeeze_axes(NodeContext& c) {
@@ -300,18 +421,6 @@ Status squeeze_axes(NodeContext& c) {
 
 Status unsqueeze_axes(NodeContext& c) {
   return change_axes(c, true);
-}
-
-Status reduce_mean_of_rows(NodeContext& c) {
-  return convert_reduction(c, Reduction::mean);
-}
-
-Status convert_reduce_sum(NodeContext& c) {
-  return convert_reduction(c, Reduction::sum);
-}
-
-Status convert_reduce_max(NodeContext& c) {
-  return convert_reduction(c, Reduction::largest);
 }
 
 }  // namespace cairn::onnx

@@ -94,6 +94,45 @@ Status convert_max_pool(NodeContext& c) {
   return c.add_output(Operator::max_pool, {x}, std::move(window));
 }
 
+namespace {
+
+// How many windows begin in the image or the padding before it: ONNX drops others, which only ceil mode has.
+Result<int64_t> windows(int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride) {
+  const int64_t rest = size + before + after - kernel;
+  if (rest < 0) return Error{"its kernel is larger than the padded image"};
+  const int64_t count = (rest + stride - 1) / stride + 1;
+  return (count - 1) * stride >= size + before ? count - 1 : count;
+}
+
+// In ceil mode a window may hang over the padding; what lies beyond the padding does not count. So the
+// padding is laid first, and windows that begin behind the image are cut off, unless the file itself has laid
+// it first.
+Status average_padded(NodeContext& c, const Activation& x, model::Attributes window) {
+  const model::Shape shape = c.shape(x.value);
+  model::Attributes zeros, range;
+  std::swap(zeros.pads, window.pads);
+  window.pads = {0, 0, 0, 0};
+  window.count_padding = false;
+  std::vector<std::pair<int64_t, int64_t>> cuts;  // axis and windows that stay
+  for (size_t d = 0; d < 2; ++d) {
+    const int64_t before = zeros.pads[d], after = zeros.pads[d + 2], kernel = window.kernel[d];
+    CAIRN_TRY(const int64_t all, windows(shape[d + 2] + before + after, 0, 0, kernel, window.strides[d]));
+    CAIRN_TRY(const int64_t kept, windows(shape[d + 2], before, after, kernel, window.strides[d]));
+    if (kept < all && x.zeros == Pads{}) cuts.emplace_back(static_cast<int64_t>(d) + 2, kept);
+  }
+  const std::string name = cuts.empty() ? "" : "/pool";
+  CAIRN_TRY(ValueId y, c.add(Operator::pad, {x.value}, std::move(zeros), name + "/pad"));
+  CAIRN_TRY(y, c.add(Operator::average_pool, {y}, std::move(window), name));
+  for (const auto& [axis, length] : cuts) {
+    range.axis = axis;
+    range.length = length;
+    CAIRN_TRY(y, c.add(Operator::slice, {y}, range, "/windows"));
+  }
+  return c.output(Activation{y});
+}
+
+}  // namespace
+
 // PyTorch writes avg_pool2d with counted padding as Pad and a pool without padding.
 Status convert_average_pool(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
@@ -107,6 +146,7 @@ Status convert_average_pool(NodeContext& c) {
     return Error{"has padding of its own that does not count after a Pad that does"};
   }
   window.count_padding = padded && (counted || padded_before);
+  if (window.count_padding && window.ceil_mode) return average_padded(c, x, std::move(window));
   return c.add_output(Operator::average_pool, {x.value}, std::move(window));
 }
 
@@ -131,16 +171,18 @@ Status convert_global_max_pool(NodeContext& c) {
 // x.mean((2, 3)) is a global average pool, flattened where the dimensions go.
 Status convert_reduce_mean(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
-  CAIRN_TRY(const ValueId x, c.activation(0));
+  CAIRN_TRY(const Activation value, c.moved_activation(0));
+  if (value.batch != BatchPlace{}) return reduce_mean_of_rows(c);
+  const ValueId x = value.value;
   std::vector<int64_t> axes = c.attributes.integers("axes", {});
   if (c.has_input(1)) {
     CAIRN_TRY(axes, c.known_integers(1));
   }
-  c.attributes.ignore("noop_with_empty_axes");
   const auto rank = static_cast<int64_t>(c.shape(x).size());
   for (int64_t& axis : axes) axis += axis < 0 ? rank : 0;
   std::ranges::sort(axes);
   if (rank != 4 || axes != std::vector<int64_t>{2, 3}) return reduce_mean_of_rows(c);
+  c.attributes.ignore("noop_with_empty_axes");
   if (c.attributes.integer("keepdims", 1) != 0) return c.add_output(Operator::global_average_pool, {x});
   CAIRN_TRY(const ValueId mean, c.add(Operator::global_average_pool, {x}, {}, "/mean"));
   return c.add_output(Operator::flatten, {mean});

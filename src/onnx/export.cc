@@ -1,5 +1,6 @@
 #include "onnx/export.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <set>
@@ -41,10 +42,11 @@ void set(NodeProto& node, const char* name, const std::vector<int64_t>& values) 
   attribute.mutable_ints()->Add(values.begin(), values.end());
 }
 
-void declare(::onnx::ValueInfoProto& info, const std::string& name, const model::Shape& shape) {
+void declare(::onnx::ValueInfoProto& info, const std::string& name, const model::Shape& shape,
+             TensorProto::DataType element = TensorProto::FLOAT) {
   info.set_name(name);
   auto& type = *info.mutable_type()->mutable_tensor_type();
-  type.set_elem_type(TensorProto::FLOAT);
+  type.set_elem_type(element);
   type.mutable_shape()->add_dim()->set_dim_param("batch");
   for (size_t d = 1; d < shape.size(); ++d) type.mutable_shape()->add_dim()->set_dim_value(shape[d]);
 }
@@ -57,6 +59,8 @@ std::string onnx_name(Operator op) {
       return "LayerNormalization";
     case Operator::batch_matmul:
       return "MatMul";
+    case Operator::embedding:
+      return "Gather";
     case Operator::square:
     case Operator::cube:
       return "Pow";
@@ -90,7 +94,9 @@ class Exporter {
     names_[graph_.input] = free_name("input");
     names_[graph_.output] = free_name("logits");
     out_.set_name("cairn");
-    declare(*out_.add_input(), names_[graph_.input], graph_.shapes[graph_.input]);
+    const bool tokens = model::token_limit(graph_) > 0;
+    declare(*out_.add_input(), names_[graph_.input], graph_.shapes[graph_.input],
+            tokens ? TensorProto::INT64 : TensorProto::FLOAT);
     declare(*out_.add_output(), names_[graph_.output], graph_.shapes[graph_.output]);
     for (const model::Node& node : graph_.nodes) write_node(node);
   }
@@ -140,13 +146,58 @@ class Exporter {
     out.add_output(output);
   }
 
+  // A parameter for each sample: the batch size is that of the input.
+  void write_expanded_parameter(const model::Node& node) {
+    NodeProto& size = *out_.add_node();
+    size.set_name(node.name + "_batch");
+    size.set_op_type("Shape");
+    size.add_input(names_[graph_.input]);
+    size.add_output(free_name(size.name()));
+    set(size, "end", int64_t{1});
+    const model::Shape& shape = node.attributes.shape;
+    NodeProto& target = *out_.add_node();
+    target.set_name(node.name + "_shape");
+    target.set_op_type("Concat");
+    target.add_input(size.output(0));
+    target.add_input(write_integers(node, "sizes", {shape.begin() + 1, shape.end()}));
+    target.add_output(free_name(target.name()));
+    set(target, "axis", int64_t{0});
+    std::string& output = names_[node.outputs[0]];
+    if (output.empty()) output = free_name(node.name + "_output");
+    write_pair("Expand", node.name, names_[node.inputs[0]], target.output(0), output);
+  }
+
+  void write_tensor(const model::Node& node) {
+    std::string& output = names_[node.outputs[0]];
+    if (output.empty()) output = free_name(node.name + "_output");
+    NodeProto& out = *out_.add_node();
+    out.set_name(node.name);
+    out.set_op_type("Constant");
+    out.add_output(output);
+    AttributeProto& attribute = *out.add_attribute();
+    attribute.set_name("value");
+    attribute.set_type(AttributeProto::TENSOR);
+    TensorProto& tensor = *attribute.mutable_t();
+    tensor.set_data_type(TensorProto::FLOAT);
+    const model::Attributes& a = node.attributes;
+    tensor.mutable_dims()->Add(a.shape.begin(), a.shape.end());
+    tensor.set_raw_data(a.values.data(), a.values.size() * sizeof(float));
+  }
+
+  bool is_parameter(ValueId value) const {
+    return std::ranges::any_of(graph_.parameters, [&](const auto& p) { return p.value == value; });
+  }
+
   void write_node(const model::Node& node) {
+    if (node.op == Operator::constant) return write_tensor(node);
+    if (node.op == Operator::expand && is_parameter(node.inputs[0])) return write_expanded_parameter(node);
     if (node.op == Operator::gemm && graph_.shapes[node.inputs[0]].size() != 2) return write_rows(node);
     const std::vector<std::string> constants = write_constants(node);  // which stand before the node
     NodeProto& out = *out_.add_node();
     out.set_name(node.name);
     out.set_op_type(onnx_name(node.op));
     for (const ValueId input : node.inputs) out.add_input(names_[input]);
+    if (node.op == Operator::embedding) out.mutable_input()->SwapElements(0, 1);  // the table comes first
     for (const std::string& constant : constants) out.add_input(constant);
     std::string& output = names_[node.outputs[0]];
     if (output.empty()) output = free_name(node.name + "_output");
@@ -190,6 +241,13 @@ class Exporter {
         return {write_integers(node, "pads", {0, 0, a.pads[0], a.pads[1], 0, 0, a.pads[2], a.pads[3]})};
       case Operator::reshape:
         return {write_integers(node, "shape", a.shape)};
+      case Operator::expand: {
+        model::Shape shape = a.shape;
+        shape[0] = 1;  // which keeps the batch
+        return {write_integers(node, "shape", shape)};
+      }
+      case Operator::dropout:
+        return {write_constant(node, "ratio", a.alpha)};
       case Operator::row_normalization: {
         const model::Shape& x = graph_.shapes[node.inputs[0]];
         return {write_constant(node, "scale", 1, {x.begin() + a.axis, x.end()})};
@@ -241,6 +299,24 @@ class Exporter {
   std::set<std::string> taken_;
 };
 
+// Whole numbers that choose rows become ONNX's integers, with which nothing else can be computed.
+Status check_tokens(const model::Graph& graph) {
+  if (model::token_limit(graph) == 0) return {};
+  std::set<ValueId> tokens = {graph.input};
+  for (const model::Node& node : graph.nodes) {
+    const bool takes = std::ranges::any_of(node.inputs, [&](ValueId v) { return tokens.contains(v); });
+    const bool moves = node.op == Operator::reshape || node.op == Operator::flatten ||
+                       node.op == Operator::slice || node.op == Operator::transpose;
+    if (takes && moves) tokens.insert(node.outputs[0]);
+    const bool embeds = node.op == Operator::embedding;
+    if ((takes && !moves && !embeds) || (embeds && !tokens.contains(node.inputs[0]))) {
+      return Error{"node '" + node.name +
+                   "': the input both chooses rows and is computed with; ONNX has no such input"};
+    }
+  }
+  return {};
+}
+
 Status check_values(const char* what, std::span<const float> values, size_t expected) {
   if (values.size() != expected) {
     return Error{std::string(what) + ": " + std::to_string(values.size()) + " numbers where the model has " +
@@ -258,6 +334,7 @@ Status check_values(const char* what, std::span<const float> values, size_t expe
 Result<Bytes> export_onnx(const model::Graph& graph, std::span<const float> parameters,
                           std::span<const float> statistics) {
   CAIRN_CHECK(model::verify(graph));
+  CAIRN_CHECK(check_tokens(graph));
   CAIRN_CHECK(check_values("parameters", parameters, model::parameter_count(graph)));
   CAIRN_CHECK(check_values("statistics", statistics, statistics_count(graph)));
   ::onnx::ModelProto model;

@@ -1,6 +1,7 @@
 #include "onnx/import.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "onnx/convert.h"
 
@@ -67,20 +68,25 @@ Result<const ValueInfoProto*> find_input(const GraphProto& graph) {
 struct InputShape {
   model::Shape shape;  // for a batch of one
   std::optional<int64_t> fixed_batch;
+  bool tokens = false;
 };
 
 Result<InputShape> read_input(const ValueInfoProto& input) {
   const std::string place = "input " + quoted(input.name());
   const auto& type = input.type().tensor_type();
-  if (!input.type().has_tensor_type() || type.elem_type() != ::onnx::TensorProto::FLOAT) {
-    return Error{place + " must be a tensor of 32-bit floating-point numbers"};
+  const bool tokens =
+      type.elem_type() == ::onnx::TensorProto::INT64 || type.elem_type() == ::onnx::TensorProto::INT32;
+  if (!input.type().has_tensor_type() || (!tokens && type.elem_type() != ::onnx::TensorProto::FLOAT)) {
+    return Error{place +
+                 " must be a tensor of 32-bit floating-point numbers, or of integers that choose rows of an "
+                 "embedding"};
   }
   const int rank = type.shape().dim_size();
   if (rank < 2 || rank > 4) {
     return Error{place + " has " + std::to_string(rank) +
                  " dimensions; expected batch and features, or batch, channels, height and width"};
   }
-  InputShape result{{1}, std::nullopt};
+  InputShape result{{1}, std::nullopt, tokens};
   const auto& batch = type.shape().dim(0);
   if (batch.has_dim_value() && batch.dim_value() > 0) result.fixed_batch = batch.dim_value();
   for (int d = 1; d < rank; ++d) {
@@ -94,19 +100,24 @@ Result<InputShape> read_input(const ValueInfoProto& input) {
   return result;
 }
 
+// What a stored tensor is: integers are constants, and so is what holds an infinity, as masks do; other
+// floating-point numbers are a weight.
+Binding bind_tensor(Scope& scope, const std::string& name, Tensor tensor) {
+  if (tensor.integer && tensor.dims.size() <= 1 && tensor.integers.size() <= kMaxIntegers)
+    return Integers{{tensor.integers.begin(), tensor.integers.end()}, tensor.dims.empty()};
+  if (tensor.integer) return Array{std::make_shared<const Tensor>(std::move(tensor))};
+  const bool infinite = std::ranges::any_of(tensor.floats, [](float value) { return std::isinf(value); });
+  if (!infinite) return Weight{scope.builder.add_weight(name, std::move(tensor))};
+  if (tensor.floats.size() == 1) return Floats{tensor.floats.front()};
+  return Floats{.number = std::nullopt, .tensor = std::make_shared<const Tensor>(std::move(tensor))};
+}
+
 Status bind_initializers(Scope& scope, const GraphProto& graph) {
   for (const auto& proto : graph.initializer()) {
     const std::string place = "initializer " + quoted(proto.name());
     auto tensor = read_tensor(proto);
     if (!tensor) return Error{place + " " + tensor.error().message};
-    if (!tensor->integer) {
-      CAIRN_CHECK(
-          define(scope, proto.name(), Weight{scope.builder.add_weight(proto.name(), std::move(*tensor))}));
-      continue;
-    }
-    if (tensor->dims.size() > 1) return Error{place + " holds integers in more than one dimension"};
-    Integers integers{{tensor->integers.begin(), tensor->integers.end()}, tensor->dims.empty()};
-    CAIRN_CHECK(define(scope, proto.name(), std::move(integers)));
+    CAIRN_CHECK(define(scope, proto.name(), bind_tensor(scope, proto.name(), std::move(*tensor))));
   }
   return {};
 }
@@ -123,21 +134,39 @@ Status convert_node(Scope& scope, const NodeProto& node) {
   NodeContext context(scope, node);
   CAIRN_CHECK(is_about_sizes(context)     ? convert_sizes(context)
               : is_about_numbers(context) ? convert_numbers(context)
+              : can_fold(context)         ? fold_tensors(context)
                                           : convert(context));
   return context.attributes.finish();
 }
 
+// The first output: what an auxiliary classifier adds in training is left out.
 Result<model::ValueId> find_output(const Scope& scope, const GraphProto& graph) {
-  if (graph.output_size() != 1) {
-    return Error{"has " + std::to_string(graph.output_size()) + " outputs; expected one, the logits"};
-  }
   const std::string& name = graph.output(0).name();
   const auto found = scope.names.find(name);
   const Activation* activation =
       found == scope.names.end() ? nullptr : std::get_if<Activation>(&found->second);
-  if (!activation || activation->zeros != Pads{})
-    return Error{"output " + quoted(name) + " is made by no node"};
+  if (!activation || activation->zeros != Pads{} || activation->batch.absent || activation->tokens)
+    return Error{"output " + quoted(name) + " is made by no node that depends on the input"};
+  const model::Shape& shape = scope.builder.shape(activation->value);
+  if (shape.size() < 2 || shape.size() > 3 || shape.back() < 2) {
+    std::string text;
+    for (size_t d = 1; d < shape.size(); ++d) text.append(", ").append(std::to_string(shape[d]));
+    return Error{"output " + quoted(name) + " has the shape [batch" + text +
+                 "]; expected [batch, classes] or [batch, positions, classes] with two classes or more"};
+  }
   return activation->value;
+}
+
+// For each node the constants that no later node reads, so that they need not be kept.
+std::vector<std::vector<std::string>> last_reads(const GraphProto& graph) {
+  std::map<std::string, int> last;
+  for (int i = 0; i < graph.node_size(); ++i) {
+    for (const std::string& name : graph.node(i).input()) last[name] = i;
+    for (const std::string& name : graph.node(i).output()) last.try_emplace(name, i);
+  }
+  std::vector<std::vector<std::string>> result(static_cast<size_t>(graph.node_size()));
+  for (const auto& [name, node] : last) result[static_cast<size_t>(node)].push_back(name);
+  return result;
 }
 
 Result<ImportedModel> import_model(const ModelProto& model) {
@@ -147,12 +176,19 @@ Result<ImportedModel> import_model(const ModelProto& model) {
   CAIRN_TRY(const ValueInfoProto* input, find_input(graph));
   CAIRN_TRY(const InputShape input_shape, read_input(*input));
   GraphBuilder builder(input_shape.shape);
-  Scope scope{builder, opset, input_shape.fixed_batch, {}};
-  CAIRN_CHECK(define(scope, input->name(), Activation{builder.input()}));
+  if (graph.output_size() == 0) return Error{"has no output"};
+  Scope scope{builder, opset, input_shape.fixed_batch, {}, graph.output(0).name()};
+  CAIRN_CHECK(
+      define(scope, input->name(), Activation{.value = builder.input(), .tokens = input_shape.tokens}));
   CAIRN_CHECK(bind_initializers(scope, graph));
-  for (const NodeProto& node : graph.node()) {
+  const auto done_after = last_reads(graph);
+  for (int i = 0; i < graph.node_size(); ++i) {
+    const NodeProto& node = graph.node(i);
     Status status = convert_node(scope, node);
-    if (status) continue;
+    if (status) {
+      for (const std::string& name : done_after[static_cast<size_t>(i)]) forget(scope, name);
+      continue;
+    }
     // Errors of the operator table's shape rules name the node already.
     const bool placed = status.error().message.starts_with("node '");
     return placed ? status.error() : status.error().within(place_of(node));

@@ -30,6 +30,16 @@ const std::vector<Bytes>& seeds() {
   return files;
 }
 
+std::string first_difference(const std::vector<model::Node>& found,
+                             const std::vector<model::Node>& expected) {
+  if (found.size() != expected.size())
+    return std::to_string(found.size()) + " nodes, not " + std::to_string(expected.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (!(found[i] == expected[i])) return "node '" + expected[i].name + "' became '" + found[i].name + "'";
+  }
+  return "";
+}
+
 void expect_refused_or_valid(const Bytes& bytes, int round) {
   const auto result = import_onnx(bytes, "mutant");
   if (!result) {
@@ -45,7 +55,7 @@ void expect_refused_or_valid(const Bytes& bytes, int round) {
   ASSERT_TRUE(exported.ok()) << round;
   const auto again = import_onnx(*exported, "exported");
   ASSERT_TRUE(again.ok()) << round << ": " << again.error().message;
-  EXPECT_TRUE(again->graph.nodes == result->graph.nodes) << round;
+  EXPECT_EQ(first_difference(again->graph.nodes, result->graph.nodes), "") << round;
 }
 
 TEST(Mutation, Truncated) {

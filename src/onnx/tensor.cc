@@ -57,7 +57,7 @@ Status read_values(const Proto& proto, uint64_t count, Tensor& tensor) {
     case Proto::FLOAT: {
       CAIRN_CHECK(copy_values<float>(proto, proto.float_data(), count, tensor.floats));
       for (const float value : tensor.floats) {
-        if (!std::isfinite(value)) return Error{"holds a value that is not finite"};
+        if (std::isnan(value)) return Error{"holds a value that is no number (NaN)"};
       }
       return {};
     }
@@ -78,7 +78,7 @@ Result<Tensor> read_doubles(const Proto& proto) {
   CAIRN_TRY(const uint64_t count, read_dims(proto, tensor.dims));
   CAIRN_CHECK(copy_values<double>(proto, proto.double_data(), count, tensor.floats));
   for (const float value : tensor.floats) {
-    if (!std::isfinite(value)) return Error{"holds a value that is not finite"};
+    if (std::isnan(value)) return Error{"holds a value that is no number (NaN)"};
   }
   return tensor;
 }

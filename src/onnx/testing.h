@@ -1,10 +1,13 @@
 // For tests of this folder: small ONNX models made in place.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "onnx/import.h"
 #include "onnx/proto.h"
 
 namespace cairn::onnx::testing {
@@ -105,6 +108,25 @@ inline void set(::onnx::NodeProto& node, const std::string& name, const std::vec
   attribute->set_name(name);
   attribute->set_type(::onnx::AttributeProto::INTS);
   for (const int64_t value : values) attribute->add_ints(value);
+}
+
+inline std::vector<model::Operator> operators_of(const model::Graph& graph) {
+  std::vector<model::Operator> result;
+  for (const auto& node : graph.nodes) result.push_back(node.op);
+  return result;
+}
+
+inline std::string error_of(const ModelMaker& maker) {
+  const auto result = import_onnx(maker.bytes(), "m.onnx");
+  return result ? "no error" : result.error().message;
+}
+
+inline const model::Node& node_named(const model::Graph& graph, const std::string& name) {
+  for (const auto& node : graph.nodes) {
+    if (node.name == name) return node;
+  }
+  ADD_FAILURE() << "no node " << name;
+  return graph.nodes.front();
 }
 
 }  // namespace cairn::onnx::testing

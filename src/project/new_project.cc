@@ -124,6 +124,13 @@ Status check_fit(const model::Graph& graph, const data::Manifest& manifest) {
   const model::Shape& output = graph.shapes[graph.output];
   const model::Shape image = {1, manifest.channels, manifest.height, manifest.width};
   const model::Shape flat = {1, static_cast<int64_t>(manifest.image_size())};
+  if (output.size() > 2) {
+    return Error{"model: predicts at each of " + std::to_string(output[1]) +
+                 " positions of a sample, where the data has one label for each sample"};
+  }
+  if (model::token_limit(graph) > 0) {
+    return Error{"model: begins with an embedding of whole numbers, where the data has images"};
+  }
   if (input != image && input != flat) {
     return Error{"model: takes inputs of " + shape_text(input) + " where the images are " +
                  shape_text(image)};

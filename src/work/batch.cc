@@ -18,6 +18,11 @@ Status check_network(const Recipe& recipe, const model::Network& network, const 
     return Error{"the model was compiled for a batch of " + std::to_string(network.batch()) +
                  ", but the recipe's is " + std::to_string(recipe.batch)};
   }
+  if (network.label_count() != recipe.batch) {
+    return Error{
+        "the model gives " + std::to_string(network.label_count() / recipe.batch) +
+        " predictions for each sample (one for each position), but the data has one label for each sample"};
+  }
   if (network.input_count() != recipe.batch * data.manifest().image_size()) {
     return Error{"the model takes " + std::to_string(network.input_count() / recipe.batch) +
                  " numbers for an image, but the images of the data have " +

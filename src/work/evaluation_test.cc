@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "model/builtin.h"
+#include "model/graph_builder.h"
 #include "work/batch.h"
 #include "work/toy_data.h"
 
@@ -124,6 +125,25 @@ TEST(Evaluation, RefusesWithReasons) {
                   .error()
                   .message,
               HasSubstr("diverged"));
+}
+
+TEST(Evaluation, RefusesModelsThatPredictAtEachPosition) {
+  const ToyData toy;
+  const data::DataSet data = toy.open();
+  model::GraphBuilder g({1, 1, ToyData::kSide, ToyData::kSide});
+  model::Attributes rows;
+  rows.shape = {0, ToyData::kSide, ToyData::kSide};
+  const model::ValueId x = g.node(model::Operator::reshape, "rows", {g.input()}, rows);
+  g.node(model::Operator::gemm, "logits", {x, g.parameter("w", {4, ToyData::kSide})});
+  const model::Graph graph = std::move(g).finish().value();
+  Recipe recipe = toy_recipe(0);
+  ThreadPool pool(1);
+  const auto backend = exact::make_backend(exact::Isa::scalar, pool);
+  auto network = compile_network(graph, recipe, *backend).value();
+  const auto result = evaluate(recipe, network, *backend, data, data::Split::test,
+                               std::vector<float>(network.parameter_count()), {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error().message, HasSubstr("but the data has one label for each sample"));
 }
 
 }  // namespace

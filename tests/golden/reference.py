@@ -70,6 +70,8 @@ def reshape(a, x, shape):
 
 def gather(a, data, index):
     axis = a.get("axis", 0)
+    if index.dim() > 1:
+        return F.embedding(index.long(), data)
     return data.select(axis, int(index)) if index.dim() == 0 else data.index_select(axis, index.long() % data.shape[axis])
 
 
@@ -77,10 +79,13 @@ def slice_(a, x, starts, ends, axes=None, steps=None):
     axes = range(len(starts)) if axes is None else [int(i) for i in axes]
     if steps is not None and int(steps[0]) == -1:  # Of pads: the whole list.
         return x.flip(0)
-    for start, end, axis in zip(starts, ends, axes):
+    steps = [1] * len(starts) if steps is None else [int(s) for s in steps]
+    for start, end, axis, step in zip(starts, ends, axes, steps):
         size = x.shape[axis]
         start, end = (min(max(int(p) + (size if p < 0 else 0), 0), size) for p in (start, end))
         x = x.narrow(axis, start, end - start)
+        if step != 1:
+            x = x.index_select(axis, torch.arange(0, end - start, step))
     return x
 
 
@@ -129,12 +134,28 @@ def divide(a, x, y):
     return x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="floor")
 
 
+def expand(a, x, shape):
+    return x * torch.ones([int(s) for s in shape], dtype=x.dtype)
+
+
+def where(a, condition, x, y):
+    return torch.where(condition.bool(), x, y)
+
+
+def trilu(a, x, diagonal=None):
+    k = 0 if diagonal is None else int(diagonal)
+    return torch.triu(x, k) if a.get("upper", 1) else torch.tril(x, k)
+
+
 def constant(a):
     value = torch.tensor(numpy_helper.to_array(a["value"]))
+    if value.is_floating_point():  # Infinities are finite in Cairn: the gradient of 0 times one is no number.
+        value = value.clamp(-2.0 ** 120, 2.0 ** 120)
     return value.double() if value.is_floating_point() else value
 
 
-CASTS = {onnx.TensorProto.FLOAT: torch.float64, onnx.TensorProto.DOUBLE: torch.float64, onnx.TensorProto.INT64: torch.int64}
+CASTS = {onnx.TensorProto.FLOAT: torch.float64, onnx.TensorProto.DOUBLE: torch.float64, onnx.TensorProto.INT64: torch.int64,
+         onnx.TensorProto.BOOL: torch.bool}
 
 OPERATORS = {
     "Conv": conv,
@@ -152,7 +173,16 @@ OPERATORS = {
     "Reshape": reshape,
     "Transpose": lambda a, w: w.permute(a["perm"]),
     "Identity": lambda a, x: x,
-    "Dropout": lambda a, x, *rest: x,
+    "Expand": expand,
+    "Where": where,
+    "Trilu": trilu,
+    "Range": lambda a, start, limit, step: torch.arange(int(start), int(limit), int(step)),
+    "Equal": lambda a, x, y: x == y,
+    "Greater": lambda a, x, y: x > y,
+    "Less": lambda a, x, y: x < y,
+    "Not": lambda a, x: ~x.bool(),
+    "Max": lambda a, x, y: torch.maximum(x, y),
+    "Min": lambda a, x, y: torch.minimum(x, y),
     "Shape": lambda a, x: torch.tensor(x.shape),
     "Gather": gather,
     "Squeeze": squeeze,
@@ -198,25 +228,62 @@ def bfloat16(x):
     return x.to(torch.bfloat16).to(x.dtype)
 
 
+def arrangements(shape, batch):
+    """(before, outer, inner, after) for every place that the batch may have in a shape."""
+    for axis, size in enumerate(shape):
+        if size % batch == 0:
+            for outer in range(1, size // batch + 1):
+                if size // batch % outer == 0:
+                    yield list(shape[:axis]), outer, size // batch // outer, list(shape[axis + 1:])
+
+
+def arranged(found, like):
+    """Cairn's tensor, which has the batch first, in the file's shape. The file may have the batch elsewhere, even in one
+    dimension with its neighbours: of the possible arrangements it is the one that fits."""
+    found = torch.tensor(found, dtype=torch.float64)
+    like = like.detach()
+    if found.shape == like.shape or found.dim() < 2:
+        first = found.reshape(like.shape)
+        if like.dim() < 2 or torch.linalg.norm(first - like) <= 0.1 * torch.linalg.norm(like):
+            return first
+    best = None
+    for before, outer, inner, after in arrangements(like.shape, found.shape[0]):
+        if found.numel() != like.numel():
+            break
+        part = found.reshape([found.shape[0]] + before + [outer, inner] + after)
+        part = part.movedim(0, len(before) + 1).reshape(like.shape)
+        distance = torch.linalg.norm(part - like)
+        if best is None or distance < best[0]:
+            best = distance, part
+    return found.reshape(like.shape) if best is None else best[1]
+
+
 class Reference:
     """One ONNX model; parameters and every computation in float64."""
 
     def __init__(self, path, training=True):
         self.model = onnx.load(path)
         self.training = training
+        self.kept = {}  # What a Dropout's values are multiplied by, as far as it is known from Cairn's tensors.
         self.parameters = {}
         for tensor in self.model.graph.initializer:
             array = numpy_helper.to_array(tensor)
             values = torch.tensor(array)
+            if values.is_floating_point():
+                values = values.clamp(-2.0 ** 120, 2.0 ** 120)
             self.parameters[tensor.name] = values.double() if array.dtype == np.float32 else values
         names = set(self.parameters)
         self.input_name = next(i.name for i in self.model.graph.input if i.name not in names)
+        types = {i.name: i.type.tensor_type.elem_type for i in self.model.graph.input}
+        self.takes_tokens = types[self.input_name] == onnx.TensorProto.INT64
 
     def evaluate(self, node, values):
         inputs = [values[name] if name else None for name in node.input]
         # The loss takes the final softmax upon itself, so the reference stops at the logits.
         if node.op_type in ("Softmax", "LogSoftmax") and node.output[0] == self.model.graph.output[0].name:
             return inputs[0]
+        if node.op_type == "Dropout":
+            return inputs[0] * self.kept[node.name] if node.name in self.kept else inputs[0]
         if node.op_type == "BatchNormalization":
             return batch_normalization(attributes_of(node), *inputs, self.training)
         return OPERATORS[node.op_type](attributes_of(node), *inputs)
@@ -225,21 +292,29 @@ class Reference:
         """All values by name. Where `given` has a node's tensor, later nodes read that one. `rounding` is applied
         to the operands of products, and results are then kept in float32."""
         values = dict(self.parameters)
-        values[self.input_name] = torch.tensor(batch, dtype=torch.float64)
+        values[self.input_name] = torch.tensor(batch, dtype=torch.int64 if self.takes_tokens else torch.float64)
         for node in self.model.graph.node:
             operands = values
             if rounding and node.op_type in PRODUCTS:
                 operands = {**values, **{n: rounding(values[n]) for n in node.input[:2]}}
             y = self.evaluate(node, operands)
+            if given and node.op_type == "Dropout" and node.name in given:
+                y = self.dropped(node, values, given)
             if isinstance(y, tuple):
                 values.update(zip(node.output, y))
                 continue
             if rounding and y.is_floating_point():
                 y = y.float().double()
             if given and node.name in given:
-                y = torch.tensor(given[node.name], dtype=torch.float64).reshape(y.shape)
+                y = arranged(given[node.name], y)
             values[node.output[0]] = y
         return values
+
+    def dropped(self, node, values, given):
+        """Learns from Cairn's tensor which values were dropped. Where the input is 0 nobody knows or cares."""
+        x, ratio = values[node.input[0]], float(values[node.input[1]])
+        self.kept[node.name] = (arranged(given[node.name], x) != 0).double() / (1 - ratio)
+        return x * self.kept[node.name]
 
     def logits(self, values):
         return values[self.model.graph.output[0].name]
@@ -253,7 +328,7 @@ class Reference:
             gradients[name] = gradients[name] + gradient if name in gradients else gradient
 
         logits = self.logits(values).detach().requires_grad_()
-        loss = F.cross_entropy(logits, torch.tensor(labels, dtype=torch.long))
+        loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), torch.tensor(labels, dtype=torch.long))
         accumulate(self.model.graph.output[0].name, torch.autograd.grad(loss, logits)[0])
         for node in reversed(self.model.graph.node):
             outputs = [i for i, name in enumerate(node.output) if name in gradients]
