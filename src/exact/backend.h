@@ -56,18 +56,21 @@ struct Groups {
 // integers being 0.
 inline constexpr int32_t kEmptyGroup = INT32_MIN;
 
-// Integers q and one exponent e for each group: the tensor q * 2^e. |q| <= 2^(bits-1) - 1.
+// Integers q and one exponent e for each group: the tensor q * 2^e. |q| <= 2^(bits-1) - 1; the bits change no
+// result, only how fast it comes.
 struct Quantized {
   int16_t* values = nullptr;
   int32_t* exponents = nullptr;
+  int bits = 15;
 };
 struct ConstQuantized {
   const int16_t* values = nullptr;
   const int32_t* exponents = nullptr;
+  int bits = 15;
 
-  ConstQuantized(const int16_t* v, const int32_t* e) : values(v), exponents(e) {}
+  ConstQuantized(const int16_t* v, const int32_t* e, int b = 15) : values(v), exponents(e), bits(b) {}
   ConstQuantized(Quantized q)
-      : values(q.values), exponents(q.exponents) {}  // NOLINT: reading is always allowed
+      : values(q.values), exponents(q.exponents), bits(q.bits) {}  // NOLINT: reading is always allowed
 };
 
 struct Convolution {

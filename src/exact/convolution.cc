@@ -62,11 +62,12 @@ void convolve_group(Machine& machine, const Group& g, ConstQuantized x, ConstQua
   }
   const std::span<const DirectTap> all[] = {{taps, static_cast<size_t>(g.taps)}};
   const int64_t elements = g.in_channels * g.taps, first = g.index * g.out_channels;
-  convolve_direct(machine, {input_planes(machine, g, x.values), c.batch, g.in_channels,
-                            DirectGrids{1, 1, all}, w.values + first * elements, g.out_channels, elements,
-                            g.taps, g.taps, take_scales(scratch, w.exponents + first, g.out_channels),
-                            take_image_scales(scratch, g, x.exponents), y + first * g.out_plane,
-                            c.out_channels * g.out_plane, c.out_height, c.out_width});
+  convolve_direct(
+      machine,
+      {input_planes(machine, g, x.values), c.batch, g.in_channels, DirectGrids{1, 1, all},
+       w.values + first * elements, g.out_channels, elements, g.taps, g.taps, std::max(x.bits, w.bits),
+       take_scales(scratch, w.exponents + first, g.out_channels), take_image_scales(scratch, g, x.exponents),
+       y + first * g.out_plane, c.out_channels * g.out_plane, c.out_height, c.out_width});
 }
 
 // Along one axis, the input pixels i * stride + phase and the taps that reach them. Of output o a tap is
@@ -123,13 +124,13 @@ void input_gradient_of_group(Machine& machine, const Group& g, ConstQuantized dy
   const Planes planes(microkernels(machine.isa), dy.values + g.index * g.out_channels * g.out_plane,
                       c.out_channels * g.out_plane, rows.axis(scratch), columns.axis(scratch));
   const int64_t first = g.index * g.in_channels;
-  convolve_direct(machine,
-                  {planes, c.batch, g.out_channels,
-                   DirectGrids{rows.phases(), columns.phases(), {taps, static_cast<size_t>(grids)}},
-                   w.values + g.index * g.out_channels * g.in_channels * g.taps, g.in_channels, g.taps,
-                   g.in_channels * g.taps, g.taps, take_scales(scratch, w.exponents + first, g.in_channels),
-                   take_image_scales(scratch, g, dy.exponents), dx + first * g.in_plane,
-                   c.in_channels * g.in_plane, c.in_height, c.in_width});
+  convolve_direct(machine, {planes, c.batch, g.out_channels,
+                            DirectGrids{rows.phases(), columns.phases(), {taps, static_cast<size_t>(grids)}},
+                            w.values + g.index * g.out_channels * g.in_channels * g.taps, g.in_channels,
+                            g.taps, g.in_channels * g.taps, g.taps, std::max(dy.bits, w.bits),
+                            take_scales(scratch, w.exponents + first, g.in_channels),
+                            take_image_scales(scratch, g, dy.exponents), dx + first * g.in_plane,
+                            c.in_channels * g.in_plane, c.in_height, c.in_width});
 }
 
 // Tiles of SharedLanes within dw [row][channel][tap].

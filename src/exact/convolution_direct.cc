@@ -13,6 +13,7 @@ constexpr int64_t kTasksForThread = 4;
 constexpr int64_t kFill = 1024;           // positions at a time
 constexpr int64_t kBlockPairs = 128;      // pairs that share a bound, where a channel has fewer taps
 constexpr int64_t kMostColumns = 32;      // of any instruction set's tiles
+constexpr int64_t kMostBytes = 133000;    // products of 8 bits whose sum stays below 2^31
 constexpr double kLargestPair = 23169.1;  // the norm of two integers of 15 bits
 
 int64_t divide_up(int64_t value, int64_t step) {
@@ -22,9 +23,9 @@ int64_t divide_up(int64_t value, int64_t step) {
 // One grid of outputs.
 struct Grid {
   std::span<const DirectTap> taps;
-  int64_t first_pair;         // of its weights in a panel
-  const int32_t* places;      // of its pairs, from a tile's first position on
-  const int32_t* tap_places;  // of the taps of one channel pair
+  int64_t first_step;         // of its weights in a panel
+  const int32_t* places;      // of its steps, from a tile's first position on
+  const int32_t* tap_places;  // of the taps of the first channels
   std::span<const Block> blocks;
 };
 
@@ -56,16 +57,23 @@ class DirectConvolver {
  private:
   void place_grids();
   void pack_weights();
+  void pack_channels(const int16_t* first, int64_t left, int lanes, int width, const int32_t* places,
+                     int16_t* panel) const;
+  void measure(const Grid& grid, const int16_t* panel, int width, Bound* bounds) const;
+  void add_up(const Grid& grid, const int16_t* row, int lanes, int32_t* starts) const;
   void take_workers();
   void run_chunk(int64_t first_position, int64_t tiles);
   void fill(int64_t first_position, int64_t positions);
   void fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end);
+  void fill_step(int64_t step, int64_t phase, int64_t position, int64_t count, int16_t* out);
   void run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile, int64_t first_panel,
                  int64_t last_panel, Worker& worker);
   void cut(int64_t first_position, Tile& tile) const;
   void bound_tiles(std::span<const Tile> tiles, Bound* bounds) const;
   void multiply_tile(int64_t panel, int64_t row_of_grids, const Tile& tile, const Bound* bounds,
                      int64_t tiles, Worker& worker);
+  TileSums multiply(int64_t panel_and_grid, const Grid& grid, const RowPanel& a, const ColumnPanel& b,
+                    Worker& worker) const;
   void store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile);
   void interlace(int64_t row, int rows, int64_t down, const Tile& tile, const float* values);
 
@@ -74,7 +82,7 @@ class DirectConvolver {
     return static_cast<int>(
         std::min<int64_t>(kernels_.rows, divide_up(rest, kernels_.row_step) * kernels_.row_step));
   }
-  int16_t* panel(int64_t index) const { return weights_ + index * kernels_.rows * panel_pairs_ * 2; }
+  int16_t* panel(int64_t index) const { return weights_ + index * kernels_.rows * panel_steps_ * 2; }
 
   Machine& machine_;
   const DirectConvolution& c_;
@@ -82,16 +90,20 @@ class DirectConvolver {
   const TileMultiplier multiplier_;
   const Planes& planes_;
 
-  int64_t channel_pairs_, block_channels_, blocks_, panels_;
+  bool bytes_;        // four integers of 8 bits lie together, else two of 16
+  int64_t together_;  // channels
+  int64_t steps_;     // so many channels, each
+  int64_t block_channels_, blocks_, panels_;
   int64_t positions_;    // of all outputs
   int64_t chunk_tiles_;  // at a time
   int64_t plane_;        // pairs from a phase of a channel pair to the next
-  int64_t panel_pairs_;  // and a place for taps that meet nothing
+  int64_t panel_steps_;  // and a place for taps that meet nothing
   std::span<Grid> grids_;
   bool* phase_used_;
   int16_t* weights_ = nullptr;
   Bound* weight_bounds_ = nullptr;  // [panel][grid][block]
-  int16_t* pixels_ = nullptr;       // [channel pair][phase][position], a pair each
+  int32_t* starts_ = nullptr;       // of sums of bytes: [panel][grid][row]
+  int16_t* pixels_ = nullptr;       // [channels together][phase][position], a step each
   uint32_t* squares_ = nullptr;     // [block][phase][position]
   float* scales_ = nullptr;         // of the chunk's positions
   std::span<Worker> workers_;
@@ -103,9 +115,11 @@ DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& conv
       kernels_(microkernels(machine.isa)),
       multiplier_(kernels_),
       planes_(convolution.planes) {
-  channel_pairs_ = divide_up(c_.channels, 2);
+  bytes_ = c_.bits <= 8 && kernels_.multiply_bytes != nullptr && c_.channels * c_.taps <= kMostBytes;
+  together_ = bytes_ ? 4 : 2;
+  steps_ = divide_up(c_.channels, together_);
   block_channels_ = std::max<int64_t>(1, kBlockPairs / c_.taps);
-  blocks_ = divide_up(channel_pairs_, block_channels_);
+  blocks_ = divide_up(steps_, block_channels_);
   panels_ = divide_up(c_.rows, kernels_.rows);
   const int64_t last_row = (planes_.rows().outputs() - 1) * planes_.columns().length();
   positions_ = (c_.batch - 1) * planes_.positions() + last_row + planes_.columns().outputs();
@@ -119,7 +133,7 @@ DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& conv
       used = true;
     }
   }
-  const int64_t tile_bytes = 4 * kernels_.columns * channel_pairs_ * std::max<int64_t>(phases, 1);
+  const int64_t tile_bytes = 4 * kernels_.columns * steps_ * std::max<int64_t>(phases, 1);
   const int64_t tiles = divide_up(positions_, kernels_.columns);
   chunk_tiles_ = std::clamp<int64_t>(kChunkBytes * machine.pool.size() / tile_bytes, 1, tiles);
   plane_ = chunk_tiles_ * kernels_.columns + planes_.reach();
@@ -135,48 +149,49 @@ void DirectConvolver::run() {
   }
 }
 
-// Where the pairs of each grid lie: its weights in a panel, its pixels from a position on.
+// Where the steps of each grid lie: its weights in a panel, its pixels from a position on.
 void DirectConvolver::place_grids() {
   Scratch& scratch = machine_.scratch;
   grids_ = {scratch.take<Grid>(static_cast<int64_t>(c_.grids.taps.size())), c_.grids.taps.size()};
-  int64_t first_pair = 0;
+  int64_t first_step = 0;
   for (size_t g = 0; g < grids_.size(); ++g) {
     const std::span<const DirectTap> taps = c_.grids.taps[g];
     const int64_t count = static_cast<int64_t>(taps.size());
     int32_t* tap_places = scratch.take<int32_t>(count);
-    int32_t* places = scratch.take<int32_t>(count * channel_pairs_);
+    int32_t* places = scratch.take<int32_t>(count * steps_);
     Block* blocks = scratch.take<Block>(blocks_);
     for (int64_t t = 0; t < count; ++t) {
       const DirectTap& tap = taps[static_cast<size_t>(t)];
       tap_places[t] =
           static_cast<int32_t>(planes_.phase(tap.y, tap.x) * plane_ + planes_.shift(tap.y, tap.x));
-      for (int64_t pair = 0; pair < channel_pairs_; ++pair) {
-        places[pair * count + t] = static_cast<int32_t>(pair * planes_.phases() * plane_) + tap_places[t];
+      for (int64_t s = 0; s < steps_; ++s) {
+        places[s * count + t] = static_cast<int32_t>(s * planes_.phases() * plane_) + tap_places[t];
       }
     }
     for (int64_t b = 0; b < blocks_; ++b) {
-      const int64_t pairs = std::min(block_channels_, channel_pairs_ - b * block_channels_);
-      blocks[b] = {b * block_channels_ * count, pairs * count};
+      const int64_t held = std::min(block_channels_, steps_ - b * block_channels_);
+      blocks[b] = {b * block_channels_ * count, held * count};
     }
     grids_[g] = {
-        taps, first_pair, places, tap_places, {blocks, count == 0 ? 0 : static_cast<size_t>(blocks_)}};
-    first_pair += count * channel_pairs_;
+        taps, first_step, places, tap_places, {blocks, count == 0 ? 0 : static_cast<size_t>(blocks_)}};
+    first_step += count * steps_;
   }
-  panel_pairs_ = first_pair + 1;
+  panel_steps_ = first_step + 1;
 }
 
 void DirectConvolver::pack_weights() {
   Scratch& scratch = machine_.scratch;
   const int64_t grids = static_cast<int64_t>(grids_.size());
-  weights_ = scratch.take<int16_t>(panels_ * kernels_.rows * panel_pairs_ * 2);
+  weights_ = scratch.take<int16_t>(panels_ * kernels_.rows * panel_steps_ * 2);
   weight_bounds_ = scratch.take<Bound>(panels_ * grids * blocks_);
+  starts_ = scratch.take<int32_t>(panels_ * grids * kernels_.rows);
   int32_t* first = scratch.take<int32_t>(c_.taps);  // of each tap, in a panel
-  int32_t* step = scratch.take<int32_t>(c_.taps);   // from a channel pair to the next
-  std::fill_n(first, c_.taps, static_cast<int32_t>(panel_pairs_ - 1));
+  int32_t* step = scratch.take<int32_t>(c_.taps);   // from channels that lie together to the next
+  std::fill_n(first, c_.taps, static_cast<int32_t>(panel_steps_ - 1));
   std::fill_n(step, c_.taps, 0);
   for (const Grid& grid : grids_) {
     for (size_t t = 0; t < grid.taps.size(); ++t) {
-      first[grid.taps[t].index] = static_cast<int32_t>(grid.first_pair + static_cast<int64_t>(t));
+      first[grid.taps[t].index] = static_cast<int32_t>(grid.first_step + static_cast<int64_t>(t));
       step[grid.taps[t].index] = static_cast<int32_t>(grid.taps.size());
     }
   }
@@ -186,28 +201,57 @@ void DirectConvolver::pack_weights() {
     const int lanes = static_cast<int>(std::min<int64_t>(width, c_.rows - index * kernels_.rows));
     int32_t* place = places + worker * c_.taps;
     std::copy_n(first, c_.taps, place);
-    const int16_t* even = c_.weights + index * kernels_.rows * c_.row_stride;
-    for (int64_t channel = 0; channel < c_.channels; channel += 2, even += 2 * c_.channel_stride) {
-      const int16_t* odd = channel + 1 < c_.channels ? even + c_.channel_stride : nullptr;
-      kernels_.pack_taps(even, odd, c_.row_stride, lanes, width, c_.taps, place, panel(index));
+    const int16_t* row = c_.weights + index * kernels_.rows * c_.row_stride;
+    for (int64_t channel = 0; channel < c_.channels; channel += together_) {
+      pack_channels(row + channel * c_.channel_stride, c_.channels - channel, lanes, width, place,
+                    panel(index));
       for (int64_t t = 0; t < c_.taps; ++t) place[t] += step[t];
     }
-    Bound* bounds = weight_bounds_ + index * grids * blocks_;
-    for (const Grid& grid : grids_) {
-      const int16_t* pairs = panel(index) + grid.first_pair * width * 2;
-      for (size_t b = 0; b < grid.blocks.size(); ++b) {
-        const Block& block = grid.blocks[b];
-        bounds[b] = measure_pairs(kernels_, pairs + block.pair * width * 2, width, block.pairs);
+    for (size_t g = 0; g < grids_.size(); ++g) {
+      const int64_t at = index * grids + static_cast<int64_t>(g);
+      if (bytes_) {
+        add_up(grids_[g], row, lanes, starts_ + at * kernels_.rows);
+      } else {
+        measure(grids_[g], panel(index), width, weight_bounds_ + at * blocks_);
       }
-      bounds += blocks_;
     }
   });
+}
+
+void DirectConvolver::pack_channels(const int16_t* first, int64_t left, int lanes, int width,
+                                    const int32_t* places, int16_t* panel) const {
+  if (bytes_) {
+    const int channels = static_cast<int>(std::min<int64_t>(left, 4));
+    kernels_.pack_byte_taps(first, c_.channel_stride, channels, c_.row_stride, lanes, width, c_.taps, places,
+                            panel);
+  } else {
+    const int16_t* odd = left > 1 ? first + c_.channel_stride : nullptr;
+    kernels_.pack_taps(first, odd, c_.row_stride, lanes, width, c_.taps, places, panel);
+  }
+}
+
+void DirectConvolver::measure(const Grid& grid, const int16_t* panel, int width, Bound* bounds) const {
+  const int16_t* weights = panel + grid.first_step * width * 2;
+  for (const Block& block : grid.blocks)
+    *bounds++ = measure_pairs(kernels_, weights + block.pair * width * 2, width, block.pairs);
+}
+
+// What takes back the 128 that every pixel has too much.
+void DirectConvolver::add_up(const Grid& grid, const int16_t* row, int lanes, int32_t* starts) const {
+  for (int i = 0; i < kernels_.rows; ++i) {
+    int32_t sum = 0;
+    for (int64_t channel = 0; i < lanes && channel < c_.channels; ++channel) {
+      const int16_t* weights = row + i * c_.row_stride + channel * c_.channel_stride;
+      for (const DirectTap& tap : grid.taps) sum += weights[tap.index];
+    }
+    starts[i] = -128 * sum;
+  }
 }
 
 void DirectConvolver::take_workers() {
   Scratch& scratch = machine_.scratch;
   const int64_t grids = static_cast<int64_t>(grids_.size()), tile = kernels_.rows * kernels_.columns;
-  pixels_ = scratch.take<int16_t>(2 * channel_pairs_ * planes_.phases() * plane_);
+  pixels_ = scratch.take<int16_t>(2 * steps_ * planes_.phases() * plane_);
   squares_ = scratch.take<uint32_t>(blocks_ * planes_.phases() * plane_);
   scales_ = scratch.take<float>(chunk_tiles_ * kernels_.columns);
   workers_ = {scratch.take<Worker>(machine_.pool.size()), static_cast<size_t>(machine_.pool.size())};
@@ -251,30 +295,38 @@ void DirectConvolver::fill(int64_t first_position, int64_t positions) {
 
 // The chunk's positions [begin, end) of the channels of a block.
 void DirectConvolver::fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end) {
-  alignas(64) int16_t lines[2][kFill];
-  const int16_t* sources[2] = {lines[0], lines[1]};
-  const int64_t count = end - begin, from = first_position + begin, to = first_position + end;
-  const int64_t last = std::min((block + 1) * block_channels_, channel_pairs_);
+  const int64_t last = std::min((block + 1) * block_channels_, steps_);
   for (int64_t phase = 0; phase < planes_.phases(); ++phase) {
     if (!phase_used_[phase]) continue;
     uint32_t* squares = squares_ + (block * planes_.phases() + phase) * plane_ + begin;
-    std::fill_n(squares, count, 0u);
-    for (int64_t pair = block * block_channels_; pair < last; ++pair) {
-      const int64_t image = from / planes_.positions(), first = from % planes_.positions();
-      if (pair + 1 < last && image < c_.batch) {
-        planes_.prefetch(image, 2 * pair + 2, first, first + count);
-        if (2 * pair + 3 < c_.channels) planes_.prefetch(image, 2 * pair + 3, first, first + count);
-      }
-      planes_.copy_batch(c_.batch, 2 * pair, phase, from, to, lines[0]);
-      if (2 * pair + 1 < c_.channels) {
-        planes_.copy_batch(c_.batch, 2 * pair + 1, phase, from, to, lines[1]);
-      } else {
-        std::fill_n(lines[1], count, int16_t{0});
-      }
-      int16_t* out = pixels_ + 2 * ((pair * planes_.phases() + phase) * plane_ + begin);
-      kernels_.pack_steps(sources, 0, static_cast<int>(count), static_cast<int>(count), 1, out);
-      kernels_.add_squares(out, count, squares);
+    std::fill_n(squares, end - begin, 0u);
+    for (int64_t step = block * block_channels_; step < last; ++step) {
+      int16_t* out = pixels_ + 2 * ((step * planes_.phases() + phase) * plane_ + begin);
+      fill_step(step, phase, first_position + begin, end - begin, out);
+      if (!bytes_) kernels_.add_squares(out, end - begin, squares);
     }
+  }
+}
+
+void DirectConvolver::fill_step(int64_t step, int64_t phase, int64_t position, int64_t count, int16_t* out) {
+  constexpr int64_t kMostTogether = 4;
+  alignas(64) int16_t lines[kMostTogether][kFill];
+  const int16_t* sources[kMostTogether] = {lines[0], lines[1], lines[2], lines[3]};
+  const int64_t image = position / planes_.positions(), first = position % planes_.positions();
+  for (int64_t i = 0; i < together_; ++i) {
+    const int64_t channel = step * together_ + i;
+    if (channel >= c_.channels) {
+      std::fill_n(lines[i], count, int16_t{0});
+      continue;
+    }
+    if (channel + together_ < c_.channels && image < c_.batch)
+      planes_.prefetch(image, channel + together_, first, first + count);
+    planes_.copy_batch(c_.batch, channel, phase, position, position + count, lines[i]);
+  }
+  if (bytes_) {
+    kernels_.pack_byte_steps(sources, count, out);
+  } else {
+    kernels_.pack_steps(sources, 0, static_cast<int>(count), static_cast<int>(count), 1, out);
   }
 }
 
@@ -285,7 +337,7 @@ void DirectConvolver::run_tiles(int64_t first_position, int64_t first_tile, int6
     worker.tiles[i].position = (first_tile + i) * kernels_.columns;
     cut(first_position, worker.tiles[i]);
   }
-  bound_tiles({worker.tiles, static_cast<size_t>(tiles)}, worker.bounds);
+  if (!bytes_) bound_tiles({worker.tiles, static_cast<size_t>(tiles)}, worker.bounds);
   for (int64_t p = first_panel; p < last_panel; ++p) {
     for (int64_t down = 0; down < c_.grids.down; ++down) {
       for (int64_t i = 0; i < tiles; ++i) {
@@ -334,15 +386,24 @@ void DirectConvolver::multiply_tile(int64_t p, int64_t row_of_grids, const Tile&
   for (int64_t across = 0; across < c_.grids.across; ++across) {
     const int64_t g = row_of_grids * c_.grids.across + across;
     const Grid& grid = grids_[static_cast<size_t>(g)];
-    const RowPanel a{width, panel(p) + grid.first_pair * width * 2,
+    const RowPanel a{width, panel(p) + grid.first_step * width * 2,
                      weight_bounds_ + (p * grids + g) * blocks_};
     const ColumnPanel b{pixels_ + 2 * tile.position, grid.places, bounds + g * tiles * blocks_};
-    const TileSums sums = multiplier_.multiply(grid.blocks, a, b, worker.sums, worker.wide);
+    const TileSums sums = multiply(p * grids + g, grid, a, b, worker);
     if (c_.grids.across == 1) return store(sums, row, rows, row_of_grids, tile);
     multiplier_.finish(sums, rows, c_.row_scales + row, scales_ + tile.position, kernels_.columns,
                        worker.values + across * kernels_.rows * kernels_.columns, kernels_.columns);
   }
   interlace(row, rows, row_of_grids, tile, worker.values);
+}
+
+TileSums DirectConvolver::multiply(int64_t panel_and_grid, const Grid& grid, const RowPanel& a,
+                                   const ColumnPanel& b, Worker& worker) const {
+  if (!bytes_) return multiplier_.multiply(grid.blocks, a, b, worker.sums, worker.wide);
+  const int64_t steps = steps_ * static_cast<int64_t>(grid.taps.size());
+  kernels_.multiply_bytes(a.rows, steps, a.pairs, b.pairs, b.places, starts_ + panel_and_grid * kernels_.rows,
+                          worker.sums);
+  return {worker.sums, nullptr};
 }
 
 void DirectConvolver::store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile) {

@@ -1,6 +1,6 @@
 // Convolutions along the result: forward, and the gradient of the input. Each is a product of weights with an
-// image that is read where it lies (see Planes): the integers of two channels side by side, in chunks that
-// stay in a second-level cache.
+// image that is read where it lies (see Planes): the integers of two channels (or four, of 8 bits) side by
+// side, in chunks that stay in a second-level cache.
 #pragma once
 
 #include <span>
@@ -32,6 +32,7 @@ struct DirectConvolution {
   // The weight of (row, channel, tap) is weights[row * row_stride + channel * channel_stride + tap].
   const int16_t* weights;
   int64_t rows, row_stride, channel_stride, taps;
+  int bits;                   // of the larger integers, of weights and images
   const float* row_scales;    // at least rows, rounded up to whole panels
   const float* image_scales;  // of each image
 

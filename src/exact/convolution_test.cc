@@ -61,18 +61,21 @@ class ConvolutionTest : public IsaTest {
   }
 
   // All three directions against the reference, byte for byte.
-  void check(const Convolution& c, Fill fill, int threads, int32_t least = -20, int32_t most = 10) {
+  void check(const Convolution& c, Fill fill, int threads, int32_t least = -20, int32_t most = 10,
+             int bits = 15) {
     ThreadPool pool(threads), one(1);
     const std::unique_ptr<Backend> fast = make_backend(GetParam(), pool);
     Reference reference(one);
     const int64_t in = c.in_channels / c.channel_groups, out = c.out_channels / c.channel_groups;
     const int64_t in_plane = c.in_height * c.in_width, out_plane = c.out_height * c.out_width;
     const int64_t taps = c.kernel_height * c.kernel_width;
-    const Values x = random_values(random_, c.batch * c.channel_groups, in * in_plane, fill, least, most);
-    const Values dy = random_values(random_, c.batch * c.channel_groups, out * out_plane, fill, least, most);
-    const Values w = random_values(random_, c.out_channels, in * taps, fill, least, most);
+    Values x = random_values(random_, c.batch * c.channel_groups, in * in_plane, fill, least, most);
+    Values dy = random_values(random_, c.batch * c.channel_groups, out * out_plane, fill, least, most);
+    Values w = random_values(random_, c.out_channels, in * taps, fill, least, most);
+    for (Values* values : {&x, &dy, &w}) values->limit(bits);
     Values w_by_input = random_values(random_, c.in_channels, out * taps, Fill::uniform, least, most);
     w_by_input.integers = random_values(random_, c.out_channels, in * taps, fill, least, most).integers;
+    w_by_input.limit(bits);
 
     std::vector<float> y(static_cast<size_t>(c.batch * c.out_channels * out_plane)), y_got(y.size(), -7.0f);
     reference.convolve(c, x.view(), w.view(), y.data());
@@ -115,7 +118,8 @@ class ConvolutionTest : public IsaTest {
 TEST_P(ConvolutionTest, RandomShapes) {
   for (int i = 0; i < 600; ++i) {
     const Fill fill = static_cast<Fill>(random_() % kFills);
-    check(random_convolution(), fill, 1 + static_cast<int>(random_() % 4));
+    const int bits = random_() % 3 == 0 ? 8 : 15;
+    check(random_convolution(), fill, 1 + static_cast<int>(random_() % 4), -20, 10, bits);
     if (HasFatalFailure()) return;
   }
 }
@@ -158,7 +162,8 @@ TEST_P(ConvolutionTest, RealLayers) {
       {1, 2, 6, 90, 90, 4, 90, 90, 3, 3, 1, 1, 2, 2, 2, 2},
   };
   for (const Convolution& layer : layers) {
-    for (const Fill fill : {Fill::uniform, Fill::same_16383}) check(layer, fill, 2, -2, 2);
+    for (const Fill fill : {Fill::uniform, Fill::same_16383})
+      for (const int bits : {8, 15}) check(layer, fill, 2, -2, 2, bits);
     if (HasFatalFailure()) return;
   }
 }

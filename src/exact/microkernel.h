@@ -62,6 +62,17 @@ struct Microkernels {
                  int columns, float* out, int64_t stride);
   void (*finish_wide)(const int64_t* tile, int rows, const float* row_scale, const float* column_scale,
                       int columns, float* out, int64_t stride);
+
+  // Products of integers of 8 bits, four to a step, where that is faster; else null. What stands for a pair
+  // holds four bytes: of A as they are, of B plus 128.
+  // tile[row][column] = start[row] + the sum over all steps of the products of the bytes, modulo 2^32.
+  void (*multiply_bytes)(int rows, int64_t steps, const int16_t* a, const int16_t* b, const int32_t* places,
+                         const int32_t* start, int32_t* tile);
+  // Of B: step i is (lines[0][i], ..., lines[3][i]).
+  void (*pack_byte_steps)(const int16_t* const* lines, int64_t count, int16_t* out);
+  // Of A, as pack_taps: channel c of up to 4 lies c * channel_stride behind the first; the others are zeros.
+  void (*pack_byte_taps)(const int16_t* first, int64_t channel_stride, int channels, int64_t stride,
+                         int lanes, int width, int64_t taps, const int32_t* places, int16_t* panel);
 };
 
 extern const Microkernels kMicrokernelsAvx2;

@@ -12,26 +12,21 @@ constexpr int kColumns = 32;
 
 // The loop is written in assembly because GCC 12 keeps the accumulators of these intrinsics on the stack and
 // so gets half the rate. Per pair of k: two loads of B (zmm24, zmm25), and for each row a broadcast of A.
-#define CAIRN_CLEAR(even, odd)                         \
-  "vpxord %%zmm" #even ", %%zmm" #even ", %%zmm" #even \
-  "\n\t"                                               \
-  "vpxord %%zmm" #odd ", %%zmm" #odd ", %%zmm" #odd "\n\t"
-#define CAIRN_STEP(row, even, odd, broadcast)          \
-  "vpbroadcastd 4*" #row "(%[a]), %%zmm" #broadcast    \
-  "\n\t"                                               \
-  "vpdpwssd %%zmm24, %%zmm" #broadcast ", %%zmm" #even \
-  "\n\t"                                               \
-  "vpdpwssd %%zmm25, %%zmm" #broadcast ", %%zmm" #odd "\n\t"
+//
+// CAIRN_BEGIN(row, even, odd) sets the accumulators of a row, CAIRN_ADD(broadcast, from, sum) adds products.
+#define CAIRN_STEP(row, even, odd, broadcast)                                             \
+  "vpbroadcastd 4*" #row "(%[a]), %%zmm" #broadcast "\n\t" CAIRN_ADD(broadcast, 24, even) \
+      CAIRN_ADD(broadcast, 25, odd)
 #define CAIRN_STORE(row, even, odd)     \
   "vmovdqu64 %%zmm" #even ", 128*" #row \
   "(%[tile])\n\t"                       \
   "vmovdqu64 %%zmm" #odd ", 128*" #row "+64(%[tile])\n\t"
 
-#define CAIRN_CLEAR_4 CAIRN_CLEAR(0, 1) CAIRN_CLEAR(2, 3) CAIRN_CLEAR(4, 5) CAIRN_CLEAR(6, 7)
-#define CAIRN_CLEAR_8 \
-  CAIRN_CLEAR_4 CAIRN_CLEAR(8, 9) CAIRN_CLEAR(10, 11) CAIRN_CLEAR(12, 13) CAIRN_CLEAR(14, 15)
-#define CAIRN_CLEAR_12 \
-  CAIRN_CLEAR_8 CAIRN_CLEAR(16, 17) CAIRN_CLEAR(18, 19) CAIRN_CLEAR(20, 21) CAIRN_CLEAR(22, 23)
+#define CAIRN_BEGIN_4 CAIRN_BEGIN(0, 0, 1) CAIRN_BEGIN(1, 2, 3) CAIRN_BEGIN(2, 4, 5) CAIRN_BEGIN(3, 6, 7)
+#define CAIRN_BEGIN_8 \
+  CAIRN_BEGIN_4 CAIRN_BEGIN(4, 8, 9) CAIRN_BEGIN(5, 10, 11) CAIRN_BEGIN(6, 12, 13) CAIRN_BEGIN(7, 14, 15)
+#define CAIRN_BEGIN_12 \
+  CAIRN_BEGIN_8 CAIRN_BEGIN(8, 16, 17) CAIRN_BEGIN(9, 18, 19) CAIRN_BEGIN(10, 20, 21) CAIRN_BEGIN(11, 22, 23)
 #define CAIRN_STEP_4 \
   CAIRN_STEP(0, 0, 1, 26) CAIRN_STEP(1, 2, 3, 27) CAIRN_STEP(2, 4, 5, 28) CAIRN_STEP(3, 6, 7, 29)
 #define CAIRN_STEP_8                                                                       \
@@ -46,12 +41,12 @@ constexpr int kColumns = 32;
 #define CAIRN_STORE_12 \
   CAIRN_STORE_8 CAIRN_STORE(8, 16, 17) CAIRN_STORE(9, 18, 19) CAIRN_STORE(10, 20, 21) CAIRN_STORE(11, 22, 23)
 
-#define CAIRN_MULTIPLY(count)                                                                           \
-  void multiply_##count(int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places,       \
-                        int32_t* tile) {                                                                \
+#define CAIRN_MULTIPLY(name, count)                                                                     \
+  void name##_##count(int64_t steps, const int16_t* a, const int16_t* b, const int32_t* places,         \
+                      const int32_t* start, int32_t* tile) {                                            \
     int64_t place;                                                                                      \
-    __asm__ volatile(CAIRN_CLEAR_##count                                                                \
-                     "test %[pairs], %[pairs]\n\t"                                                      \
+    __asm__ volatile(CAIRN_BEGIN_##count                                                                \
+                     "test %[steps], %[steps]\n\t"                                                      \
                      "jle 2f\n\t"                                                                       \
                      ".p2align 5\n"                                                                     \
                      "1:\n\t"                                                                           \
@@ -61,26 +56,50 @@ constexpr int kColumns = 32;
                      "vmovdqu64 64(%[b],%[place],4), %%zmm25\n\t" CAIRN_STEP_##count                    \
                      "add $4*" #count                                                                   \
                      ", %[a]\n\t"                                                                       \
-                     "dec %[pairs]\n\t"                                                                 \
+                     "dec %[steps]\n\t"                                                                 \
                      "jnz 1b\n"                                                                         \
                      "2:\n\t" CAIRN_STORE_##count                                                       \
-                     : [pairs] "+r"(pairs), [a] "+r"(a), [places] "+r"(places), [place] "=&r"(place)    \
-                     : [tile] "r"(tile), [b] "r"(b)                                                     \
+                     : [steps] "+r"(steps), [a] "+r"(a), [places] "+r"(places), [place] "=&r"(place)    \
+                     : [tile] "r"(tile), [b] "r"(b), [start] "r"(start)                                 \
                      : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",  \
                        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16",   \
                        "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", \
                        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");                           \
   }
 
-CAIRN_MULTIPLY(4)
-CAIRN_MULTIPLY(8)
-CAIRN_MULTIPLY(12)
+#define CAIRN_BEGIN(row, even, odd)                    \
+  "vpxord %%zmm" #even ", %%zmm" #even ", %%zmm" #even \
+  "\n\t"                                               \
+  "vpxord %%zmm" #odd ", %%zmm" #odd ", %%zmm" #odd "\n\t"
+#define CAIRN_ADD(broadcast, from, sum) "vpdpwssd %%zmm" #from ", %%zmm" #broadcast ", %%zmm" #sum "\n\t"
+CAIRN_MULTIPLY(multiply, 4)
+CAIRN_MULTIPLY(multiply, 8)
+CAIRN_MULTIPLY(multiply, 12)
+#undef CAIRN_BEGIN
+#undef CAIRN_ADD
+
+// The bytes of B have no sign, those of A have.
+#define CAIRN_BEGIN(row, even, odd)                \
+  "vpbroadcastd 4*" #row "(%[start]), %%zmm" #even \
+  "\n\t"                                           \
+  "vmovdqa64 %%zmm" #even ", %%zmm" #odd "\n\t"
+#define CAIRN_ADD(broadcast, from, sum) "vpdpbusd %%zmm" #broadcast ", %%zmm" #from ", %%zmm" #sum "\n\t"
+CAIRN_MULTIPLY(multiply_bytes, 4)
+CAIRN_MULTIPLY(multiply_bytes, 8)
+CAIRN_MULTIPLY(multiply_bytes, 12)
 
 void multiply(int rows, int64_t pairs, const int16_t* a, const int16_t* b, const int32_t* places,
               int32_t* tile) {
-  if (rows == 12) return multiply_12(pairs, a, b, places, tile);
-  if (rows == 8) return multiply_8(pairs, a, b, places, tile);
-  multiply_4(pairs, a, b, places, tile);
+  if (rows == 12) return multiply_12(pairs, a, b, places, nullptr, tile);
+  if (rows == 8) return multiply_8(pairs, a, b, places, nullptr, tile);
+  multiply_4(pairs, a, b, places, nullptr, tile);
+}
+
+void multiply_bytes(int rows, int64_t quads, const int16_t* a, const int16_t* b, const int32_t* places,
+                    const int32_t* start, int32_t* tile) {
+  if (rows == 12) return multiply_bytes_12(quads, a, b, places, start, tile);
+  if (rows == 8) return multiply_bytes_8(quads, a, b, places, start, tile);
+  multiply_bytes_4(quads, a, b, places, start, tile);
 }
 
 void accumulate(const int32_t* tile, int64_t count, int shift, int64_t* sum) {
@@ -154,6 +173,9 @@ const Microkernels kMicrokernelsAvx512 = {kRows,
                                           accumulate,
                                           fold,
                                           finish,
-                                          finish_wide};
+                                          finish_wide,
+                                          multiply_bytes,
+                                          avx512::pack_byte_steps,
+                                          avx512::pack_byte_taps};
 
 }  // namespace cairn::exact

@@ -68,6 +68,9 @@ const Microkernels kMicrokernelsNeon = {8,
                                         neon::accumulate,
                                         neon::fold,
                                         neon::finish,
-                                        neon::finish_wide};
+                                        neon::finish_wide,
+                                        nullptr,
+                                        nullptr,
+                                        nullptr};
 
 }  // namespace cairn::exact

@@ -91,6 +91,9 @@ const Microkernels kMicrokernelsNeonDot = {kRows,
                                            neon::accumulate,
                                            neon::fold,
                                            neon::finish,
-                                           neon::finish_wide};
+                                           neon::finish_wide,
+                                           nullptr,
+                                           nullptr,
+                                           nullptr};
 
 }  // namespace cairn::exact

@@ -122,6 +122,49 @@ void pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lane
 
 namespace {
 
+// The low bytes of up to 16 integers, each in a lane of its own, moved up.
+__m512i byte_lanes(const int16_t* from, __mmask16 valid, unsigned shift) {
+  const __m512i lanes = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, from));
+  return _mm512_slli_epi32(_mm512_and_si512(lanes, _mm512_set1_epi32(0xff)), shift);
+}
+
+}  // namespace
+
+void pack_byte_steps(const int16_t* const* lines, int64_t count, int16_t* out) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int64_t left = count - i;
+    const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
+    __m512i bytes = _mm512_setzero_si512();
+    for (unsigned c = 0; c < 4; ++c) bytes = _mm512_or_si512(bytes, byte_lanes(lines[c] + i, valid, 8 * c));
+    // Adds 128 to each.
+    _mm512_mask_storeu_epi32(out + 2 * i, valid,
+                             _mm512_xor_si512(bytes, _mm512_set1_epi32(static_cast<int>(0x80808080u))));
+  }
+}
+
+void pack_byte_taps(const int16_t* first, int64_t channel_stride, int channels, int64_t stride, int lanes,
+                    int width, int64_t taps, const int32_t* places, int16_t* panel) {
+  const int held = lanes < kLanes ? lanes : kLanes;
+  const __mmask16 stored = static_cast<__mmask16>((uint32_t{1} << width) - 1);
+  for (int64_t tap = 0; tap < taps; tap += kLanes) {
+    const int64_t count = taps - tap < kLanes ? taps - tap : kLanes;
+    const __mmask16 valid = static_cast<__mmask16>((uint32_t{1} << count) - 1);
+    __m512i v[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      v[i] = _mm512_setzero_si512();
+      for (int c = 0; i < held && c < channels; ++c) {
+        const int16_t* from = first + c * channel_stride + i * stride + tap;
+        v[i] = _mm512_or_si512(v[i], byte_lanes(from, valid, 8 * static_cast<unsigned>(c)));
+      }
+    }
+    transpose(v);
+    for (int64_t t = 0; t < count; ++t)
+      _mm512_mask_storeu_epi32(panel + int64_t{places[tap + t]} * width * 2, stored, v[t]);
+  }
+}
+
+namespace {
+
 constexpr int kDropped = 8;  // low bits of squares, rounded up, so that the sums of 128 pairs fit 32 bits
 
 // Adds the squares of 16 pairs, in units of 2^kDropped, and keeps the largest.

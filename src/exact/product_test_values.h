@@ -27,8 +27,15 @@ inline constexpr int kFills = 11;
 struct Values {
   std::vector<int16_t> integers;
   std::vector<int32_t> exponents;
+  int bits = 15;
 
-  ConstQuantized view() const { return {integers.data(), exponents.data()}; }
+  ConstQuantized view() const { return {integers.data(), exponents.data(), bits}; }
+
+  // Keeps of each integer what fits so many bits.
+  void limit(int most_bits) {
+    bits = most_bits;
+    for (int16_t& value : integers) value = static_cast<int16_t>(value % (1 << (bits - 1)));
+  }
 
   // [rows][columns] as [columns][rows], with the same exponents.
   Values transposed(int64_t rows, int64_t columns) const {

@@ -115,7 +115,8 @@ class CpuDevice : public Device {
   exact::Quantized integers(BufferId id) const {
     std::byte* begin = at<std::byte>(id);
     return {reinterpret_cast<int16_t*>(begin),
-            reinterpret_cast<int32_t*>(begin + exponents_offset(program_->buffers[id]))};
+            reinterpret_cast<int32_t*>(begin + exponents_offset(program_->buffers[id])),
+            program_->buffers[id].bits};
   }
 
   bool quantize(const DitherKey& key) {

@@ -109,9 +109,12 @@ BufferId Lowering::integers(int64_t count) {
   return add_buffer({.type = ElementType::int32, .elements = count, .origin = origin_});
 }
 
-BufferId Lowering::quantized_buffer(const exact::Groups& groups) {
-  return add_buffer(
-      {.type = ElementType::quantized, .elements = groups.elements(), .groups = groups, .origin = origin_});
+BufferId Lowering::quantized_buffer(const exact::Groups& groups, int bits) {
+  return add_buffer({.type = ElementType::quantized,
+                     .elements = groups.elements(),
+                     .groups = groups,
+                     .bits = bits,
+                     .origin = origin_});
 }
 
 BufferId Lowering::output(const Node& node) {
@@ -141,7 +144,7 @@ BufferId Lowering::quantized_copy(BufferId source, const exact::Groups& groups, 
   const int bits = options_.bits.of(product);
   const auto [place, is_new] = quantized_.try_emplace(group_key(source, groups, bits));
   if (is_new) {
-    place->second = quantized_buffer(groups);
+    place->second = quantized_buffer(groups, bits);
     emit(Opcode::quantize, {source}, {place->second}, groups);
     program_.instructions.back().bits = bits;
   }
@@ -154,7 +157,7 @@ BufferId Lowering::quantized_output_gradient(const Node& node, const exact::Grou
   const auto [place, is_new] =
       quantized_gradients_.try_emplace(group_key(buffer(node.outputs[0]), groups, bits));
   if (is_new) {
-    place->second = quantized_buffer(groups);
+    place->second = quantized_buffer(groups, bits);
     emit(Opcode::quantize_dithered, {output_gradient(node)}, {place->second}, groups);
     program_.instructions.back().bits = bits;
     program_.instructions.back().tensor = origin_.index;

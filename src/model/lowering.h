@@ -102,7 +102,7 @@ class Lowering {
 
  private:
   BufferId add_buffer(Buffer buffer);
-  BufferId quantized_buffer(const exact::Groups& groups);
+  BufferId quantized_buffer(const exact::Groups& groups, int bits);
   BufferId fixed(ElementType type, int64_t count, uint64_t offset, bool given, Origin origin);
   void place_outside_data();
   void find_needs();

@@ -29,6 +29,7 @@ struct Buffer {
   ElementType type = ElementType::float32;
   int64_t elements = 0;
   exact::Groups groups = {};  // of a quantized buffer
+  int bits = 15;              // of its integers
   Origin origin = {};
   bool given = false;   // filled from outside before the program starts
   bool fixed = false;   // its offset is not the planner's to choose
