@@ -1,8 +1,12 @@
 """The models of `script/bench train`, as PyTorch has them."""
 
+import math
+
 import torch
 import torchvision
 from torch import nn
+
+VOCABULARY = 256
 
 
 class VisionTransformer(nn.Module):
@@ -31,24 +35,45 @@ class Block(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def attention(self, x):
+    def attention(self, x, mask):
         b, t, w = x.shape
         q, k, v = self.qkv(x).reshape(b, t, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
-        weights = torch.softmax(q @ k.transpose(-1, -2) / (w // self.heads) ** 0.5, -1)
+        scores = q @ k.transpose(-1, -2) / (w // self.heads) ** 0.5
+        weights = torch.softmax(scores if mask is None else scores + mask, -1)
         return self.out((weights @ v).transpose(1, 2).reshape(b, t, w))
 
-    def forward(self, x):
-        x = x + self.attention(self.norm1(x))
+    def forward(self, x, mask=None):
+        x = x + self.attention(self.norm1(x), mask)
         return x + self.down(nn.functional.gelu(self.up(self.norm2(x))))
 
 
-# Name: how it is made, and the size of its images.
+class Gpt(nn.Module):
+    """A small language model over bytes: contexts of 128, four blocks of 192, three heads."""
+
+    def __init__(self, context=128, width=192, depth=4, heads=3, vocabulary=VOCABULARY):
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Parameter(0.02 * torch.randn(1, context, width))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+        self.register_buffer("mask", torch.full((context, context), -math.inf).triu(1), persistent=False)
+
+    def forward(self, x):
+        x = self.tokens(x) + self.places
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return self.head(self.norm(x))
+
+
+# Name: how it is made, and the size of its images (or the length of its contexts).
 MODELS = {
     "resnet18": (lambda: torchvision.models.resnet18(weights=None), 224),
     "resnet18-32": (lambda: torchvision.models.resnet18(weights=None, num_classes=10), 32),
     "mobilenet_v2": (lambda: torchvision.models.mobilenet_v2(weights=None, dropout=0.0), 224),
     "vit-small": (VisionTransformer, 32),
+    "gpt-small": (Gpt, 128),
 }
+# Of which precision "fast" was shown to learn as well, see docs/internals/precision.md.
+FAST = ["resnet18", "resnet18-32"]
 
 
 def make(name):
@@ -57,8 +82,24 @@ def make(name):
     return build().train(), size
 
 
+def is_language_model(name):
+    return MODELS[name][0] is Gpt
+
+
+def batch(name, size):
+    """Made-up inputs, and labels for every row of the logits."""
+    length = MODELS[name][1]
+    if is_language_model(name):
+        return torch.randint(VOCABULARY, (size, length)), torch.arange(size * length) % VOCABULARY
+    return torch.rand(size, 3, length, length) * 2 - 1, torch.arange(size) % 10
+
+
+def loss(logits, labels):
+    return nn.functional.cross_entropy(logits.reshape(len(labels), -1), labels)
+
+
 def export(name, path):
-    model, size = make(name)
-    torch.onnx.export(model, torch.zeros(2, 3, size, size), path, input_names=["images"], output_names=["logits"],
-                      dynamic_axes={"images": {0: "batch"}}, training=torch.onnx.TrainingMode.TRAINING,
+    model, _ = make(name)
+    torch.onnx.export(model, batch(name, 2)[0], path, input_names=["input"], output_names=["logits"],
+                      dynamic_axes={"input": {0: "batch"}}, training=torch.onnx.TrainingMode.TRAINING,
                       do_constant_folding=False)

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 
 #include "base/philox.h"
 #include "cmd/command.h"
@@ -82,10 +82,13 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// The most memory that was ever resident. (ru_maxrss would count what this process was before exec.)
 double resident_mib() {
-  struct rusage usage {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
 }
 
 // Training steps, one of which is not counted, for so many seconds.

@@ -60,7 +60,7 @@ class DirectConvolver {
   void pack_channels(const int16_t* first, int64_t left, int lanes, int width, const int32_t* places,
                      int16_t* panel) const;
   void measure(const Grid& grid, const int16_t* panel, int width, Bound* bounds) const;
-  void add_up(const Grid& grid, const int16_t* row, int lanes, int32_t* starts) const;
+  void add_up(const Grid& grid, const int16_t* panel, int width, int32_t* starts) const;
   void take_workers();
   void run_chunk(int64_t first_position, int64_t tiles);
   void fill(int64_t first_position, int64_t positions);
@@ -210,7 +210,7 @@ void DirectConvolver::pack_weights() {
     for (size_t g = 0; g < grids_.size(); ++g) {
       const int64_t at = index * grids + static_cast<int64_t>(g);
       if (bytes_) {
-        add_up(grids_[g], row, lanes, starts_ + at * kernels_.rows);
+        add_up(grids_[g], panel(index), width, starts_ + at * kernels_.rows);
       } else {
         measure(grids_[g], panel(index), width, weight_bounds_ + at * blocks_);
       }
@@ -237,15 +237,10 @@ void DirectConvolver::measure(const Grid& grid, const int16_t* panel, int width,
 }
 
 // What takes back the 128 that every pixel has too much.
-void DirectConvolver::add_up(const Grid& grid, const int16_t* row, int lanes, int32_t* starts) const {
-  for (int i = 0; i < kernels_.rows; ++i) {
-    int32_t sum = 0;
-    for (int64_t channel = 0; i < lanes && channel < c_.channels; ++channel) {
-      const int16_t* weights = row + i * c_.row_stride + channel * c_.channel_stride;
-      for (const DirectTap& tap : grid.taps) sum += weights[tap.index];
-    }
-    starts[i] = -128 * sum;
-  }
+void DirectConvolver::add_up(const Grid& grid, const int16_t* panel, int width, int32_t* starts) const {
+  const int64_t steps = steps_ * static_cast<int64_t>(grid.taps.size());
+  kernels_.sum_bytes(panel + grid.first_step * width * 2, width, steps, starts);
+  for (int i = 0; i < width; ++i) starts[i] *= -128;
 }
 
 void DirectConvolver::take_workers() {

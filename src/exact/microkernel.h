@@ -73,6 +73,8 @@ struct Microkernels {
   // Of A, as pack_taps: channel c of up to 4 lies c * channel_stride behind the first; the others are zeros.
   void (*pack_byte_taps)(const int16_t* first, int64_t channel_stride, int channels, int64_t stride,
                          int lanes, int width, int64_t taps, const int32_t* places, int16_t* panel);
+  // sums[lane] = the sum of a lane's bytes in a panel of A.
+  void (*sum_bytes)(const int16_t* panel, int width, int64_t steps, int32_t* sums);
 };
 
 extern const Microkernels kMicrokernelsAvx2;

@@ -176,6 +176,7 @@ const Microkernels kMicrokernelsAvx512 = {kRows,
                                           finish_wide,
                                           multiply_bytes,
                                           avx512::pack_byte_steps,
-                                          avx512::pack_byte_taps};
+                                          avx512::pack_byte_taps,
+                                          avx512::sum_bytes};
 
 }  // namespace cairn::exact

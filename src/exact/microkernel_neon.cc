@@ -71,6 +71,7 @@ const Microkernels kMicrokernelsNeon = {8,
                                         neon::finish_wide,
                                         nullptr,
                                         nullptr,
+                                        nullptr,
                                         nullptr};
 
 }  // namespace cairn::exact

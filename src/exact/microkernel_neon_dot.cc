@@ -94,6 +94,7 @@ const Microkernels kMicrokernelsNeonDot = {kRows,
                                            neon::finish_wide,
                                            nullptr,
                                            nullptr,
+                                           nullptr,
                                            nullptr};
 
 }  // namespace cairn::exact

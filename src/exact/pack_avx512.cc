@@ -163,6 +163,15 @@ void pack_byte_taps(const int16_t* first, int64_t channel_stride, int channels, 
   }
 }
 
+void sum_bytes(const int16_t* panel, int width, int64_t steps, int32_t* sums) {
+  const __mmask16 lanes = static_cast<__mmask16>((uint32_t{1} << width) - 1);
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i sum = _mm512_setzero_si512();
+  for (int64_t i = 0; i < steps; ++i, panel += 2 * width)
+    sum = _mm512_dpbusd_epi32(sum, ones, _mm512_maskz_loadu_epi32(lanes, panel));
+  _mm512_mask_storeu_epi32(sums, lanes, sum);
+}
+
 namespace {
 
 constexpr int kDropped = 8;  // low bits of squares, rounded up, so that the sums of 128 pairs fit 32 bits

@@ -14,6 +14,7 @@ void pack_taps(const int16_t* even, const int16_t* odd, int64_t stride, int lane
 void pack_byte_steps(const int16_t* const* lines, int64_t count, int16_t* out);
 void pack_byte_taps(const int16_t* first, int64_t channel_stride, int channels, int64_t stride, int lanes,
                     int width, int64_t taps, const int32_t* places, int16_t* panel);
+void sum_bytes(const int16_t* panel, int width, int64_t steps, int32_t* sums);
 PanelSquares measure(const int16_t* panel, int width, int64_t pairs);
 void add_squares(const int16_t* pairs, int64_t count, uint32_t* sums);
 uint64_t largest_window(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes);
