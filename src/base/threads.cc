@@ -1,10 +1,25 @@
 #include "base/threads.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/float_environment.h"
 
 namespace cairn {
+namespace {
+
+// Whether it came true within some 20 microseconds.
+template <typename Condition>
+bool spin_until(Condition condition) {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kPatience = std::chrono::microseconds(20);
+  for (const auto begin = Clock::now(); Clock::now() - begin < kPatience;) {
+    if (condition()) return true;
+  }
+  return condition();
+}
+
+}  // namespace
 
 ThreadPool::ThreadPool(int threads) {
   for (int worker = 1; worker < threads; ++worker) {
@@ -28,43 +43,51 @@ void ThreadPool::run(int64_t count, const std::function<void(int64_t, int)>& bod
   }
   {
     std::lock_guard lock(mutex_);
-    body_ = &body;
-    count_ = count;
+    loop_ = {&body, count};
     next_ = 0;
-    unfinished_ = count;
     ++generation_;
   }
   start_.notify_all();
-  drain(0);
+  drain({&body, count}, 0);
+  {
+    std::lock_guard lock(mutex_);
+    loop_ = {};  // who comes now is too late
+  }
+  if (spin_until([this] { return inside_ == 0; })) return;
   std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return unfinished_ == 0; });
-  body_ = nullptr;
+  done_.wait(lock, [this] { return inside_ == 0; });
 }
 
 void ThreadPool::work(int worker) {
   set_float_environment();
   uint64_t seen = 0;
-  while (true) {
-    {
+  while (!stopping_) {
+    if (!spin_until([&] { return stopping_ || generation_ != seen; })) {
       std::unique_lock lock(mutex_);
       start_.wait(lock, [&] { return stopping_ || generation_ != seen; });
-      if (stopping_) return;
-      seen = generation_;
     }
-    drain(worker);
+    const Loop loop = enter(&seen);
+    if (loop.body == nullptr) continue;
+    drain(loop, worker);
+    leave();
   }
 }
 
-void ThreadPool::drain(int worker) {
-  std::unique_lock lock(mutex_);
-  while (body_ != nullptr && next_ < count_) {
-    const int64_t index = next_++;
-    const auto* body = body_;
-    lock.unlock();
-    (*body)(index, worker);
-    lock.lock();
-    if (--unfinished_ == 0) done_.notify_one();
-  }
+ThreadPool::Loop ThreadPool::enter(uint64_t* seen) {
+  std::lock_guard lock(mutex_);
+  *seen = generation_;
+  if (loop_.body != nullptr) ++inside_;
+  return loop_;
+}
+
+void ThreadPool::leave() {
+  std::lock_guard lock(mutex_);
+  if (--inside_ == 0) done_.notify_one();
+}
+
+// Whoever took an index is inside until it is done.
+void ThreadPool::drain(const Loop& loop, int worker) {
+  for (int64_t index = next_++; index < loop.count; index = next_++) (*loop.body)(index, worker);
 }
 
 int hardware_threads() {

@@ -4,6 +4,7 @@
 // bits.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -13,6 +14,7 @@
 
 namespace cairn {
 
+// Loops often follow each other within microseconds, so threads spin for a moment before they sleep.
 class ThreadPool {
  public:
   // `threads` counts the caller, who works too: ThreadPool(1) starts none.
@@ -29,19 +31,25 @@ class ThreadPool {
   void run(int64_t count, const std::function<void(int64_t index, int worker)>& body);
 
  private:
+  struct Loop {
+    const std::function<void(int64_t, int)>* body = nullptr;  // null: there is nothing to do
+    int64_t count = 0;
+  };
+
   void work(int worker);
-  void drain(int worker);
+  void drain(const Loop& loop, int worker);
+  Loop enter(uint64_t* seen);
+  void leave();
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable start_;
   std::condition_variable done_;
-  const std::function<void(int64_t, int)>* body_ = nullptr;
-  int64_t count_ = 0;
-  int64_t next_ = 0;
-  int64_t unfinished_ = 0;
-  uint64_t generation_ = 0;
-  bool stopping_ = false;
+  Loop loop_;
+  std::atomic<int64_t> next_ = 0;
+  std::atomic<int> inside_ = 0;  // workers that may call the body
+  std::atomic<uint64_t> generation_ = 0;
+  std::atomic<bool> stopping_ = false;
 };
 
 int hardware_threads();
