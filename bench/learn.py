@@ -29,11 +29,11 @@ import learn_models
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build/bench/learn"
 DOCUMENT = ROOT / "docs/internals/precision.md"
-# Bits of forward, input gradient and weight gradient products; None: PyTorch. No recipe can have the last: it shows whether the
-# comparison sees what too few bits do.
+# Bits of forward, input gradient and weight gradient products; None: PyTorch. No recipe can have the last two: they show what
+# the comparison sees.
 METHODS = {"PyTorch": None, "PyTorch, nudged": None, "standard": (13, 13, 13), "high": (14, 14, 14), "fast": (8, 8, 13),
-           "8 bits everywhere": (8, 8, 8)}
-EXACT, CONTROLS = ["PyTorch", "PyTorch, nudged"], ["8 bits everywhere"]
+           "8 bits everywhere": (8, 8, 8), "6 bits everywhere": (6, 6, 6)}
+EXACT, CONTROLS = ["PyTorch", "PyTorch, nudged"], ["8 bits everywhere", "6 bits everywhere"]
 TAIL = 0.1  # the last steps, whose mean is the final training loss
 
 
