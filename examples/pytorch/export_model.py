@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Writes a PyTorch model as the ONNX file that `cairn new --model` takes.
 
-    examples/pytorch/export_model.py model.onnx
+    examples/pytorch/export_model.py model.onnx                        the small network below
+    examples/pytorch/export_model.py model.onnx resnet18 --size 64     a model of torchvision, by name
 
 To bring your own model, replace Net: the rest works for any model of the operators that Cairn supports.
 """
 
-import sys
+import argparse
 
 import torch
 from torch import nn
@@ -26,14 +27,35 @@ class Net(nn.Module):
         return self.classifier(torch.flatten(self.features(x), 1))
 
 
-def export(model, path):
+def make(name, classes):
+    """The model, and the channels of its images."""
+    if name == "net":
+        return Net(classes), 1
+    import torchvision
+    return getattr(torchvision.models, name)(num_classes=classes), 3
+
+
+def export(model, path, shape, batch=2):
     torch.onnx.export(
-        model, torch.zeros(2, *INPUT), path,
-        input_names=["images"], output_names=["logits"], dynamic_axes={"images": {0: "batch"}},
+        model, torch.randn(batch, *shape), path,
+        input_names=["images"], output_names=["logits"], dynamic_axes={"images": {0: "batch"}}, opset_version=14,
         training=torch.onnx.TrainingMode.TRAINING,  # or batch normalization is folded away
         do_constant_folding=False)                  # or weights lose their names
 
 
+def options(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("onnx")
+    return parser
+
+
 if __name__ == "__main__":
+    parser = options(__doc__)
+    parser.add_argument("name", nargs="?", default="net")
+    parser.add_argument("--size", type=int, default=0, help="height and width of the images")
+    parser.add_argument("--classes", type=int, default=10)
+    chosen = parser.parse_args()
     torch.manual_seed(0)  # The project starts from exactly these weights.
-    export(Net(), sys.argv[1])
+    made, channels = make(chosen.name, chosen.classes)
+    size = chosen.size or (INPUT[1] if chosen.name == "net" else 224)
+    export(made, chosen.onnx, (channels, size, size))

@@ -17,8 +17,9 @@
 namespace cairn::onnx {
 namespace {
 
-constexpr const char* kModels[] = {"mlp",          "lenet",  "resnet8",  "linear",      "average_pool",
-                                   "convolutions", "mobile", "branches", "transformer", "functions"};
+constexpr const char* kModels[] = {"mlp",          "lenet",        "resnet8",  "linear",
+                                   "average_pool", "convolutions", "mobile",   "branches",
+                                   "transformer",  "functions",    "language", "permuted"};
 constexpr double kLogitsLimit = 1e-2;
 constexpr double kSmoothLimit = 5e-3;
 constexpr double kSmallGradient = 1e-3;  // of the whole gradient: some true gradients are zero
@@ -53,6 +54,10 @@ struct Computed {
   std::map<std::string, std::pair<model::Shape, std::vector<float>>> tensors;
 };
 
+int64_t batch_of(const model::Graph& graph, const std::vector<int32_t>& labels) {
+  return static_cast<int64_t>(labels.size()) / model::rows_per_sample(graph);
+}
+
 // Imports FOLDER/NAME.onnx and computes the gradient of the batch in its .npz.
 Computed compute(const std::string& folder, const std::string& name) {
   const auto imported = import_onnx(read_file(folder + name + ".onnx", 1 << 24).value(), name).value();
@@ -67,7 +72,7 @@ Computed compute(const std::string& folder, const std::string& name) {
   ThreadPool pool(1);
   const auto backend = exact::make_backend(exact::supported_isas().back(), pool);
   model::NetworkOptions options;
-  options.batch = static_cast<int64_t>(c.labels.size());
+  options.batch = batch_of(c.graph, c.labels);
   options.keep_tensors = true;
   auto network = model::Network::compile(c.graph, options, *backend).value();
   c.parameters = network.parameters();
@@ -85,11 +90,11 @@ Computed compute(const std::string& folder, const std::string& name) {
 // In the form of `cairn gradient --dump --all`.
 Bytes dump(const Computed& c) {
   NpzWriter writer;
-  const auto batch = static_cast<int64_t>(c.labels.size());
+  const int64_t batch = batch_of(c.graph, c.labels);
   model::Shape input = c.graph.shapes[c.graph.input];
   input[0] = batch;
   writer.add<float>("input", input, c.input);
-  writer.add<int32_t>("labels", std::vector<int64_t>{batch}, c.labels);
+  writer.add<int32_t>("labels", std::vector<int64_t>{static_cast<int64_t>(c.labels.size())}, c.labels);
   for (const auto& info : c.parameters) {
     writer.add("gradient/" + info.name, info.shape, std::span(c.gradient).subspan(info.offset, info.count));
   }
@@ -156,7 +161,7 @@ TEST(Golden, SameBitsUnderEveryIsaAndThreadCount) {
                                                {3, model::Precision::fast}}) {
         ThreadPool pool(threads);
         const auto backend = exact::make_backend(isa, pool);
-        const model::NetworkOptions options{.batch = static_cast<int64_t>(labels.size()),
+        const model::NetworkOptions options{.batch = batch_of(imported.graph, labels),
                                             .bits = model::product_bits(precision)};
         auto network = model::Network::compile(imported.graph, options, *backend).value();
         std::vector<float> gradient(network.parameter_count());
@@ -182,6 +187,18 @@ TEST(Golden, FreshModelsMatchToo) {
   ASSERT_EQ(made.exit_code, 0) << made.output;
   for (const char* name : kModels) expect_close(folder.file(""), name);
   check_backward(folder.file(""));
+}
+
+// A few of the models that script/parity compares, whole: those that take a second or two.
+TEST(Golden, ModelsOfPyTorchsLibrariesAgree) {
+  if (!testing::has_torchvision()) GTEST_SKIP() << testing::kNoTorchvision;
+  const testing::ScratchFolder folder("parity-test");
+  const auto result =
+      testing::run_script("tests/parity/check_parity.py",
+                          {CAIRN_PARITY_COMPUTE, folder.file(""), "mobilenet_v3_small", "vit_small",
+                           "vit_permuted", "gpt", "gpt_where_dropout", "encoder_layers", "odds_and_ends"});
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  std::printf("%s", result.output.c_str());
 }
 
 }  // namespace

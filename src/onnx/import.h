@@ -2,10 +2,14 @@
 //
 // The operators are those of model/graph.h, and what is made of them: functions of one variable,
 // normalizations whole or in parts, reductions, products of activations. Besides, what exporters wrap around
-// them is understood: Identity, Dropout that does nothing, constants and what is computed of them, arithmetic
-// on shapes, zero padding, transposed weights, and a Softmax or LogSoftmax as the last node, which is left to
-// the loss. The first dimension of the input is the batch, whether the file fixes it or not. All else is
-// refused with the node's name and what was expected.
+// them is understood: Identity, constants of any shape and what is computed of them, arithmetic on shapes,
+// zero padding, transposed weights, and a Softmax or LogSoftmax as the last node, which is left to the loss.
+// The first dimension of the input is the batch, whether the file fixes it or not; nodes may move it
+// elsewhere and merge it with other dimensions as long as it can be told apart (convert_place.cc). An input
+// of integers chooses rows of embeddings. Of several outputs the first counts. A stored floating-point tensor
+// is a parameter, unless it holds an infinity or is a mask: compared, or of zeros and ones and computed with
+// constants alone. All else is refused with the node's name and what was expected, and counts of nodes and
+// tensors before the file is unpacked.
 #pragma once
 
 #include <string_view>

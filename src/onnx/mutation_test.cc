@@ -13,8 +13,9 @@ namespace {
 const std::vector<Bytes>& seeds() {
   static const std::vector<Bytes> files = [] {
     std::vector<Bytes> result;
-    for (const char* name : {"mlp.onnx", "lenet.onnx", "resnet8.onnx", "linear.onnx", "average_pool.onnx",
-                             "mobile.onnx", "branches.onnx", "transformer.onnx", "functions.onnx"}) {
+    for (const char* name :
+         {"mlp.onnx", "lenet.onnx", "resnet8.onnx", "linear.onnx", "average_pool.onnx", "mobile.onnx",
+          "branches.onnx", "transformer.onnx", "functions.onnx", "language.onnx", "permuted.onnx"}) {
       // Without the weights' bytes most of a file is structure, which is what mutations should hit.
       ::onnx::ModelProto model;
       const Bytes bytes = testing::read_golden(name);

@@ -24,6 +24,15 @@ inline bool has_torch() {
   return found;
 }
 
+inline constexpr const char* kNoTorchvision =
+    "NOT CHECKED against torchvision: /usr/bin/python3 has no torchvision (install python3-torchvision)";
+
+inline bool has_torchvision() {
+  static const bool found =
+      has_torch() && std::system("/usr/bin/python3 -c 'import torchvision' >/dev/null 2>&1") == 0;
+  return found;
+}
+
 struct ScriptResult {
   int exit_code;
   std::string output;

@@ -15,6 +15,7 @@ Needs Debian's python3-torch, python3-onnx and python3-numpy. An .npz holds
 
 import argparse
 import pathlib
+import sys
 import warnings
 
 import numpy as np
@@ -23,6 +24,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from reference import Reference
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "parity"))
+from plain import LanguageModel, SmallViT
 
 BATCH = 8
 
@@ -215,18 +219,39 @@ class Functions(nn.Module):
         return self.fc(F.gelu(self.layers[5](x)) * x.pow(-0.5) - self.scale + (3 - x) ** 3)
 
 
+class Language(LanguageModel):
+    shape, smooth = ("tokens", 13, 6), True
+
+    def __init__(self):
+        super().__init__(tokens=13, positions=6, width=16, heads=2, layers=1)
+
+
+class Permuted(SmallViT):
+    """Queries, keys and values by a permutation that moves the batch, and a class token."""
+    shape, smooth = (3, 8, 8), True
+
+    def __init__(self):
+        super().__init__(width=16, heads=2, positions=5)
+
+
 MODELS = {"mlp": Mlp, "lenet": Lenet, "resnet8": Resnet8, "linear": Linear, "average_pool": AveragePool,
           "convolutions": Convolutions, "mobile": Mobile, "branches": Branches, "transformer": Transformer,
-          "functions": Functions}
-OPSETS = {"resnet8": 14, "mobile": 14, "branches": 16, "transformer": 17}  # 13 for the others
+          "functions": Functions, "language": Language, "permuted": Permuted}
+OPSETS = {"resnet8": 14, "mobile": 14, "branches": 16, "transformer": 17, "language": 14, "permuted": 14}  # 13 for the others
 FIXED_BATCH = {"resnet8", "linear"}  # The others leave the batch size open.
+
+
+def make_input(shape):
+    if shape[0] == "tokens":
+        return torch.randint(0, shape[1], (BATCH, shape[2]))
+    return torch.randn(BATCH, *shape)
 
 
 def export(model, name, path):
     axes = None if name in FIXED_BATCH else {"images": {0: "batch"}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(model, torch.zeros(BATCH, *model.shape), str(path), input_names=["images"],
+        torch.onnx.export(model, make_input(model.shape), str(path), input_names=["images"],
                           output_names=["classes"], dynamic_axes=axes, opset_version=OPSETS.get(name, 13),
                           training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False)
 
@@ -243,12 +268,12 @@ def make(name, folder, seed):
     path = folder / f"{name}.onnx"
     export(model, name, path)
 
-    batch = torch.randn(BATCH, *model.shape)
-    labels = torch.randint(0, 10, (BATCH,))
+    batch = make_input(model.shape)
     reference = Reference(path)
     values = reference.forward(batch.numpy())
     logits = reference.logits(values).detach()
-    arrays = {"input": batch.numpy(), "labels": labels.numpy().astype(np.int32), "logits": logits.numpy(),
+    labels = torch.randint(0, 10, (logits.numel() // logits.shape[-1],))
+    arrays = {"input": batch.float().numpy(), "labels": labels.numpy().astype(np.int32), "logits": logits.numpy(),
               "smooth": np.uint8(model.smooth)}
     for node in reference.model.graph.node:
         value = values[node.output[0]]
@@ -258,9 +283,10 @@ def make(name, folder, seed):
     # PyTorch's own gradients, with the softmax that some models end in undone by taking the logits from it.
     model.double().load_state_dict({k: torch.tensor(v) for k, v in state.items()})
     parameters = dict(model.named_parameters())
-    output = model(batch.double())
+    output = model(batch if batch.dtype == torch.long else batch.double())
     if name == "linear":
         output = torch.log(output)
+    output, logits = output.reshape(len(labels), -1), logits.reshape(len(labels), -1)
     loss = F.cross_entropy(output, labels)
     # ONNX keeps constants such as 1/6 in float32.
     assert abs(float(loss) - float(F.cross_entropy(logits, labels))) < 1e-6, "the ONNX file says something else"

@@ -183,7 +183,7 @@ OPERATORS = {
     "Not": lambda a, x: ~x.bool(),
     "Max": lambda a, x, y: torch.maximum(x, y),
     "Min": lambda a, x, y: torch.minimum(x, y),
-    "Shape": lambda a, x: torch.tensor(x.shape),
+    "Shape": lambda a, x: torch.tensor(x.shape)[a.get("start", 0):a.get("end", x.dim())],
     "Gather": gather,
     "Squeeze": squeeze,
     "Unsqueeze": unsqueeze,
