@@ -202,6 +202,11 @@ Result<Activation> NodeContext::tokens(int index) const {
                "; expected the model's input of whole numbers, or part of it"};
 }
 
+Result<Activation> NodeContext::moved_value(int index) const {
+  auto chosen = tokens(index);
+  return chosen ? std::move(chosen) : moved_activation(index);
+}
+
 // The batch's copies of a parameter.
 Result<Activation> NodeContext::expanded(const Weight& weight) const {
   const model::ValueId parameter = scope.builder.parameter(weight.index);

@@ -110,7 +110,8 @@ class NodeContext {
   Result<Activation> moved_activation(int index) const;
   // The same for a function of each element: this node's outputs have the batch where the input has it.
   Result<model::ValueId> elementwise(int index);
-  Result<Activation> tokens(int index) const;  // numbers that choose rows
+  Result<Activation> tokens(int index) const;       // numbers that choose rows
+  Result<Activation> moved_value(int index) const;  // either: both can be cut, turned and reshaped
   Result<Weight> weight(int index) const;
   Result<model::ValueId> parameter(int index) const;  // a weight as it lies in the file
   Result<model::ValueId> activation_or_parameter(int index) const;

@@ -200,11 +200,32 @@ Result<ValueId> with_batch_of(NodeContext& c, ValueId x, const model::Shape& oth
   return c.add(Operator::expand, {x}, std::move(target), suffix);
 }
 
+Result<ValueId> reshaped(NodeContext& c, ValueId x, model::Shape shape, const std::string& suffix) {
+  Attributes target;
+  shape[0] = 0;
+  target.shape = std::move(shape);
+  return c.add(Operator::reshape, {x}, std::move(target), suffix);
+}
+
+// Rows of a value, wherever its batch is, times a matrix that was computed of a weight.
+Status multiply_by_matrix(NodeContext& c, Activation x, ValueId matrix) {
+  model::Shape shape = c.shape(x.value);
+  const model::Shape rows = {0, model::elements(shape) / shape.back(), shape.back()};
+  CAIRN_TRY(ValueId y, reshaped(c, x.value, rows, "/rows"));
+  CAIRN_TRY(y, c.add(Operator::batch_matmul, {y, matrix}, {}, "/product"));
+  shape.back() = c.shape(matrix).back();
+  CAIRN_TRY(x.value, reshaped(c, y, std::move(shape), ""));
+  return c.output(x);
+}
+
 }  // namespace
 
 Status multiply_activations(NodeContext& c) {
   CAIRN_TRY(const Activation a, c.moved_activation(0));
   CAIRN_TRY(const Activation b, c.moved_activation(1));
+  const bool has_rows = file_rank(c, a) > 1 && !is_batch_axis(a, static_cast<int64_t>(file_rank(c, a)) - 1);
+  if (!a.batch.absent && b.batch.absent && file_rank(c, b) == 2 && has_rows)
+    return multiply_by_matrix(c, a, b.value);
   CAIRN_TRY(const Frame frame, common_frame(c, {a, b}));
   if (frame.rank < 2 || file_rank(c, a) < 2 || file_rank(c, b) < 2)
     return Error{"multiplies vectors; expected matrices"};

@@ -83,12 +83,6 @@ Result<std::vector<Size>> squeezed(const std::vector<Size>& dims, const std::vec
   return result;
 }
 
-// Numbers that choose rows may be laid out like any other value.
-Result<Activation> any_activation(const NodeContext& c, int index) {
-  if (auto tokens = c.tokens(index)) return *tokens;
-  return c.moved_activation(index);
-}
-
 model::Shape with_axes(const model::Shape& shape, const std::vector<int64_t>& axes) {
   model::Shape result = shape;
   for (int64_t axis : axes) result.insert(result.begin() + axis, 1);
@@ -113,7 +107,7 @@ Status change_axes(NodeContext& c, bool insert) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
   CAIRN_TRY(const Binding data, c.input(0));
   if (const Weight* weight = std::get_if<Weight>(&data)) return change_axes(c, *weight, insert);
-  CAIRN_TRY(const Activation x, any_activation(c, 0));
+  CAIRN_TRY(const Activation x, c.moved_value(0));
   std::vector<Size> dims = file_shape(c, x);
   CAIRN_TRY(std::vector<int64_t> axes, read_axes(c));
   CAIRN_TRY(axes, checked_axes(std::move(axes), dims.size() + (insert ? axes.size() : 0)));
@@ -274,7 +268,7 @@ Status concat_activations(NodeContext& c) {
 
 Status convert_split(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
-  CAIRN_TRY(const Activation x, any_activation(c, 0));
+  CAIRN_TRY(const Activation x, c.moved_value(0));
   CAIRN_TRY(const size_t axis, canonical_axis(c, x, c.attributes.integer("axis", 0)));
   CAIRN_TRY(const std::vector<int64_t> lengths, read_split(c, c.shape(x.value)[axis]));
   int64_t start = 0;
@@ -289,7 +283,7 @@ Status convert_split(NodeContext& c) {
 }
 
 Status slice_activation(NodeContext& c) {
-  CAIRN_TRY(Activation x, any_activation(c, 0));
+  CAIRN_TRY(Activation x, c.moved_value(0));
   CAIRN_TRY(const std::vector<Cut> cuts, read_cuts(c, file_shape(c, x)));
   for (size_t i = 0; i < cuts.size(); ++i) {
     CAIRN_TRY(const size_t axis, canonical_axis(c, x, cuts[i].axis));
@@ -318,8 +312,8 @@ namespace {
 // Indices from 0 on, each in range.
 Result<std::vector<int64_t>> read_indices(const NodeContext& c, int64_t size) {
   const auto tensor = constant_tensor(c, 1);
-  if (!tensor || !tensor->integer || tensor->dims.size() > 1)
-    return Error{"input " + quoted(c.node.input(1)) + " must be a constant index or a list of them"};
+  if (!tensor || !tensor->integer)
+    return Error{"input " + quoted(c.node.input(1)) + " must be a constant index or several of them"};
   std::vector<int64_t> indices = tensor->integers;
   for (int64_t& index : indices) {
     if (index < -size || index >= size) return Error{"its index is out of range"};
@@ -357,17 +351,18 @@ Result<ValueId> take(NodeContext& c, ValueId x, size_t axis, const std::vector<i
 
 }  // namespace
 
-// One index without dimensions takes its axis away.
+// The dimensions of the indices take the place of the axis: none, where there is one index alone.
 Status gather_activation(NodeContext& c) {
-  CAIRN_TRY(Activation x, any_activation(c, 0));
+  CAIRN_TRY(Activation x, c.moved_value(0));
   CAIRN_TRY(const int64_t file_axis, checked_axis(c.attributes.integer("axis", 0), file_rank(c, x)));
   CAIRN_TRY(const size_t axis, canonical_axis(c, x, file_axis));
   CAIRN_TRY(const std::vector<int64_t> indices, read_indices(c, c.shape(x.value)[axis]));
-  const bool scalar = constant_tensor(c, 1)->dims.empty();
-  CAIRN_TRY(x.value, take(c, x.value, axis, indices, scalar ? "/slice" : ""));
-  if (!scalar) return c.output(x);
+  const model::Shape shape = constant_tensor(c, 1)->dims;
+  CAIRN_TRY(x.value, take(c, x.value, axis, indices, shape.size() == 1 ? "" : "/slice"));
+  if (shape.size() == 1) return c.output(x);
   std::vector<Size> dims = file_shape(c, x);
   dims.erase(dims.begin() + file_axis);
+  dims.insert(dims.begin() + file_axis, shape.begin(), shape.end());
   CAIRN_TRY(const Activation result, regrouped(c, x, dims));
   return c.output(result);
 }
@@ -391,7 +386,7 @@ Result<std::vector<int64_t>> read_order(NodeContext& c, size_t rank) {
 
 // The batch only changes its place; what is merged into its dimension goes with it.
 Status transpose_activation(NodeContext& c) {
-  CAIRN_TRY(Activation x, any_activation(c, 0));
+  CAIRN_TRY(Activation x, c.moved_value(0));
   CAIRN_TRY(const std::vector<int64_t> order, read_order(c, file_rank(c, x)));
   Attributes attributes;
   attributes.permutation = {0};

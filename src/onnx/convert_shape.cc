@@ -120,17 +120,11 @@ Status reshape_weight(NodeContext& c, const Integers& wanted) {
   return c.output(weight);
 }
 
-// Numbers that choose rows may be laid out like any other value.
-Result<Activation> any_activation(const NodeContext& c, int index) {
-  if (auto tokens = c.tokens(index)) return *tokens;
-  return c.moved_activation(index);
-}
-
 }  // namespace
 
 Status convert_flatten(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 1));
-  CAIRN_TRY(const Activation x, any_activation(c, 0));
+  CAIRN_TRY(const Activation x, c.moved_value(0));
   const auto rank = static_cast<int64_t>(file_rank(c, x));
   int64_t axis = c.attributes.integer("axis", 1);
   axis += axis < 0 ? rank : 0;
@@ -155,7 +149,7 @@ Status convert_reshape(NodeContext& c) {
   if (c.is_integers(0)) return reshape_integers(c);
   CAIRN_TRY(const Integers wanted, c.integers(1));
   if (c.is_weight(0)) return reshape_weight(c, wanted);
-  CAIRN_TRY(const Activation x, any_activation(c, 0));
+  CAIRN_TRY(const Activation x, c.moved_value(0));
   const bool has_zero = std::ranges::any_of(wanted.values, [](const Size& size) { return size == Size(0); });
   if (c.attributes.integer("allowzero", 0) != 0 && has_zero) return Error{"its target has a size of 0"};
   CAIRN_TRY(const std::vector<Size> dims, resolve_target(c, x, wanted));
@@ -168,7 +162,7 @@ Status convert_shape(NodeContext& c) {
   std::vector<Size> shape;
   CAIRN_TRY(const Binding binding, c.input(0));
   if (std::holds_alternative<Activation>(binding)) {
-    CAIRN_TRY(const Activation x, any_activation(c, 0));
+    CAIRN_TRY(const Activation x, c.moved_value(0));
     shape = file_shape(c, x);
   } else if (const Integers* list = std::get_if<Integers>(&binding); list && list->columns == 0) {
     if (!list->scalar) shape = {static_cast<int64_t>(list->values.size())};
@@ -248,15 +242,15 @@ Status convert_concat(NodeContext& c) {
   return c.output(std::move(result));
 }
 
+// A size becomes a list of one and comes back; other constants change their dimensions.
 Status convert_unsqueeze(NodeContext& c) {
   CAIRN_CHECK(c.expect_inputs(1, 2));
   CAIRN_TRY(const Binding binding, c.input(0));
   if (!std::holds_alternative<Integers>(binding)) return unsqueeze_axes(c);
   CAIRN_TRY(Integers data, c.integers(0));
   CAIRN_TRY(const std::vector<int64_t> axes, read_axes(c));
-  if (!data.scalar || (axes != std::vector<int64_t>{0} && axes != std::vector<int64_t>{-1})) {
-    return Error{"is supported on shapes only"};
-  }
+  if (!data.scalar || (axes != std::vector<int64_t>{0} && axes != std::vector<int64_t>{-1}))
+    return fold_tensors(c);
   data.scalar = false;
   return c.output(std::move(data));
 }
@@ -267,9 +261,8 @@ Status convert_squeeze(NodeContext& c) {
   if (!std::holds_alternative<Integers>(binding)) return squeeze_axes(c);
   CAIRN_TRY(Integers data, c.integers(0));
   CAIRN_TRY(const std::vector<int64_t> axes, read_axes(c));
-  if (data.values.size() != 1 || data.scalar || (!axes.empty() && axes != std::vector<int64_t>{0})) {
-    return Error{"is supported on shapes only"};
-  }
+  if (data.values.size() != 1 || data.scalar || (!axes.empty() && axes != std::vector<int64_t>{0}))
+    return fold_tensors(c);
   data.scalar = true;
   return c.output(std::move(data));
 }

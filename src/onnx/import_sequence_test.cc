@@ -184,6 +184,21 @@ TEST(ImportEmbedding, SomeRowsOfPlacesAndPartOfTheTokens) {
   EXPECT_THAT(operators_of(imported(maker)), ElementsAre(slice, embedding, expand, slice, add));
 }
 
+// torch.arange(t).unsqueeze(0), with fewer positions than the table has.
+TEST(ImportEmbedding, PlacesInAMatrixOfIndices) {
+  ModelMaker maker = language_model();
+  maker.weight("more", {5, 4});
+  for (const int64_t number : {0, 1, 3}) maker.integers(std::to_string(number), {number}).clear_dims();
+  maker.integers("axis", {0});
+  maker.node("Range", {"0", "3", "1"}, "range");
+  maker.node("Unsqueeze", {"range", "axis"}, "indices");
+  maker.node("Gather", {"more", "indices"}, "where");
+  maker.node("Gather", {"table", "x"}, "rows");
+  maker.node("Add", {"rows", "where"}, "y");
+  const model::Graph graph = imported(maker);
+  EXPECT_THAT(operators_of(graph), ElementsAre(expand, slice, reshape, embedding, reshape, add));
+}
+
 TEST(ImportEmbedding, RefusesTokensAsNumbersAndNumbersAsTokens) {
   ModelMaker sum = language_model();
   sum.node("Add", {"x", "x"}, "y");
@@ -192,7 +207,7 @@ TEST(ImportEmbedding, RefusesTokensAsNumbersAndNumbersAsTokens) {
   ModelMaker floats({0, 3});
   floats.weight("table", {7, 4});
   floats.node("Gather", {"table", "x"}, "y");
-  EXPECT_THAT(error_of(floats), HasSubstr("input 'x' must be a constant index or a list of them"));
+  EXPECT_THAT(error_of(floats), HasSubstr("input 'x' must be a constant index or several of them"));
   ModelMaker cube = language_model();
   cube.weight("cube", {7, 4, 2});
   cube.node("Gather", {"cube", "x"}, "y");
@@ -311,6 +326,22 @@ TEST(ImportSpread, MatricesSpreadOverHeads) {
   const model::Graph graph = imported(maker);
   EXPECT_EQ(std::ranges::count(operators_of(graph), batch_matmul), 2);
   EXPECT_EQ(std::ranges::count(operators_of(graph), expand), 2);
+}
+
+// The projections of an attention whose queries and keys differ: slices of one weight.
+TEST(ImportSpread, RowsTimesAPartOfAWeight) {
+  ModelMaker maker({0, 3, 4});
+  maker.weight("w", {8, 4});
+  maker.integers("0", {0});
+  maker.integers("4", {4});
+  maker.node("Slice", {"w", "0", "4", "0"}, "part");
+  set(maker.node("Transpose", {"part"}, "turned"), "perm", std::vector<int64_t>{1, 0});
+  set(maker.node("Transpose", {"x"}, "first"), "perm", std::vector<int64_t>{1, 0, 2});
+  maker.node("MatMul", {"first", "turned"}, "product");
+  set(maker.node("Transpose", {"product"}, "y"), "perm", std::vector<int64_t>{1, 0, 2});
+  const model::Graph graph = imported(maker);
+  EXPECT_THAT(operators_of(graph), ElementsAre(expand, slice, transpose, reshape, batch_matmul, reshape));
+  EXPECT_EQ(graph.shapes[graph.output], (model::Shape{1, 3, 4}));
 }
 
 TEST(ImportSpread, AClassTokenIsExpandedOverTheBatch) {
