@@ -48,14 +48,16 @@ TEST_F(Sandbox, RefusalsArriveWithTheNameOfTheFile) {
   EXPECT_THAT(import_onnx_file("/dev/null").error().message, HasSubstr("is no file"));
 }
 
-// Two bytes of file for each node of more than a hundred bytes in memory.
+// Two bytes of file for each attribute of more than a hundred bytes in memory, of one node: nodes are counted
+// before.
 TEST_F(Sandbox, AFileThatUnpacksBeyondTheMemoryLimitIsOneError) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers reserve more address space than the limit allows, so it is off";
 #endif
-  constexpr size_t kNodes = 10'000'000;
-  Bytes bytes = {0x3a, 0x80, 0xda, 0xc4, 0x09};  // ModelProto.graph, 20,000,000 bytes
-  for (size_t i = 0; i < kNodes; ++i) bytes.insert(bytes.end(), {0x0a, 0x00});  // GraphProto.node, empty
+  constexpr size_t kAttributes = 10'000'000;
+  Bytes bytes = {0x3a, 0x85, 0xda, 0xc4, 0x09,   // ModelProto.graph, 20,000,005 bytes
+                 0x0a, 0x80, 0xda, 0xc4, 0x09};  // GraphProto.node, 20,000,000 bytes
+  for (size_t i = 0; i < kAttributes; ++i) bytes.insert(bytes.end(), {0x2a, 0x00});  // empty attribute
   const auto path = file(bytes);
   EXPECT_THAT(import_onnx_file(path).error().message, HasSubstr("reached its limit of memory or time"));
 }
