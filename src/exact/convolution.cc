@@ -6,6 +6,7 @@
 #include "exact/convolution_direct.h"
 #include "exact/convolution_lanes.h"
 #include "exact/product_operands.h"
+#include "exact/reference.h"
 
 namespace cairn::exact {
 namespace {
@@ -94,6 +95,20 @@ struct GradientAxis {
   int64_t in, out, kernel, stride, pad, dilation;
 };
 
+GradientAxis row_gradients(const Convolution& c) {
+  return {c.in_height, c.out_height, c.kernel_height, c.stride_height, c.pad_top, c.dilation_height};
+}
+GradientAxis column_gradients(const Convolution& c) {
+  return {c.in_width, c.out_width, c.kernel_width, c.stride_width, c.pad_left, c.dilation_width};
+}
+
+// The images of dy, as the input pixels meet them.
+Planes output_planes(Machine& machine, const Group& g, const int16_t* dy) {
+  return {microkernels(machine.isa), dy + g.index * g.out_channels * g.out_plane,
+          g.c.out_channels * g.out_plane, row_gradients(g.c).axis(machine.scratch),
+          column_gradients(g.c).axis(machine.scratch)};
+}
+
 // The taps that reach the pixels of a phase of each axis.
 std::span<const DirectTap> take_taps(Scratch& scratch, const GradientAxis& rows, const GradientAxis& columns,
                                      int64_t row_phase, int64_t column_phase) {
@@ -113,16 +128,12 @@ void input_gradient_of_group(Machine& machine, const Group& g, ConstQuantized dy
                              float* dx) {
   Scratch& scratch = machine.scratch;
   const Convolution& c = g.c;
-  const GradientAxis rows(c.in_height, c.out_height, c.kernel_height, c.stride_height, c.pad_top,
-                          c.dilation_height);
-  const GradientAxis columns(c.in_width, c.out_width, c.kernel_width, c.stride_width, c.pad_left,
-                             c.dilation_width);
+  const GradientAxis rows = row_gradients(c), columns = column_gradients(c);
   const int64_t grids = rows.phases() * columns.phases();
   auto* taps = scratch.take<std::span<const DirectTap>>(grids);
   for (int64_t i = 0; i < grids; ++i)
     taps[i] = take_taps(scratch, rows, columns, i / columns.phases(), i % columns.phases());
-  const Planes planes(microkernels(machine.isa), dy.values + g.index * g.out_channels * g.out_plane,
-                      c.out_channels * g.out_plane, rows.axis(scratch), columns.axis(scratch));
+  const Planes planes = output_planes(machine, g, dy.values);
   const int64_t first = g.index * g.in_channels;
   convolve_direct(machine, {planes, c.batch, g.out_channels,
                             DirectGrids{rows.phases(), columns.phases(), {taps, static_cast<size_t>(grids)}},
@@ -174,10 +185,11 @@ std::span<const SharedLanes::Tap> take_shared_taps(Scratch& scratch, const Plane
 
 // Sharing saves packing and scatters the results. It needs long sums, and tiles of channels that leave few
 // lanes empty.
-bool sharing_pays(const Group& g, int64_t pairs, int64_t columns) {
+bool sharing_pays(const Group& g, const Planes& inputs, int64_t steps, int64_t columns) {
   constexpr int64_t kPairsForRow = 1;  // of sums, for each output channel: measured
   const int64_t lanes = (g.in_channels + columns - 1) / columns * columns;
-  return g.taps > 1 && g.in_channels * 8 >= lanes * 7 && pairs >= kPairsForRow * g.out_channels;
+  return g.taps > 1 && g.in_channels * 8 >= lanes * 7 && inputs.reach() <= steps &&
+         g.c.batch * steps / 2 >= kPairsForRow * g.out_channels;
 }
 
 void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized dy, ConstQuantized x,
@@ -201,7 +213,7 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
   float* out = dw + g.index * g.out_channels * elements;
 
   const std::span<const SharedLanes::Tap> taps = take_shared_taps(scratch, inputs, g);
-  if (sharing_pays(g, c.batch * steps / 2, columns)) {
+  if (sharing_pays(g, inputs, steps, columns)) {
     const SharedLanes b(inputs, runs.items, steps, g.in_channels, columns, taps);
     multiply_tiled(machine, {g.out_channels, b.tiles() * columns, runs.runs, a, b, row_scales,
                              take_equal_scales(scratch, 1.0f, b.tiles() * columns),
@@ -219,6 +231,10 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
 }  // namespace
 
 void fast_convolve(Machine& machine, const Convolution& c, ConstQuantized x, ConstQuantized w, float* y) {
+  machine.scratch.reset();
+  const Group any(c, 0);
+  if (!fits_direct(machine, input_planes(machine, any, x.values), any.in_channels))
+    return Reference(machine.pool).convolve(c, x, w, y);
   for (int64_t group = 0; group < c.channel_groups; ++group) {
     machine.scratch.reset();
     convolve_group(machine, Group(c, group), x, w, y);
@@ -227,6 +243,10 @@ void fast_convolve(Machine& machine, const Convolution& c, ConstQuantized x, Con
 
 void fast_convolve_input_gradient(Machine& machine, const Convolution& c, ConstQuantized dy, ConstQuantized w,
                                   float* dx) {
+  machine.scratch.reset();
+  const Group any(c, 0);
+  if (!fits_direct(machine, output_planes(machine, any, dy.values), any.out_channels))
+    return Reference(machine.pool).convolve_input_gradient(c, dy, w, dx);
   for (int64_t group = 0; group < c.channel_groups; ++group) {
     machine.scratch.reset();
     input_gradient_of_group(machine, Group(c, group), dy, w, dx);

@@ -10,11 +10,11 @@ namespace {
 constexpr int64_t kChunkBytes = 512 << 10;  // of an image's integers, for each thread
 constexpr int64_t kGroupTiles = 16;         // tiles that share what is read of the weights
 constexpr int64_t kTasksForThread = 4;
-constexpr int64_t kFill = 1024;           // positions at a time
-constexpr int64_t kBlockPairs = 128;      // pairs that share a bound, where a channel has fewer taps
-constexpr int64_t kMostColumns = 32;      // of any instruction set's tiles
-constexpr int64_t kMostBytes = 133000;    // products of 8 bits whose sum stays below 2^31
-constexpr double kLargestPair = 23169.1;  // the norm of two integers of 15 bits
+constexpr int64_t kFill = 1024;            // positions at a time
+constexpr int64_t kBlockPairs = 128;       // pairs that share a bound, where a channel has fewer taps
+constexpr int64_t kMostColumns = 32;       // of any instruction set's tiles
+constexpr int64_t kMostProducts = 133000;  // products of 8 bits whose sum stays below 2^31
+constexpr double kLargestPair = 23169.1;   // the norm of two integers of 15 bits
 
 int64_t divide_up(int64_t value, int64_t step) {
   return (value + step - 1) / step;
@@ -115,7 +115,7 @@ DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& conv
       kernels_(microkernels(machine.isa)),
       multiplier_(kernels_),
       planes_(convolution.planes) {
-  bytes_ = c_.bits <= 8 && kernels_.multiply_bytes != nullptr && c_.channels * c_.taps <= kMostBytes;
+  bytes_ = c_.bits <= 8 && kernels_.multiply_bytes != nullptr && c_.channels * c_.taps <= kMostProducts;
   together_ = bytes_ ? 4 : 2;
   steps_ = divide_up(c_.channels, together_);
   block_channels_ = std::max<int64_t>(1, kBlockPairs / c_.taps);
@@ -439,6 +439,12 @@ void DirectConvolver::interlace(int64_t row, int rows, int64_t down, const Tile&
 }
 
 }  // namespace
+
+bool fits_direct(Machine& machine, const Planes& planes, int64_t channels) {
+  constexpr int64_t kMostBytes = int64_t{128} << 20;
+  const int64_t plane = planes.reach() + microkernels(machine.isa).columns;
+  return plane <= kMostBytes / 4 / divide_up(channels, 2) / planes.phases();
+}
 
 void convolve_direct(Machine& machine, const DirectConvolution& convolution) {
   DirectConvolver(machine, convolution).run();

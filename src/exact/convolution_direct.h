@@ -41,7 +41,10 @@ struct DirectConvolution {
   int64_t image_stride, height, width;
 };
 
-// Takes scratch memory, and leaves what was taken before as it is.
+// Whether what it reads at a time fits a little memory, as it does but for kernels that reach absurdly far.
+bool fits_direct(Machine&, const Planes& planes, int64_t channels);
+
+// Precondition: fits_direct(). Takes scratch memory, and leaves what was taken before as it is.
 void convolve_direct(Machine&, const DirectConvolution&);
 
 }  // namespace cairn::exact

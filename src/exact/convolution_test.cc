@@ -168,6 +168,12 @@ TEST_P(ConvolutionTest, RealLayers) {
   }
 }
 
+// Taps so far apart that the image between them would fill gigabytes, and so do not come with it.
+TEST_P(ConvolutionTest, KernelsThatReachAbsurdlyFar) {
+  check({2, 1, 512, 2, 2, 3, 2, 2, 2, 2, 1, 1, 0, 0, 8000, 8000}, Fill::uniform, 2);
+  check({1, 1, 40, 2, 3, 3, 2, 3, 3, 3, 1, 1, 3000, 3000, 3000, 3000}, Fill::uniform, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas, ConvolutionTest, testing::ValuesIn(fast_isas()), isa_suffix);
 
 }  // namespace
