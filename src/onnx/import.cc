@@ -17,6 +17,7 @@ using ::onnx::ModelProto;
 using ::onnx::NodeProto;
 using ::onnx::ValueInfoProto;
 
+constexpr int64_t kMaxBatch = 1 << 20;  // as a network has it
 constexpr int64_t kMinIrVersion = 3;
 constexpr int64_t kMaxIrVersion = 10;
 constexpr size_t kMaxMessage = 2000;
@@ -126,6 +127,10 @@ Result<InputShape> read_input(const ValueInfoProto& input) {
   }
   InputShape result{{1}, std::nullopt, tokens};
   const auto& batch = type.shape().dim(0);
+  if (batch.has_dim_value() && batch.dim_value() > kMaxBatch) {
+    return Error{place + " fixes a batch of " + std::to_string(batch.dim_value()) + "; the limit is " +
+                 std::to_string(kMaxBatch)};
+  }
   if (batch.has_dim_value() && batch.dim_value() > 0) result.fixed_batch = batch.dim_value();
   for (int d = 1; d < rank; ++d) {
     const int64_t size = type.shape().dim(d).dim_value();

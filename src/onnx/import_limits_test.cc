@@ -114,6 +114,11 @@ TEST_F(ImportLimits, AbsurdShapes) {
   ModelMaker input({0, int64_t{1} << 30, 1 << 20, 1 << 20});
   input.node("Relu", {"x"}, "y");
   EXPECT_THAT(refused(input), HasSubstr("input 'x' is too large"));
+  ModelMaker batch({INT64_MAX, 6});
+  batch.integers("target", {-1, 3});
+  batch.node("Reshape", {"x", "target"}, "y");
+  EXPECT_THAT(refused(batch),
+              HasSubstr("input 'x' fixes a batch of 9223372036854775807; the limit is 1048576"));
   ModelMaker grows({0, 1, 1 << 15, 1});
   grows.integers("target", {1, 1, 1 << 15, 1 << 20});
   grows.node("Expand", {"x", "target"}, "y");
