@@ -11,12 +11,12 @@ void PositionLanes::for_each_image(int64_t begin, int64_t end, Visit visit) cons
   if (item != items_.begin()) --item;
   for (; item != items_.end() && item->position < end; ++item) {
     const int64_t first = std::max(begin, item->position), last = std::min(end, item->position + steps_);
-    if (first < last) visit(item->index, first - item->position, last - first, first - begin);
+    if (first < last) visit(item->index, first - item->position, last - first);
   }
 }
 
 void PositionLanes::pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
-                         int width, int16_t* panels, int) const {
+                         int width, int16_t* panels) const {
   const int64_t size = panel_pairs(begin, end) * width * 2;
   for (; lanes > 0; lanes -= width, lane += width, panels += size) {
     pack_panel(kernels, begin, end, lane, static_cast<int>(std::min<int64_t>(lanes, width)), width, panels);
@@ -85,7 +85,7 @@ void PositionLanes::pack_panel(const Microkernels& kernels, int64_t begin, int64
                                int held, int width, int16_t* panel) const {
   Rows rows(*this, planes_);
   const int16_t* sources[kMostLanes];
-  for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t count, int64_t) {
+  for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t count) {
     const int64_t positions = count + 2 * pairs_behind();
     for (int64_t done = 0; done < positions;) {
       const int64_t now = std::min(rows.most_positions() / 2 * 2, positions - done);
@@ -127,14 +127,13 @@ PositionLane SharedLanes::lane(int64_t index) const {
 
 int64_t SharedLanes::panel_pairs(int64_t begin, int64_t end) const {
   int64_t pairs = 0;
-  for_each_image(begin, end,
-                 [&](int64_t, int64_t, int64_t count, int64_t) { pairs += count / 2 + pairs_behind(); });
+  for_each_image(begin, end, [&](int64_t, int64_t, int64_t count) { pairs += count / 2 + pairs_behind(); });
   return pairs;
 }
 
 void SharedLanes::place_pairs(int64_t begin, int64_t end, int32_t* places) const {
   int32_t place = 0;
-  for_each_image(begin, end, [&](int64_t, int64_t, int64_t count, int64_t) {
+  for_each_image(begin, end, [&](int64_t, int64_t, int64_t count) {
     for (int64_t i = 0; i < count / 2; ++i) *places++ = place++;
     place += static_cast<int32_t>(pairs_behind());
   });

@@ -22,7 +22,7 @@ class PositionLanes : public PanelSource {
       : planes_(planes), items_(items), steps_(steps) {}
 
   void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes, int width,
-            int16_t* panels, int worker) const override;
+            int16_t* panels) const override;
 
  protected:
   // A channel that does not exist stands for zeros.
@@ -31,7 +31,7 @@ class PositionLanes : public PanelSource {
   virtual int64_t pairs_behind() const { return 0; }  // of an image, in a panel
   virtual int64_t reach() const { return 0; }         // between the shifts of a channel's lanes
 
-  // Calls visit(image, its first position, count, offset of the first from `begin`) for each image in order.
+  // Calls visit(image, its first position, count) for each image in order.
   template <typename Visit>
   void for_each_image(int64_t begin, int64_t end, Visit visit) const;
 

@@ -2,7 +2,6 @@
 // kernels. Its methods stand in one file for each theme: fast_quantize.cc, fast_statistics.cc and so on.
 #pragma once
 
-#include <array>
 
 #include "exact/kernels.h"
 #include "exact/product.h"
@@ -76,9 +75,10 @@ class FastBackend final : public Backend {
                                const float* inverse, const float* gamma, float* dgamma, float* dbeta,
                                float* dx);
 
-  template <typename... Sources>
-  bool sum_sources(const Channels& shape, std::array<float*, sizeof...(Sources)> results,
-                   const Sources&... sources);
+  template <typename Source>
+  bool sum_source(const Channels& shape, const Source& source, float* result);
+  template <typename Source>
+  bool sum_rows(const Channels& shape, const Source& source, float* result);
 
   Scratch scratch_;
   Machine machine_;

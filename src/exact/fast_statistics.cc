@@ -14,29 +14,23 @@ constexpr int64_t kGrain = 1 << 14;
 // element `start`, in `buffer` if they lie nowhere yet. run(): all of one channel. row(): one a channel.
 struct Plain {
   const float* x;
-  const float* run(int64_t start, int64_t, int64_t, float*) const { return x + start; }
+  const float* run(int64_t start, int64_t, float*) const { return x + start; }
   const float* row(int64_t start, int64_t, int64_t, float*) const { return x + start; }
 };
 
 struct Products {
   const Kernels& kernels;
   const float *x, *y;
-  const float* run(int64_t start, int64_t n, int64_t, float* buffer) const {
+  const float* run(int64_t start, int64_t n, float* buffer) const {
     kernels.multiply(x + start, y + start, n, buffer);
     return buffer;
   }
-  const float* row(int64_t start, int64_t n, int64_t channel, float* buffer) const {
-    return run(start, n, channel, buffer);
-  }
+  const float* row(int64_t start, int64_t n, int64_t, float* buffer) const { return run(start, n, buffer); }
 };
 
 struct GammaTerms {
   const Kernels& kernels;
   const float *x, *dy, *mean, *inverse;
-  const float* run(int64_t start, int64_t n, int64_t channel, float* buffer) const {
-    kernels.gamma_terms(x + start, dy + start, mean[channel], inverse[channel], n, buffer);
-    return buffer;
-  }
   const float* row(int64_t start, int64_t n, int64_t channel, float* buffer) const {
     kernels.gamma_terms_each(x + start, dy + start, mean + channel, inverse + channel, n, buffer);
     return buffer;
@@ -146,52 +140,46 @@ bool moment_columns(const Kernels& kernels, int64_t samples, int64_t n, Row row,
 
 }  // namespace
 
-// The sums of one or more sources of the same shape, in one sweep: results[i] is that of the i-th source.
-template <typename... Sources>
-bool FastBackend::sum_sources(const Channels& shape, std::array<float*, sizeof...(Sources)> results,
-                              const Sources&... sources) {
+// The sums of what a source gives, where each element is a block: rows of channels.
+template <typename Source>
+bool FastBackend::sum_rows(const Channels& shape, const Source& source, float* result) {
   machine_.scratch.reset();
   float* buffers = machine_.scratch.take<float>(machine_.pool.size() * kBlock);
   std::atomic<bool> finite = true;
-  if (shape.inner == 1) {
-    for_each_columns(machine_.pool, shape, [&](int64_t channel, int64_t n, int worker) {
-      size_t i = 0;
-      const auto sum_one = [&](const auto& source) {
-        const auto row = [&](int64_t sample) {
-          return source.row(sample * shape.channels + channel, n, channel, buffers + worker * kBlock);
-        };
-        if (!sum_columns(kernels_, shape.samples, n, row, results[i++] + channel)) finite = false;
-      };
-      (sum_one(sources), ...);
-    });
-    return finite;
-  }
-  const int64_t count = blocks_each(shape), all = count * shape.channels;
-  BlockSum* blocks = machine_.scratch.take<BlockSum>(all * static_cast<int64_t>(sizeof...(Sources)));
+  for_each_columns(machine_.pool, shape, [&](int64_t channel, int64_t n, int worker) {
+    const auto row = [&](int64_t sample) {
+      return source.row(sample * shape.channels + channel, n, channel, buffers + worker * kBlock);
+    };
+    if (!sum_columns(kernels_, shape.samples, n, row, result + channel)) finite = false;
+  });
+  return finite;
+}
+
+template <typename Source>
+bool FastBackend::sum_source(const Channels& shape, const Source& source, float* result) {
+  if (shape.inner == 1) return sum_rows(shape, source, result);
+  machine_.scratch.reset();
+  float* buffers = machine_.scratch.take<float>(machine_.pool.size() * kBlock);
+  const int64_t count = blocks_each(shape);
+  BlockSum* blocks = machine_.scratch.take<BlockSum>(count * shape.channels);
+  std::atomic<bool> finite = true;
   for_each_block(machine_.pool, shape,
                  [&](int64_t start, int64_t n, int64_t channel, int64_t block, int worker) {
-                   BlockSum* target = blocks + channel * count + block;
-                   const auto reduce_one = [&](const auto& source) {
-                     const float* x = source.run(start, n, channel, buffers + worker * kBlock);
-                     if (!reduce_block(kernels_, x, n, target)) finite = false;
-                     target += all;
-                   };
-                   (reduce_one(sources), ...);
+                   const float* x = source.run(start, n, buffers + worker * kBlock);
+                   if (!reduce_block(kernels_, x, n, blocks + channel * count + block)) finite = false;
                  });
   if (!finite) return false;
-  for (size_t i = 0; i < results.size(); ++i)
-    for (int64_t c = 0; c < shape.channels; ++c)
-      results[i][c] =
-          total_of({blocks + static_cast<int64_t>(i) * all + c * count, static_cast<size_t>(count)});
+  for (int64_t c = 0; c < shape.channels; ++c)
+    result[c] = total_of({blocks + c * count, static_cast<size_t>(count)});
   return true;
 }
 
 bool FastBackend::sum(const float* x, const Channels& shape, float* result) {
-  return sum_sources(shape, {result}, Plain{x});
+  return sum_source(shape, Plain{x}, result);
 }
 
 bool FastBackend::sum_products(const float* x, const float* y, const Channels& shape, float* result) {
-  return sum_sources(shape, {result}, Products{kernels_, x, y});
+  return sum_source(shape, Products{kernels_, x, y}, result);
 }
 
 bool FastBackend::moments(const float* x, const Channels& shape, float* mean, float* variance) {
@@ -285,8 +273,8 @@ bool FastBackend::normalize_gradient(const float* x, const float* dy, const Chan
 bool FastBackend::normalize_gradient_rows(const float* x, const float* dy, const Channels& shape,
                                           const float* mean, const float* inverse, const float* gamma,
                                           float* dgamma, float* dbeta, float* dx) {
-  if (!sum_sources(shape, {dbeta, dgamma}, Plain{dy}, GammaTerms{kernels_, x, dy, mean, inverse}))
-    return false;
+  if (!sum_rows(shape, Plain{dy}, dbeta)) return false;
+  if (!sum_rows(shape, GammaTerms{kernels_, x, dy, mean, inverse}, dgamma)) return false;
   machine_.scratch.reset();
   float* mean_beta = machine_.scratch.take<float>(shape.channels);
   float* mean_gamma = machine_.scratch.take<float>(shape.channels);

@@ -17,7 +17,7 @@ class StepMatrix final : public PanelSource {
       : values_(values), k_(k), lanes_(lanes), order_(order), zeros_(zeros) {}
 
   void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes, int width,
-            int16_t* panels, int) const override {
+            int16_t* panels) const override {
     constexpr int64_t kStep = 64;  // few enough for the cache to keep what the next panel needs
     const int16_t* sources[kStep];
     for (int64_t first = begin; first < end; first += kStep) {

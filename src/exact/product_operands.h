@@ -15,7 +15,7 @@ class LaneMatrix final : public PanelSource {
   LaneMatrix(const int16_t* values, int64_t k) : values_(values), k_(k) {}
 
   void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes, int width,
-            int16_t* panels, int) const override {
+            int16_t* panels) const override {
     for (; lanes > 0; lanes -= width, lane += width, panels += width * (end - begin)) {
       const int held = static_cast<int>(std::min<int64_t>(lanes, width));
       const int16_t* sources[kMostLanes];

@@ -43,7 +43,7 @@ class Tiler {
   void pack_a();
   void cut_tasks();
   void run_tasks(bool last_slice);
-  void run_task(int64_t task, bool last_slice, Worker& worker, int index);
+  void run_task(int64_t task, bool last_slice, Worker& worker);
   ColumnPanel column_panel(const int16_t* pairs, Bound* bounds) const;
   void multiply_tile(int64_t a_panel, int64_t tile, const ColumnPanel& b, bool last_slice, Worker& worker);
   Sums sums_at(int64_t* memory) const;
@@ -187,12 +187,12 @@ void Tiler::cut_tasks() {
 }
 
 void Tiler::pack_a() {
-  machine_.pool.run(a_panels_, [this](int64_t panel, int worker) {
+  machine_.pool.run(a_panels_, [this](int64_t panel, int) {
     const int64_t row = panel * kernels_.rows;
     const int width = width_of(panel);
     int16_t* to = a_ + row * pairs_ * 2;
     product_.a.pack(kernels_, begin_, end_, first_row_ + row, std::min<int64_t>(width, block_rows_ - row),
-                    width, to, worker);
+                    width, to);
     for (int64_t i = 0; i < blocks_; ++i) {
       const Block& block = block_[i];
       a_bounds_[panel * blocks_ + i] =
@@ -203,7 +203,7 @@ void Tiler::pack_a() {
 
 void Tiler::run_tasks(bool last_slice) {
   machine_.pool.run(column_tasks_ * row_splits_, [this, last_slice](int64_t task, int worker) {
-    run_task(task, last_slice, workers_[worker], worker);
+    run_task(task, last_slice, workers_[worker]);
   });
 }
 
@@ -222,14 +222,14 @@ ColumnPanel Tiler::column_panel(const int16_t* panel, Bound* bounds) const {
   return {panel, places_, bounds};
 }
 
-void Tiler::run_task(int64_t task, bool last_slice, Worker& worker, int index) {
+void Tiler::run_task(int64_t task, bool last_slice, Worker& worker) {
   const int64_t column_task = task / row_splits_, split = task % row_splits_;
   const int64_t first = first_tile_ + task_begin_[column_task];
   const int64_t last = first_tile_ + task_begin_[column_task + 1];
   const int64_t first_panel = product_.b.panel_of(first), end_panel = product_.b.panel_of(last - 1) + 1;
   const int64_t lane = first_panel * kernels_.columns;
   const int64_t lanes = std::min(end_panel * kernels_.columns, product_.columns) - lane;
-  product_.b.pack(kernels_, begin_, end_, lane, lanes, kernels_.columns, worker.b, index);
+  product_.b.pack(kernels_, begin_, end_, lane, lanes, kernels_.columns, worker.b);
   for (int64_t tile = first; tile < last; ++tile) {
     const int64_t pair =
         (product_.b.panel_of(tile) - first_panel) * panel_pairs_ + product_.b.first_pair(tile);

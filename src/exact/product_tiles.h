@@ -1,4 +1,4 @@
-// The tiled exact product behind every matrix product and convolution.
+// The tiled exact product behind matrix products and the weight gradients of convolutions.
 //
 //   result[row][column] = I2F(sum over positions of a[row][position] * b[column][position])
 //                         * row_scale[row] * column_scale[column]
@@ -21,10 +21,10 @@ class PanelSource {
   virtual ~PanelSource() = default;
 
   // Packs the lanes [lane, lane + lanes) at positions [begin, end) into consecutive panels of `width` lanes,
-  // each of (end - begin) / 2 pairs. begin and end are even; positions that do not exist are zeros. `worker`
-  // names the calling thread. Safe to call from every worker at once.
+  // each of (end - begin) / 2 pairs. begin and end are even; positions that do not exist are zeros. Safe to
+  // call from every worker at once.
   virtual void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
-                    int width, int16_t* panels, int worker) const = 0;
+                    int width, int16_t* panels) const = 0;
 
   // Several tiles of columns may read one panel of B, each from another pair on. pack() then counts the lanes
   // of panels, and a panel holds more pairs of a slice than there are, in an order of its own.
