@@ -33,6 +33,7 @@ struct Measured {
   std::vector<double> steps;  // seconds
   model::Profile profile;
   model::MemoryPlan memory;
+  model::Traffic traffic;
 };
 
 Result<Subject> subject_of(const Options& options) {
@@ -104,6 +105,7 @@ Result<Measured> measure(const Subject& subject, const project::EngineOptions& e
                                                              .profile = &result.profile},
                                                             *backend));
   result.memory = network.memory_plan();
+  result.traffic = network.traffic();
   const std::vector<float> input = made_up_input(network.input_count(), model::token_limit(subject.graph));
   const std::vector<int32_t> labels = made_up_labels(network.label_count(), network.classes());
   std::vector<float> gradient(network.parameter_count());
@@ -164,6 +166,8 @@ Json to_json(const Subject& subject, const project::EngineOptions& engine, const
                     {"gradient", result.memory.gradient},
                     {"given", result.memory.given},
                     {"tensors", result.memory.tensors}};
+  json["traffic_bytes"] = result.traffic.bytes;
+  json["convolution_outputs"] = result.traffic.convolution_outputs;
   for (const Share& share : shares_of(result)) {
     json["shares"].push_back({{"operator", share.name},
                               {"seconds", share.seconds},
@@ -177,18 +181,26 @@ std::string mib(uint64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
 
+std::string traffic_text(const model::Traffic& traffic) {
+  const std::string text = mib(traffic.bytes) + " a step";
+  if (traffic.convolution_outputs == 0) return text;
+  return fmt::format("{}: {:.1f} bytes for each output of a convolution", text,
+                     static_cast<double>(traffic.bytes) / static_cast<double>(traffic.convolution_outputs));
+}
+
 std::string to_text(const Subject& subject, const project::EngineOptions& engine, const Measured& result) {
   const double step = median(result.steps);
   std::string text = fmt::format(
       "{} parameters, batches of {}, {} precision, {} on {}\n"
       "speed   {:.2f} images/s: {:.1f} ms a step, the median of {}\n"
       "memory  {}: parameters {}, gradient {}, images {}, tensors {}\n"
+      "traffic {}\n"
       "where the time goes:\n",
       subject.parameters.size(), subject.batch, model::precision_name(subject.precision),
       plural(static_cast<uint64_t>(engine.threads), "thread", "threads"), exact::isa_name(engine.isa),
       static_cast<double>(subject.batch) / step, step * 1e3, result.steps.size(), mib(result.memory.total()),
       mib(result.memory.parameters), mib(result.memory.gradient), mib(result.memory.given),
-      mib(result.memory.tensors));
+      mib(result.memory.tensors), traffic_text(result.traffic));
   for (const Share& share : shares_of(result)) {
     text += fmt::format("  {:26} {:5.1f} %  {:9.2f} ms  {}\n", share.name, 100 * share.part,
                         1e3 * share.seconds, plural(share.calls, "call", "calls"));

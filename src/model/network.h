@@ -16,6 +16,7 @@
 #include "model/device.h"
 #include "model/lowering.h"
 #include "model/profile.h"
+#include "model/traffic.h"
 
 namespace cairn::model {
 
@@ -59,6 +60,7 @@ class Network {
   // All memory that computing takes, besides the backend's scratch. Known since compile().
   uint64_t memory_bytes() const { return memory_bytes_; }
   MemoryPlan memory_plan() const;
+  Traffic traffic() const { return model::traffic(*training_); }  // of one call of gradient()
 
   // Writes the mean gradient over the rows of the batch and returns the mean loss: the exact sum of the rows'
   // losses, divided by their number. An error says which node, parameter or input holds values that have
