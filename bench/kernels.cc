@@ -232,8 +232,7 @@ const Kernel kKernels[] = {
      [](Backend& f, Tensors& t) { return f.moments(t.x.data(), t.kShape, t.a.data(), t.b.data()); }},
     {"normalize", 8,
      [](Backend& f, Tensors& t) {
-       f.normalize(t.x.data(), t.kShape, t.a.data(), t.b.data(), 1e-5f, t.b.data(), t.a.data(), t.c.data(),
-                   t.z.data());
+       f.normalize(t.x.data(), t.kShape, t.a.data(), t.b.data(), t.b.data(), t.a.data(), t.z.data());
        return true;
      }},
     {"normalize_gradient", 12,

@@ -139,12 +139,12 @@ struct Share {
 
 std::vector<Share> shares_of(const Measured& result) {
   double total = 0;
-  for (const auto& [op, share] : result.profile.shares) total += share.time.count();
+  for (const auto& [name, share] : result.profile.shares) total += share.time.count();
   std::vector<Share> shares;
   const auto steps = static_cast<double>(result.steps.size());
-  for (const auto& [op, share] : result.profile.shares) {
-    shares.push_back({model::opcode_name(op), share.time.count() / steps, share.time.count() / total,
-                      share.calls / result.steps.size()});
+  for (const auto& [name, share] : result.profile.shares) {
+    shares.push_back(
+        {name, share.time.count() / steps, share.time.count() / total, share.calls / result.steps.size()});
   }
   std::ranges::sort(shares, std::greater(), &Share::seconds);
   return shares;
@@ -202,7 +202,7 @@ std::string to_text(const Subject& subject, const project::EngineOptions& engine
       mib(result.memory.parameters), mib(result.memory.gradient), mib(result.memory.given),
       mib(result.memory.tensors), traffic_text(result.traffic));
   for (const Share& share : shares_of(result)) {
-    text += fmt::format("  {:26} {:5.1f} %  {:9.2f} ms  {}\n", share.name, 100 * share.part,
+    text += fmt::format("  {:42} {:5.1f} %  {:9.2f} ms  {}\n", share.name, 100 * share.part,
                         1e3 * share.seconds, plural(share.calls, "call", "calls"));
   }
   return text;

@@ -16,6 +16,7 @@
 #include <climits>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -131,6 +132,8 @@ enum class Activation : uint8_t {
 };
 inline constexpr int kActivations = 19;
 
+struct Chain;  // exact/chain.h
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -219,15 +222,22 @@ class Backend {
                                   int64_t width, float* dw) = 0;
 
   // -- Normalization --
-  // inverse = 1 / sqrt(variance + epsilon), normalized = (x - mean) * inverse, y = normalized * gamma + beta.
-  virtual void normalize(const float* x, const Channels&, const float* mean, const float* variance,
-                         float epsilon, const float* gamma, const float* beta, float* inverse, float* y) = 0;
+  // y = 1 / sqrt(variance + epsilon)
+  virtual void inverse_deviation(const float* variance, float epsilon, int64_t n, float* y) = 0;
+  // y = ((x - mean) * inverse) * gamma + beta. y may be x.
+  virtual void normalize(const float* x, const Channels&, const float* mean, const float* inverse,
+                         const float* gamma, const float* beta, float* y) = 0;
   // Gradient of batch normalization with training statistics. n = samples * inner:
   //   xhat = (x - mean) * inverse;  dbeta = sum(dy);  dgamma = sum(dy * xhat);
   //   dx = ((dy - dbeta / n) - xhat * (dgamma / n)) * (gamma * inverse)
   [[nodiscard]] virtual bool normalize_gradient(const float* x, const float* dy, const Channels&,
                                                 const float* mean, const float* inverse, const float* gamma,
                                                 float* dgamma, float* dbeta, float* dx) = 0;
+
+  // -- Several of these in one go --
+  // The first step whose checked result has diverged, or the number of steps if the end has; then all outputs
+  // are unspecified.
+  [[nodiscard]] virtual std::optional<size_t> run_chain(const Chain&) = 0;
 
   // -- Pooling --
   // Every window has at least one value inside the input.

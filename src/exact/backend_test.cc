@@ -201,8 +201,9 @@ TEST_P(BackendTest, Normalization) {
       compare(
           [&](Backend& backend) {
             std::vector<float> inverse(variance), y(x), dx(x), dgamma(gamma), dbeta(gamma);
-            backend.normalize(x.data(), shape, mean.data(), variance.data(), 1e-5f, gamma.data(), beta.data(),
-                              inverse.data(), y.data());
+            backend.inverse_deviation(variance.data(), 1e-5f, shape.channels, inverse.data());
+            backend.normalize(x.data(), shape, mean.data(), inverse.data(), gamma.data(), beta.data(),
+                              y.data());
             Outcome outcome;
             outcome.finite =
                 backend.normalize_gradient(x.data(), dy.data(), shape, mean.data(), inverse.data(),

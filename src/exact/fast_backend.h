@@ -2,11 +2,13 @@
 // kernels. Its methods stand in one file for each theme: fast_quantize.cc, fast_statistics.cc and so on.
 #pragma once
 
-
+#include "exact/chain.h"
 #include "exact/kernels.h"
 #include "exact/product.h"
 
 namespace cairn::exact {
+
+class ChainBlocks;  // exact/chain_blocks.h
 
 class FastBackend final : public Backend {
  public:
@@ -51,8 +53,10 @@ class FastBackend final : public Backend {
   void dropout(const float* x, int64_t n, uint32_t key, uint32_t threshold, float scale, float* y) override;
   void embedding_gradient(const float* indices, const float* dy, int64_t count, int64_t rows, int64_t width,
                           float* dw) override;
-  void normalize(const float* x, const Channels&, const float* mean, const float* variance, float epsilon,
-                 const float* gamma, const float* beta, float* inverse, float* y) override;
+  void inverse_deviation(const float* variance, float epsilon, int64_t n, float* y) override;
+  void normalize(const float* x, const Channels&, const float* mean, const float* inverse, const float* gamma,
+                 const float* beta, float* y) override;
+  [[nodiscard]] std::optional<size_t> run_chain(const Chain&) override;
   [[nodiscard]] bool normalize_gradient(const float* x, const float* dy, const Channels&, const float* mean,
                                         const float* inverse, const float* gamma, float* dgamma, float* dbeta,
                                         float* dx) override;
@@ -74,6 +78,11 @@ class FastBackend final : public Backend {
   bool normalize_gradient_rows(const float* x, const float* dy, const Channels&, const float* mean,
                                const float* inverse, const float* gamma, float* dgamma, float* dbeta,
                                float* dx);
+
+  bool quantize_chain(ChainBlocks& blocks, const ChainQuantization& end);
+  bool normalize_gradient_of(ChainBlocks& dy, const ChainNormalizeGradient& end);
+  template <typename Source>
+  bool normalize_gradient_from(const Source& dy, const ChainNormalizeGradient& g);
 
   template <typename Source>
   bool sum_source(const Channels& shape, const Source& source, float* result);

@@ -153,9 +153,12 @@ void FastBackend::multiply_channels(const float* x, const float* c, const Channe
   apply_channels(kernels_.scale, kernels_.multiply, x, c, shape, y);
 }
 
-void FastBackend::normalize(const float* x, const Channels& shape, const float* mean, const float* variance,
-                            float epsilon, const float* gamma, const float* beta, float* inverse, float* y) {
-  for (int64_t c = 0; c < shape.channels; ++c) inverse[c] = 1.0f / std::sqrt(variance[c] + epsilon);
+void FastBackend::inverse_deviation(const float* variance, float epsilon, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = 1.0f / std::sqrt(variance[i] + epsilon);
+}
+
+void FastBackend::normalize(const float* x, const Channels& shape, const float* mean, const float* inverse,
+                            const float* gamma, const float* beta, float* y) {
   if (shape.inner >= kShortRun) {
     for_each_run(machine_.pool, shape, [&](int64_t start, int64_t c) {
       kernels_.normalize(x + start, mean[c], inverse[c], gamma[c], beta[c], shape.inner, y + start);

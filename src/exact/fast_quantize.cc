@@ -1,6 +1,7 @@
 #include <atomic>
 
 #include "exact/arithmetic.h"
+#include "exact/chain_blocks.h"
 #include "exact/fast_backend.h"
 #include "exact/parallel.h"
 
@@ -15,30 +16,64 @@ uint32_t largest_of(const uint32_t* values, int64_t n) {
   return n == 0 ? 0 : *std::max_element(values, values + n);
 }
 
+// The values of contiguous groups, which may be made on the way. make(): elements [begin, begin + n) of the
+// group whose first element is `first`; whole(): all of that group, once all of it was made.
+struct Plain {
+  const float* x;
+  const float* make(int64_t begin, int64_t, int64_t, int) const { return x + begin; }
+  const float* whole(int64_t first, int) const { return x + first; }
+};
+
+// What a chain does not store goes to a buffer for the group, which only the cache sees if it is small.
+struct Made {
+  ChainBlocks& blocks;
+  float* buffer;
+  int64_t stride;  // from one worker's buffer to the next; 0 if they all work on the same group
+
+  const float* make(int64_t begin, int64_t n, int64_t first, int worker) const {
+    return blocks.run(begin, n, worker,
+                      buffer == nullptr ? nullptr : buffer + worker * stride + begin - first);
+  }
+  const float* whole(int64_t first, int worker) const {
+    return buffer == nullptr ? blocks.stored() + first : buffer + worker * stride;
+  }
+};
+
 // Quantization of one tensor: how it scales, whether it dithers, and whether a value has diverged.
 class Quantizer {
  public:
-  Quantizer(Machine& machine, const Kernels& kernels, const float* x, int bits, Quantized out, bool dither,
-            uint32_t key)
-      : machine_(machine), kernels_(kernels), x_(x), bits_(bits), out_(out), dither_(dither), key_(key) {}
+  Quantizer(Machine& machine, const Kernels& kernels, int bits, Quantized out, bool dither, uint32_t key)
+      : machine_(machine), kernels_(kernels), bits_(bits), out_(out), dither_(dither), key_(key) {}
 
-  bool run(const Groups& groups) {
+  bool run(const float* x, const Groups& groups) {
     machine_.scratch.reset();
     const bool one_group = groups.groups == 1 || groups.repeat == 1;
-    if (!one_group) {
-      for (int64_t o = 0; o < groups.outer; ++o) columns(groups, o);
-    } else if (const int64_t size = groups.repeat * groups.inner; size <= kLargeGroup) {
-      parallel_for(machine_.pool, groups.count(), kGrain / std::max<int64_t>(size, 1) + 1,
-                   [&](int64_t begin, int64_t end, int) {
-                     for (int64_t group = begin; group < end; ++group) small_group(group, size);
-                   });
-    } else {
-      for (int64_t group = 0; group < groups.count(); ++group) large_group(group, size);
-    }
+    if (one_group) return run_contiguous(Plain{x}, groups);
+    for (int64_t o = 0; o < groups.outer; ++o) columns(x, groups, o);
     return finite_;
   }
 
+  bool run(ChainBlocks& blocks, const Groups& groups) {
+    const int64_t size = groups.repeat * groups.inner, copies = size > kLargeGroup ? 1 : machine_.pool.size();
+    float* buffer = blocks.stored() == nullptr ? machine_.scratch.take<float>(copies * size) : nullptr;
+    return run_contiguous(Made{blocks, buffer, copies == 1 ? 0 : size}, groups);
+  }
+
  private:
+  template <typename Values>
+  bool run_contiguous(const Values& values, const Groups& groups) {
+    const int64_t size = groups.repeat * groups.inner;
+    if (size > kLargeGroup) {
+      for (int64_t group = 0; group < groups.count(); ++group) large_group(values, group, size);
+      return finite_;
+    }
+    parallel_for(machine_.pool, groups.count(), kGrain / std::max<int64_t>(size, 1) + 1,
+                 [&](int64_t begin, int64_t end, int worker) {
+                   for (int64_t group = begin; group < end; ++group) small_group(values, group, size, worker);
+                 });
+    return finite_;
+  }
+
   // The factor that scales a group whose largest magnitude is m; 0 where there is nothing to scale. Clears
   // finite_ if the group has diverged: such values must not be converted to integers.
   float factor(int64_t group, uint32_t m) {
@@ -51,47 +86,62 @@ class Quantizer {
     return e == kEmptyGroup ? 0.0f : power_of_two(dither_ ? 16 - e : -e);
   }
 
-  void convert(int64_t begin, int64_t end, float scale) {
+  // Of the n elements x, the first of which has the index `begin`.
+  void convert(const float* x, int64_t begin, int64_t n, float scale) {
     if (dither_) {
-      kernels_.quantize_dithered(x_ + begin, scale, key_ + static_cast<uint32_t>(begin), end - begin,
-                                 out_.values + begin);
+      kernels_.quantize_dithered(x, scale, key_ + static_cast<uint32_t>(begin), n, out_.values + begin);
     } else {
-      kernels_.quantize(x_ + begin, scale, end - begin, out_.values + begin);
+      kernels_.quantize(x, scale, n, out_.values + begin);
     }
   }
 
-  void convert_each(int64_t begin, int64_t n, const float* factors) {
+  void convert_each(const float* x, int64_t begin, int64_t n, const float* factors) {
     if (dither_) {
-      kernels_.quantize_dithered_each(x_ + begin, factors, key_ + static_cast<uint32_t>(begin), n,
+      kernels_.quantize_dithered_each(x, factors, key_ + static_cast<uint32_t>(begin), n,
                                       out_.values + begin);
     } else {
-      kernels_.quantize_each(x_ + begin, factors, n, out_.values + begin);
+      kernels_.quantize_each(x, factors, n, out_.values + begin);
     }
   }
 
-  // Contiguous groups: each is read a second time from the cache.
-  void small_group(int64_t group, int64_t size) {
-    const float scale = factor(group, kernels_.largest_magnitude(x_ + group * size, size));
-    if (!finite_) return;
-    convert(group * size, (group + 1) * size, scale);
+  // The largest magnitude of elements [begin, end) of a group, looked for while they are in the cache.
+  template <typename Values>
+  uint32_t largest(const Values& values, int64_t begin, int64_t end, int64_t first, int worker) {
+    constexpr int64_t kPiece = 1 << 12;
+    uint32_t m = 0;
+    for (; begin < end; begin += kPiece) {
+      const int64_t n = std::min(kPiece, end - begin);
+      m = std::max(m, kernels_.largest_magnitude(values.make(begin, n, first, worker), n));
+    }
+    return m;
   }
 
-  void large_group(int64_t group, int64_t size) {
-    std::atomic<uint32_t> largest = 0;
-    parallel_for(machine_.pool, size, kGrain, [&](int64_t begin, int64_t end, int) {
-      const uint32_t m = kernels_.largest_magnitude(x_ + group * size + begin, end - begin);
-      for (uint32_t seen = largest; seen < m && !largest.compare_exchange_weak(seen, m);) {
+  // Each is read a second time from the cache.
+  template <typename Values>
+  void small_group(const Values& values, int64_t group, int64_t size, int worker) {
+    const int64_t first = group * size;
+    const float scale = factor(group, largest(values, first, first + size, first, worker));
+    if (finite_) convert(values.whole(first, worker), first, size, scale);
+  }
+
+  template <typename Values>
+  void large_group(const Values& values, int64_t group, int64_t size) {
+    const int64_t first = group * size;
+    std::atomic<uint32_t> most = 0;
+    parallel_for(machine_.pool, size, kGrain, [&](int64_t begin, int64_t end, int worker) {
+      const uint32_t m = largest(values, first + begin, first + end, first, worker);
+      for (uint32_t seen = most; seen < m && !most.compare_exchange_weak(seen, m);) {
       }
     });
-    const float scale = factor(group, largest);
+    const float scale = factor(group, most);
     if (!finite_) return;
     parallel_for(machine_.pool, size, kGrain, [&](int64_t begin, int64_t end, int) {
-      convert(group * size + begin, group * size + end, scale);
+      convert(values.whole(first, 0) + begin, first + begin, end - begin, scale);
     });
   }
 
   // Groups that lie side by side in `repeat` rows of `width` elements.
-  void columns(const Groups& groups, int64_t outer) {
+  void columns(const float* x, const Groups& groups, int64_t outer) {
     const int64_t width = groups.groups * groups.inner, start = outer * groups.repeat * width;
     const int64_t rows_each = kGrain / std::max<int64_t>(width, 1) + 1;
     machine_.scratch.reset();
@@ -101,7 +151,7 @@ class Quantizer {
     std::fill(largest, largest + workers * width, 0u);
     parallel_for(machine_.pool, groups.repeat, rows_each, [&](int64_t begin, int64_t end, int worker) {
       for (int64_t row = begin; row < end; ++row)
-        kernels_.raise_magnitudes(x_ + start + row * width, width, largest + worker * width);
+        kernels_.raise_magnitudes(x + start + row * width, width, largest + worker * width);
     });
     for (int64_t g = 0; g < groups.groups; ++g) {
       uint32_t m = 0;
@@ -112,13 +162,13 @@ class Quantizer {
     }
     if (!finite_) return;
     parallel_for(machine_.pool, groups.repeat, rows_each, [&](int64_t begin, int64_t end, int) {
-      for (int64_t row = begin; row < end; ++row) convert_each(start + row * width, width, factors);
+      for (int64_t at = start + begin * width; at < start + end * width; at += width)
+        convert_each(x + at, at, width, factors);
     });
   }
 
   Machine& machine_;
   const Kernels& kernels_;
-  const float* x_;
   int bits_;
   Quantized out_;
   bool dither_;
@@ -129,12 +179,16 @@ class Quantizer {
 }  // namespace
 
 bool FastBackend::quantize(const float* x, const Groups& groups, int bits, Quantized out) {
-  return Quantizer(machine_, kernels_, x, bits, out, false, 0).run(groups);
+  return Quantizer(machine_, kernels_, bits, out, false, 0).run(x, groups);
 }
 
 bool FastBackend::quantize_dithered(const float* x, const Groups& groups, int bits, uint32_t key,
                                     Quantized out) {
-  return Quantizer(machine_, kernels_, x, bits, out, true, key).run(groups);
+  return Quantizer(machine_, kernels_, bits, out, true, key).run(x, groups);
+}
+
+bool FastBackend::quantize_chain(ChainBlocks& blocks, const ChainQuantization& end) {
+  return Quantizer(machine_, kernels_, end.bits, end.out, end.dithered, end.key).run(blocks, end.groups);
 }
 
 bool FastBackend::finite(const float* x, int64_t n) {

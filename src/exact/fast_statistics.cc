@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "exact/block_sums.h"
+#include "exact/chain_blocks.h"
 #include "exact/fast_backend.h"
 #include "exact/parallel.h"
 
@@ -220,53 +221,96 @@ struct NormalizedChannel {
   }
 };
 
-// Both sweeps over a channel follow each other, so that the second reads from the cache.
-bool normalize_gradient_of_channel(const Kernels& kernels, const float* x, const float* dy,
-                                   const Channels& shape, int64_t channel, NormalizedChannel& c,
-                                   float* buffer, BlockSum* beta_blocks, BlockSum* gamma_blocks,
-                                   float* dgamma, float* dbeta, float* dx) {
-  const int64_t count = blocks_each(shape), step = shape.channels * shape.inner;
-  size_t block = 0;
-  for (int64_t start = channel * shape.inner; start < shape.samples * step; start += step) {
-    for (int64_t done = 0; done < shape.inner; done += kBlock, ++block) {
-      const int64_t n = std::min(kBlock, shape.inner - done), at = start + done;
-      kernels.gamma_terms(x + at, dy + at, c.mean, c.inverse, n, buffer);
-      if (!reduce_block(kernels, dy + at, n, &beta_blocks[block])) return false;
-      if (!reduce_block(kernels, buffer, n, &gamma_blocks[block])) return false;
+// What a worker needs for a channel of normalize_gradient(): room for a block of dy and of its products with
+// the normalized values, and the sums of all blocks.
+struct GradientRoom {
+  float *dy, *products;
+  BlockSum *beta_blocks, *gamma_blocks;
+};
+
+// Both sweeps over a channel follow each other, so that the second reads from the cache. All blocks are
+// looked at even if one has diverged: a chain that makes them wants to know which step was the first.
+template <typename Source>
+bool normalize_gradient_of_channel(const Kernels& kernels, const Source& dy, const ChainNormalizeGradient& g,
+                                   int64_t channel, const GradientRoom& room, int worker) {
+  NormalizedChannel c{g.mean[channel], g.inverse[channel], g.gamma[channel]};
+  const Channels& shape = g.shape;
+  const int64_t step = shape.channels * shape.inner;
+  const auto for_each = [&](auto body) {
+    for (int64_t start = channel * shape.inner; start < shape.samples * step; start += step) {
+      for (int64_t done = 0; done < shape.inner; done += kBlock)
+        body(start + done, std::min(kBlock, shape.inner - done));
     }
-  }
-  *dbeta = total_of({beta_blocks, static_cast<size_t>(count)});
-  *dgamma = total_of({gamma_blocks, static_cast<size_t>(count)});
-  c.finish(*dgamma, *dbeta, to_binary32(shape.samples * shape.inner));
-  for (int64_t start = channel * shape.inner; start < shape.samples * step; start += step) {
-    kernels.normalize_gradient(x + start, dy + start, c.mean, c.inverse, c.mean_beta, c.mean_gamma, c.slope,
-                               shape.inner, dx + start);
-  }
+  };
+  size_t block = 0;
+  bool finite = true;
+  for_each([&](int64_t at, int64_t n) {
+    const float* values = dy.make(at, n, room.dy, worker);
+    kernels.gamma_terms(g.x + at, values, c.mean, c.inverse, n, room.products);
+    finite &= reduce_block(kernels, values, n, &room.beta_blocks[block]);
+    finite &= reduce_block(kernels, room.products, n, &room.gamma_blocks[block++]);
+  });
+  if (!finite) return false;
+  g.dbeta[channel] = total_of({room.beta_blocks, block});
+  g.dgamma[channel] = total_of({room.gamma_blocks, block});
+  c.finish(g.dgamma[channel], g.dbeta[channel], to_binary32(shape.samples * shape.inner));
+  for_each([&](int64_t at, int64_t n) {
+    const float* values = dy.again(at, n, room.dy, worker);
+    kernels.normalize_gradient(g.x + at, values, c.mean, c.inverse, c.mean_beta, c.mean_gamma, c.slope, n,
+                               g.dx + at);
+  });
   return true;
 }
 
+// dy of normalize_gradient() as it lies in memory, or as a chain makes it: for each sweep once, unless it is
+// stored.
+struct GivenGradient {
+  const float* dy;
+  const float* make(int64_t at, int64_t, float*, int) const { return dy + at; }
+  const float* again(int64_t at, int64_t, float*, int) const { return dy + at; }
+};
+
+struct MadeGradient {
+  ChainBlocks& blocks;
+  const float* make(int64_t at, int64_t n, float* buffer, int worker) const {
+    return blocks.run(at, n, worker, buffer);
+  }
+  const float* again(int64_t at, int64_t n, float* buffer, int worker) const {
+    return blocks.stored() == nullptr ? blocks.run(at, n, worker, buffer) : blocks.stored() + at;
+  }
+};
+
 }  // namespace
+
+template <typename Source>
+bool FastBackend::normalize_gradient_from(const Source& dy, const ChainNormalizeGradient& g) {
+  const Channels& shape = g.shape;
+  const int64_t count = blocks_each(shape), workers = machine_.pool.size();
+  float* buffers = machine_.scratch.take<float>(workers * 2 * kBlock);
+  BlockSum* blocks = machine_.scratch.take<BlockSum>(workers * 2 * count);
+  std::atomic<bool> finite = true;
+  const int64_t grain = kGrain / (shape.samples * shape.inner) + 1;
+  parallel_for(machine_.pool, shape.channels, grain, [&](int64_t begin, int64_t end, int worker) {
+    float* buffer = buffers + worker * 2 * kBlock;
+    BlockSum* mine = blocks + worker * 2 * count;
+    const GradientRoom room{buffer, buffer + kBlock, mine, mine + count};
+    for (int64_t c = begin; c < end; ++c) {
+      if (!normalize_gradient_of_channel(kernels_, dy, g, c, room, worker)) finite = false;
+    }
+  });
+  return finite;
+}
+
+bool FastBackend::normalize_gradient_of(ChainBlocks& dy, const ChainNormalizeGradient& end) {
+  return normalize_gradient_from(MadeGradient{dy}, end);
+}
 
 bool FastBackend::normalize_gradient(const float* x, const float* dy, const Channels& shape,
                                      const float* mean, const float* inverse, const float* gamma,
                                      float* dgamma, float* dbeta, float* dx) {
   if (shape.inner == 1) return normalize_gradient_rows(x, dy, shape, mean, inverse, gamma, dgamma, dbeta, dx);
   machine_.scratch.reset();
-  const int64_t count = blocks_each(shape), workers = machine_.pool.size();
-  float* buffers = machine_.scratch.take<float>(workers * kBlock);
-  BlockSum* blocks = machine_.scratch.take<BlockSum>(workers * 2 * count);
-  std::atomic<bool> finite = true;
-  const int64_t grain = kGrain / (shape.samples * shape.inner) + 1;
-  parallel_for(machine_.pool, shape.channels, grain, [&](int64_t begin, int64_t end, int worker) {
-    BlockSum* mine = blocks + worker * 2 * count;
-    for (int64_t c = begin; c < end; ++c) {
-      NormalizedChannel channel{mean[c], inverse[c], gamma[c]};
-      if (!normalize_gradient_of_channel(kernels_, x, dy, shape, c, channel, buffers + worker * kBlock, mine,
-                                         mine + count, &dgamma[c], &dbeta[c], dx))
-        finite = false;
-    }
-  });
-  return finite;
+  return normalize_gradient_from(GivenGradient{dy}, {x, shape, mean, inverse, gamma, dgamma, dbeta, dx});
 }
 
 // Where each element is a block: rows of channels.

@@ -50,8 +50,10 @@ class Reference final : public Backend {
   void dropout(const float* x, int64_t n, uint32_t key, uint32_t threshold, float scale, float* y) override;
   void embedding_gradient(const float* indices, const float* dy, int64_t count, int64_t rows, int64_t width,
                           float* dw) override;
-  void normalize(const float* x, const Channels&, const float* mean, const float* variance, float epsilon,
-                 const float* gamma, const float* beta, float* inverse, float* y) override;
+  void inverse_deviation(const float* variance, float epsilon, int64_t n, float* y) override;
+  void normalize(const float* x, const Channels&, const float* mean, const float* inverse, const float* gamma,
+                 const float* beta, float* y) override;
+  [[nodiscard]] std::optional<size_t> run_chain(const Chain&) override;
   [[nodiscard]] bool normalize_gradient(const float* x, const float* dy, const Channels&, const float* mean,
                                         const float* inverse, const float* gamma, float* dgamma, float* dbeta,
                                         float* dx) override;

@@ -95,9 +95,12 @@ void Reference::dropout(const float* x, int64_t n, uint32_t key, uint32_t thresh
     y[i] = mix(key + static_cast<uint32_t>(i)) < threshold ? 0.0f : x[i] * scale;
 }
 
-void Reference::normalize(const float* x, const Channels& shape, const float* mean, const float* variance,
-                          float epsilon, const float* gamma, const float* beta, float* inverse, float* y) {
-  for (int64_t c = 0; c < shape.channels; ++c) inverse[c] = 1.0f / std::sqrt(variance[c] + epsilon);
+void Reference::inverse_deviation(const float* variance, float epsilon, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = 1.0f / std::sqrt(variance[i] + epsilon);
+}
+
+void Reference::normalize(const float* x, const Channels& shape, const float* mean, const float* inverse,
+                          const float* gamma, const float* beta, float* y) {
   for_each_element(
       shape, [=](int64_t i, int64_t c) { y[i] = ((x[i] - mean[c]) * inverse[c]) * gamma[c] + beta[c]; });
 }

@@ -159,8 +159,8 @@ void normalization(Backend& backend, Section& section) {
       std::vector<float> variance = channel(Kind::tiny), inverse(variance), dgamma(variance), dbeta(variance);
       for (float& v : variance) v = std::fabs(v);
       std::vector<float> y(x.size()), dx(x.size());
-      backend.normalize(x.data(), shape, mean.data(), variance.data(), 1e-5f, gamma.data(), beta.data(),
-                        inverse.data(), y.data());
+      backend.inverse_deviation(variance.data(), 1e-5f, shape.channels, inverse.data());
+      backend.normalize(x.data(), shape, mean.data(), inverse.data(), gamma.data(), beta.data(), y.data());
       section.record(inverse);
       section.record(y);
       const bool finite = backend.normalize_gradient(x.data(), dy.data(), shape, mean.data(), inverse.data(),

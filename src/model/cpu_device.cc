@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "base/philox.h"
+#include "exact/arithmetic.h"
+#include "exact/chain.h"
 #include "model/cpu_copies.h"
 #include "model/device.h"
 
@@ -38,10 +40,19 @@ class CpuDevice : public Device {
     std::erase_if(lent_, [offset](const Lent& lent) { return lent.offset == offset; });
   }
 
-  bool run(const Program& program, const Instruction& instruction, const DitherKey& key) override {
+  std::optional<BufferId> run(const Program& program, const Instruction& instruction,
+                              const DitherKey& key) override {
     program_ = &program;
     instruction_ = &instruction;
-    switch (instruction.op) {
+    if (instruction.op == Opcode::chain) return chain(key);
+    if (execute(key)) return std::nullopt;
+    return is_product(instruction.op) ? instruction.writes[0] : instruction.reads[0];
+  }
+
+ private:
+  // False where a value has diverged: of the result of a product, else of the first operand.
+  bool execute(const DitherKey& key) {
+    switch (instruction_->op) {
       case Opcode::quantize:
       case Opcode::quantize_dithered:
         return quantize(key);
@@ -95,7 +106,6 @@ class CpuDevice : public Device {
     }
   }
 
- private:
   template <typename T>
   T* at(BufferId id) const {
     const uint64_t offset = program_->buffers[id].offset;
@@ -119,6 +129,36 @@ class CpuDevice : public Device {
             program_->buffers[id].bits};
   }
 
+  static bool is_product(Opcode op) {
+    switch (op) {
+      case Opcode::product_nt:
+      case Opcode::product_nn:
+      case Opcode::product_tn:
+      case Opcode::convolve:
+      case Opcode::convolve_input_gradient:
+      case Opcode::convolve_weight_gradient:
+      case Opcode::batch_product_nt:
+      case Opcode::batch_product_nn:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  int largest_exponent(BufferId id) const {
+    const int32_t* exponents = integers(id).exponents;
+    const int64_t count = program_->buffers[id].groups.count();
+    return std::max(exact::kMinExponent, *std::max_element(exponents, exponents + count));
+  }
+
+  // A sum is below 2^63 and is rounded to at most that: with exponents that add up to 64 at most the result
+  // is below 2^127 or is it, which binary32 holds. Only beyond that must the result be looked at.
+  bool finite_product() {
+    const int exponents = largest_exponent(instruction_->reads[0]) + largest_exponent(instruction_->reads[1]);
+    const BufferId result = instruction_->writes[0];
+    return 63 + exponents <= 127 || backend_.finite(out(0), program_->buffers[result].elements);
+  }
+
   bool quantize(const DitherKey& key) {
     const auto& groups = geometry<exact::Groups>();
     const exact::Quantized q = integers(instruction_->writes[0]);
@@ -134,7 +174,7 @@ class CpuDevice : public Device {
     if (instruction_->op == Opcode::product_nt) backend_.product_nt(m, n, k, a, b, out(0));
     if (instruction_->op == Opcode::product_nn) backend_.product_nn(m, n, k, a, b, out(0));
     if (instruction_->op == Opcode::product_tn) backend_.product_tn(m, n, k, a, b, out(0));
-    return true;
+    return finite_product();
   }
 
   bool convolve() {
@@ -146,7 +186,7 @@ class CpuDevice : public Device {
       backend_.convolve_input_gradient(c, a, b, out(0));
     if (instruction_->op == Opcode::convolve_weight_gradient)
       backend_.convolve_weight_gradient(c, a, b, out(0));
-    return true;
+    return finite_product();
   }
 
   bool convolve_depthwise() {
@@ -194,7 +234,7 @@ class CpuDevice : public Device {
       case Opcode::moments:
         return backend_.moments(in(0), c, out(0), out(1));
       case Opcode::normalize:
-        backend_.normalize(in(0), c, in(1), in(2), instruction_->epsilon, in(3), in(4), out(0), out(1));
+        backend_.normalize(in(0), c, in(1), in(2), in(3), in(4), out(0));
         return true;
       case Opcode::normalize_gradient:
         return backend_.normalize_gradient(in(0), in(1), c, in(2), in(3), in(4), out(0), out(1), out(2));
@@ -222,6 +262,9 @@ class CpuDevice : public Device {
       case Opcode::relu_gradient:
         backend_.relu_gradient(in(0), in(1), n, out(0));
         return true;
+      case Opcode::inverse_deviation:
+        backend_.inverse_deviation(in(0), instruction_->epsilon, n, out(0));
+        return true;
       default:
         return backend_.finite(in(0), n);
     }
@@ -239,7 +282,7 @@ class CpuDevice : public Device {
       if (instruction_->op == Opcode::batch_product_nt) backend_.product_nt(m, n, k, one, other, c);
       if (instruction_->op == Opcode::batch_product_nn) backend_.product_nn(m, n, k, one, other, c);
     }
-    return true;
+    return finite_product();
   }
 
   bool copy() {
@@ -291,6 +334,94 @@ class CpuDevice : public Device {
                                           out(1));
   }
 
+  // Takes the chain apart into steps and runs it.
+  std::optional<BufferId> chain(const DitherKey& key) {
+    steps_ = 0;
+    exact::Chain chain{.count = chain_elements(instruction_->parts[0])};
+    for (const Instruction& part : instruction_->parts) {
+      if (is_chain_step(part.op)) {
+        results_[steps_] = part.writes[0];
+        chain_[steps_] = step(part);
+        ++steps_;
+      } else if (part.op == Opcode::check_finite) {
+        chain_[static_cast<size_t>(link(part.reads[0]).step)].checked = true;
+      } else {
+        set_end(part, key, chain);
+      }
+    }
+    chain.steps = std::span(chain_).first(steps_);
+    const auto diverged = backend_.run_chain(chain);
+    if (!diverged) return std::nullopt;
+    return *diverged < steps_ ? results_[*diverged] : instruction_->parts.back().reads[0];
+  }
+
+  exact::ChainInput link(BufferId id) const {
+    const auto end = results_.begin() + static_cast<std::ptrdiff_t>(steps_);
+    const auto place = std::find(results_.begin(), end, id);
+    if (place == end) return {at<float>(id), -1};
+    return {nullptr, static_cast<int>(place - results_.begin())};
+  }
+
+  exact::ChainStep step(const Instruction& part) const {
+    exact::ChainStep step{.kind = step_kind(part.op)};
+    size_t vectors = 0;
+    for (size_t r = 0; r < part.reads.size(); ++r) {
+      if (takes_blocks(part.op, r)) {
+        step.inputs[r] = link(part.reads[r]);
+      } else {
+        step.per_channel[vectors++] = at<float>(part.reads[r]);
+      }
+    }
+    if (const auto* channels = std::get_if<exact::Channels>(&part.geometry)) step.shape = *channels;
+    if (const auto* mapping = std::get_if<Mapping>(&part.geometry)) {
+      step.function = mapping->function;
+      step.a = mapping->a;
+      step.b = mapping->b;
+    }
+    const auto& writes = instruction_->writes;
+    if (std::ranges::find(writes, part.writes[0]) != writes.end()) step.store = at<float>(part.writes[0]);
+    return step;
+  }
+
+  static exact::ChainStep::Kind step_kind(Opcode op) {
+    using Kind = exact::ChainStep::Kind;
+    switch (op) {
+      case Opcode::add:
+        return Kind::add;
+      case Opcode::multiply:
+        return Kind::multiply;
+      case Opcode::relu:
+        return Kind::relu;
+      case Opcode::relu_gradient:
+        return Kind::relu_gradient;
+      case Opcode::activate:
+        return Kind::activate;
+      case Opcode::activation_gradient:
+        return Kind::activation_gradient;
+      case Opcode::add_channels:
+        return Kind::add_channels;
+      case Opcode::multiply_channels:
+        return Kind::multiply_channels;
+      default:
+        return Kind::normalize;
+    }
+  }
+
+  void set_end(const Instruction& part, const DitherKey& key, exact::Chain& chain) const {
+    if (part.op == Opcode::normalize_gradient) {
+      const auto read = [&](size_t i) { return at<float>(part.reads[i]); };
+      const auto write = [&](size_t i) { return at<float>(part.writes[i]); };
+      chain.end = exact::ChainNormalizeGradient{
+          read(0), std::get<exact::Channels>(part.geometry), read(2), read(3), read(4), write(0), write(1),
+          write(2)};
+      return;
+    }
+    const bool dithered = part.op == Opcode::quantize_dithered;
+    chain.end =
+        exact::ChainQuantization{std::get<exact::Groups>(part.geometry), part.bits, dithered,
+                                 dithered ? dither_key(key, part.tensor) : 0, integers(part.writes[0])};
+  }
+
   exact::Backend& backend_;
   std::unique_ptr<std::byte, Free> memory_;
   struct Lent {
@@ -300,6 +431,10 @@ class CpuDevice : public Device {
   std::vector<Lent> lent_;
   const Program* program_ = nullptr;
   const Instruction* instruction_ = nullptr;
+  // Of the chain that runs now: its steps, and the buffers of what they give.
+  std::array<exact::ChainStep, kMaxChain> chain_;
+  std::array<BufferId, kMaxChain> results_ = {};
+  size_t steps_ = 0;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "model/program.h"
@@ -39,9 +40,9 @@ class Device {
   // then.
   virtual void lend(uint64_t offset, std::span<std::byte> memory) = 0;
   virtual void take_back(uint64_t offset) = 0;
-  // Precondition: verify_program(program). False where a value has diverged.
-  [[nodiscard]] virtual bool run(const Program& program, const Instruction& instruction,
-                                 const DitherKey& key) = 0;
+  // Precondition: verify_program(program). Gives a buffer whose values have diverged, if any has.
+  [[nodiscard]] virtual std::optional<BufferId> run(const Program& program, const Instruction& instruction,
+                                                    const DitherKey& key) = 0;
 };
 
 // Runs each instruction as one call of the backend, which outlives the device. Allocates only in reserve().

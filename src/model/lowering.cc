@@ -1,5 +1,6 @@
 #include "model/lowering.h"
 
+#include "model/fusion.h"
 #include "model/operators.h"
 #include "model/planner.h"
 
@@ -75,6 +76,7 @@ Result<Program> Lowering::run() {
     backward();
   }
   insert_checks();
+  if (!options_.keep_tensors) fuse(program_);
   plan_program(program_, layout_.end);
   CAIRN_CHECK(verify_program(program_));
   return std::move(program_);
@@ -129,10 +131,12 @@ void Lowering::emit(Opcode op, std::vector<BufferId> reads, std::vector<BufferId
       {.op = op, .reads = std::move(reads), .writes = std::move(writes), .geometry = geometry});
 }
 
-void Lowering::emit_normalize(std::vector<BufferId> reads, std::vector<BufferId> writes,
-                              const exact::Channels& channels, float epsilon) {
-  emit(Opcode::normalize, std::move(reads), std::move(writes), channels);
+BufferId Lowering::inverse_deviation(BufferId variance, float epsilon) {
+  const int64_t channels = program_.buffers[variance].elements;
+  const BufferId inverse = floats(channels);
+  emit(Opcode::inverse_deviation, {variance}, {inverse}, Elements{channels});
   program_.instructions.back().epsilon = epsilon;
+  return inverse;
 }
 
 void Lowering::emit_dropout(BufferId x, BufferId y, const Dropping& geometry) {

@@ -41,7 +41,8 @@ struct Layout {
   uint64_t end = 0;  // planned buffers follow
 };
 
-// Compiles a verified graph and checks the result with verify_program(). Errors name the node that cannot be
+// Compiles a verified graph, joins what can be joined (unless tensors are kept: then each instruction stands
+// alone) and checks the result with verify_program(). Errors name the node that cannot be
 // computed for this batch.
 Result<Program> lower(const Graph& graph, const Layout& layout, const CompileOptions& options, Mode mode);
 
@@ -77,8 +78,7 @@ class Lowering {
   }
   BufferId quantized_copy(BufferId source, const exact::Groups& groups, Product product);
   void emit(Opcode op, std::vector<BufferId> reads, std::vector<BufferId> writes, Geometry geometry);
-  void emit_normalize(std::vector<BufferId> reads, std::vector<BufferId> writes, const exact::Channels&,
-                      float epsilon);
+  BufferId inverse_deviation(BufferId variance, float epsilon);
   void emit_dropout(BufferId x, BufferId y, const Dropping& geometry);  // keyed by the node
 
   // Mean and variance of this batch normalization: made in training, given in evaluation. Called once for

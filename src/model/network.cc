@@ -92,8 +92,8 @@ void Network::upload(uint64_t offset, std::span<const float> values) {
   device_->upload(offset, std::as_bytes(values));
 }
 
-Error Network::diverged(const Program& program, const Instruction& instruction) const {
-  const Origin origin = program.buffers[instruction.reads[0]].origin;
+Error Network::diverged(const Program& program, const Instruction& instruction, BufferId where) const {
+  const Origin origin = program.buffers[where].origin;
   std::string place = "input";
   if (instruction.op == Opcode::embed) {
     const std::string rows = std::to_string(std::get<Lookup>(instruction.geometry).rows);
@@ -110,20 +110,22 @@ Status Network::run(const Program& program, size_t end, const DitherKey& key) {
   last_ = nullptr;
   for (size_t i = 0; i < end; ++i) {
     const Instruction& instruction = program.instructions[i];
-    if (!run_instruction(program, instruction, key)) return diverged(program, instruction);
+    if (const auto where = run_instruction(program, instruction, key))
+      return diverged(program, instruction, *where);
   }
   last_ = &program;
   return {};
 }
 
-bool Network::run_instruction(const Program& program, const Instruction& instruction, const DitherKey& key) {
+std::optional<BufferId> Network::run_instruction(const Program& program, const Instruction& instruction,
+                                                 const DitherKey& key) {
   if (options_.profile == nullptr) return device_->run(program, instruction, key);
   const auto begin = std::chrono::steady_clock::now();
-  const bool done = device_->run(program, instruction, key);
-  Profile::Share& share = options_.profile->shares[instruction.op];
+  const auto diverged = device_->run(program, instruction, key);
+  Profile::Share& share = options_.profile->shares[instruction_name(instruction)];
   share.time += std::chrono::steady_clock::now() - begin;
   ++share.calls;
-  return done;
+  return diverged;
 }
 
 Result<float> Network::gradient(std::span<const float> parameters, std::span<const float> input,

@@ -85,9 +85,10 @@ class Network {
  private:
   Network() = default;
   Status run(const Program& program, size_t end, const DitherKey& key);
-  bool run_instruction(const Program& program, const Instruction& instruction, const DitherKey& key);
+  std::optional<BufferId> run_instruction(const Program& program, const Instruction& instruction,
+                                          const DitherKey& key);
   Status check_sizes(std::span<const float> parameters, std::span<const float> input) const;
-  Error diverged(const Program& program, const Instruction& instruction) const;
+  Error diverged(const Program& program, const Instruction& instruction, BufferId where) const;
   void upload(uint64_t offset, std::span<const float> values);
 
   std::unique_ptr<const Graph> graph_;

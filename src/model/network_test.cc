@@ -194,6 +194,52 @@ TEST_F(NetworkTest, NamesWhatHasDiverged) {
   EXPECT_THAT(message(), HasSubstr("node 'fc1': the values have diverged"));
 }
 
+// Of a product itself, and of steps within a chain that a later step would hide.
+TEST_F(NetworkTest, NamesTheNodeOfAChainThatHasDiverged) {
+  GraphBuilder g({1, 2, 2, 2});
+  const auto vector = [&](const char* name) { return g.parameter(name, {2}, Initializer::one); };
+  const ValueId w = g.parameter("w", {2, 2, 1, 1}, Initializer::one);
+  ValueId x = g.node(Operator::conv, "conv", {g.input(), w},
+                     {.kernel = {1, 1}, .strides = {1, 1}, .pads = {0, 0, 0, 0}, .dilations = {1, 1}});
+  x = g.node(Operator::batch_normalization, "norm", {x, vector("gamma"), vector("beta")});
+  x = g.node(Operator::relu, "relu", {x});
+  x = g.node(Operator::multiply, "gate", {x, g.parameter("gate.w", {2, 1, 1}, Initializer::one)});
+  x = g.node(Operator::clip, "clip", {x}, {.alpha = -1, .beta = 1});
+  x = g.node(Operator::flatten, "flatten", {x});
+  g.node(Operator::gemm, "fc", {x, g.parameter("fc.w", {3, 8}, Initializer::one)});
+  const Graph graph = *std::move(g).finish();
+  const std::vector<int32_t> labels = {0, 2};
+  const std::vector<float> good = initial_parameters(graph, 1),
+                           input = {1, 2, 3, 4, 5, 6, 7, 8, 2, 1, 4, 3, 6, 5, 8, 9};
+  for (exact::Isa isa : exact::supported_isas()) {
+    auto backend = exact::make_backend(isa, pool_);
+    auto network = Network::compile(graph, {.batch = 2}, *backend);
+    ASSERT_TRUE(network.ok()) << network.error().message;
+    const auto message = [&](const std::string& parameter, float value) {
+      std::vector<float> parameters = good, gradient(good.size());
+      for (const ParameterInfo& p : network->parameters()) {
+        if (p.name == parameter) parameters[p.offset] = value;
+      }
+      auto result = network->gradient(parameters, input, labels, {}, gradient);
+      return result.ok() ? std::string("fine") : result.error().message;
+    };
+    EXPECT_EQ(message("w", 1), "fine");
+    EXPECT_THAT(message("beta", std::numeric_limits<float>::quiet_NaN()), HasSubstr("node 'norm'"));
+    EXPECT_THAT(message("gate.w", std::numeric_limits<float>::infinity()), HasSubstr("node 'gate'"));
+  }
+}
+
+// Exponents near 63 on both sides: integers multiply to more than binary32 holds.
+TEST_F(NetworkTest, NamesTheNodeOfAProductThatOverflows) {
+  Toy toy("mlp", 2, *backend_);
+  std::ranges::fill(toy.input, 0x1p70f);
+  for (size_t i = 0; i < toy.network.parameters()[0].count; ++i) toy.parameters[i] = 0x1p60f;
+  std::vector<float> gradient(toy.parameters.size());
+  auto result = toy.network.gradient(toy.parameters, toy.input, toy.labels, {}, gradient);
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error().message, HasSubstr("node 'fc1'"));
+}
+
 TEST_F(NetworkTest, RefusesWrongSizesAndLabels) {
   Toy toy("mlp", 2, *backend_);
   std::vector<float> gradient(toy.parameters.size());

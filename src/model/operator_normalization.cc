@@ -31,9 +31,9 @@ Status batch_normalization_forward(Lowering& l, const Node& node) {
       return Error{"batch normalization needs two values or more for each channel"};
     l.emit(Opcode::moments, {x}, {mean, variance}, c);
   }
-  const BufferId inverse = l.floats(c.channels);
-  l.emit_normalize({x, mean, variance, l.buffer(node.inputs[1]), l.buffer(node.inputs[2])},
-                   {inverse, l.output(node)}, c, node.attributes.epsilon);
+  const BufferId inverse = l.inverse_deviation(variance, node.attributes.epsilon);
+  l.emit(Opcode::normalize, {x, mean, inverse, l.buffer(node.inputs[1]), l.buffer(node.inputs[2])},
+         {l.output(node)}, c);
   l.save(node, {mean, inverse});
   return {};
 }

@@ -100,7 +100,7 @@ BufferId overwritten(const Program& program, size_t i, const std::vector<Lifetim
     const BufferId in = instruction.reads[r];
     const bool same_size =
         times[in].bytes == times[out].bytes && program.buffers[in].type == ElementType::float32;
-    if (may_overwrite(instruction.op, r) && !program.buffers[in].fixed && times[in].last == i && same_size)
+    if (may_overwrite(instruction, r) && !program.buffers[in].fixed && times[in].last == i && same_size)
       return in;
   }
   return out;

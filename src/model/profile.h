@@ -13,7 +13,7 @@ struct Profile {
     std::chrono::duration<double> time{};
     uint64_t calls = 0;
   };
-  std::map<Opcode, Share> shares;
+  std::map<std::string, Share> shares;  // by instruction_name()
 };
 
 }  // namespace cairn::model

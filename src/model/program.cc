@@ -1,5 +1,7 @@
 #include "model/program.h"
 
+#include <map>
+
 namespace cairn::model {
 namespace {
 
@@ -57,8 +59,8 @@ Signature channels_signature(Opcode op, const Channels& c) {
       return {{x, x}, {s}};
     case Opcode::moments:
       return {{x}, {s, s}};
-    case Opcode::normalize:  // x, mean, variance, gamma, beta -> inverse, y
-      return {{x, s, s, s, s}, {s, x}};
+    case Opcode::normalize:  // x, mean, inverse, gamma, beta -> y
+      return {{x, s, s, s, s}, {x}};
     case Opcode::normalize_gradient:  // x, dy, mean, inverse, gamma -> dgamma, dbeta, dx
       return {{x, x, s, s, s}, {s, s, x}};
     default:  // add_channels, multiply_channels
@@ -84,7 +86,7 @@ Signature pooling_signature(Opcode op, const Pooling& p) {
 
 Signature elements_signature(Opcode op, int64_t count) {
   const Slot x = floats(count);
-  if (op == Opcode::relu) return {{x}, {x}};
+  if (op == Opcode::relu || op == Opcode::inverse_deviation) return {{x}, {x}};
   if (op == Opcode::check_finite) return {{x}, {}};
   return {{x, x}, {x}};
 }
@@ -150,6 +152,33 @@ bool is_channelwise(Opcode op) {
 
 bool is_pairwise(Opcode op) {
   return op == Opcode::add || op == Opcode::multiply;
+}
+
+// Each operand as the part that has it sees it.
+Signature chain_signature(const Instruction& chain) {
+  std::map<BufferId, Slot> reads, writes;
+  for (const Instruction& part : chain.parts) {
+    const Signature slots = signature(part);
+    for (size_t i = 0; i < part.reads.size(); ++i) reads.emplace(part.reads[i], slots.reads[i]);
+    for (size_t i = 0; i < part.writes.size(); ++i) writes.emplace(part.writes[i], slots.writes[i]);
+  }
+  Signature result;
+  for (BufferId b : chain.reads) result.reads.push_back(reads.at(b));
+  for (BufferId b : chain.writes) result.writes.push_back(writes.at(b));
+  return result;
+}
+
+// If the last step stores the first output, all steps have read their blocks by then, and what comes after
+// reads what it stored.
+bool chain_may_overwrite(const Instruction& chain, BufferId read) {
+  BufferId last = 0;
+  for (const Instruction& part : chain.parts) {
+    if (is_chain_step(part.op)) last = part.writes[0];
+    for (size_t r = 0; r < part.reads.size(); ++r) {
+      if (part.reads[r] == read && !(is_chain_step(part.op) && takes_blocks(part.op, r))) return false;
+    }
+  }
+  return chain.writes[0] == last;
 }
 
 }  // namespace
@@ -238,6 +267,10 @@ std::string_view opcode_name(Opcode op) {
       return "dropout";
     case Opcode::check_finite:
       return "check_finite";
+    case Opcode::inverse_deviation:
+      return "inverse_deviation";
+    case Opcode::chain:
+      return "chain";
   }
   return "?";
 }
@@ -269,13 +302,57 @@ Groups weight_groups_by_input(const Convolution& c) {
 }
 
 Signature signature(const Instruction& instruction) {
+  if (instruction.op == Opcode::chain) return chain_signature(instruction);
   return std::visit(SignatureOf{instruction.op}, instruction.geometry);
 }
 
-bool may_overwrite(Opcode op, size_t read) {
-  if (is_pairwise(op) || op == Opcode::relu_gradient) return true;
-  if (op == Opcode::activate || op == Opcode::activation_gradient) return true;
-  return (is_channelwise(op) || op == Opcode::relu || op == Opcode::dropout) && read == 0;
+bool is_chain_step(Opcode op) {
+  switch (op) {
+    case Opcode::relu:
+    case Opcode::relu_gradient:
+    case Opcode::activate:
+    case Opcode::activation_gradient:
+    case Opcode::normalize:
+      return true;
+    default:
+      return is_pairwise(op) || is_channelwise(op);
+  }
+}
+
+bool is_chain_end(const Instruction& instruction) {
+  if (instruction.op == Opcode::quantize || instruction.op == Opcode::quantize_dithered) {
+    const auto* groups = std::get_if<Groups>(&instruction.geometry);
+    return groups != nullptr && (groups->groups == 1 || groups->repeat == 1);
+  }
+  const auto* channels = std::get_if<Channels>(&instruction.geometry);
+  return instruction.op == Opcode::normalize_gradient && channels != nullptr && channels->inner > 1;
+}
+
+bool takes_blocks(Opcode op, size_t read) {
+  if (op == Opcode::normalize_gradient) return read == end_operand(op);
+  const bool of_two = is_pairwise(op) || op == Opcode::relu_gradient || op == Opcode::activation_gradient;
+  return read == 0 || of_two;
+}
+
+int64_t chain_elements(const Instruction& part) {
+  return signature(part).reads[0].elements;
+}
+
+std::string instruction_name(const Instruction& instruction) {
+  if (instruction.op != Opcode::chain) return std::string(opcode_name(instruction.op));
+  std::string name;
+  for (const Instruction& part : instruction.parts) {
+    if (part.op == Opcode::check_finite) continue;
+    if (!name.empty()) name += '+';
+    name += opcode_name(part.op);
+  }
+  return name;
+}
+
+bool may_overwrite(const Instruction& instruction, size_t read) {
+  const Opcode op = instruction.op;
+  if (op == Opcode::chain) return chain_may_overwrite(instruction, instruction.reads[read]);
+  return (is_chain_step(op) && takes_blocks(op, read)) || (op == Opcode::dropout && read == 0);
 }
 
 bool checks_finite(Opcode op, size_t read) {
@@ -309,14 +386,6 @@ bool transmits(Opcode op, size_t read) {
 
 bool may_diverge(Opcode op) {
   switch (op) {
-    case Opcode::product_nt:
-    case Opcode::product_nn:
-    case Opcode::product_tn:
-    case Opcode::batch_product_nt:
-    case Opcode::batch_product_nn:
-    case Opcode::convolve:
-    case Opcode::convolve_input_gradient:
-    case Opcode::convolve_weight_gradient:
     case Opcode::depthwise_convolve:
     case Opcode::depthwise_input_gradient:
     case Opcode::activate:
@@ -329,6 +398,7 @@ bool may_diverge(Opcode op) {
     case Opcode::embed:
     case Opcode::embedding_gradient:
     case Opcode::dropout:
+    case Opcode::inverse_deviation:
       return true;
     default:
       return is_pairwise(op) || is_channelwise(op);

@@ -88,6 +88,8 @@ enum class Opcode : uint8_t {
   embedding_gradient,
   dropout,
   check_finite,
+  inverse_deviation,
+  chain,
 };
 
 std::string_view opcode_name(Opcode op);  // as it stands above
@@ -146,7 +148,8 @@ using Geometry =
     std::variant<Elements, Matrix, exact::Groups, exact::Channels, exact::Convolution, exact::Pooling,
                  Mapping, Batched, Blocks, Range, Permutation, Repetition, Numbers, Lookup, Dropping>;
 
-// Operands stand in the order of the Backend function's parameters.
+// Operands stand in the order of the Backend function's parameters; those of a chain in the order in which
+// its parts read them, and what its last step gives before all else that it writes.
 struct Instruction {
   Opcode op;
   std::vector<BufferId> reads;
@@ -154,7 +157,10 @@ struct Instruction {
   Geometry geometry;
   int bits = 0;         // quantize, quantize_dithered
   uint32_t tensor = 0;  // quantize_dithered, dropout: which key
-  float epsilon = 0;    // normalize
+  float epsilon = 0;    // inverse_deviation
+  // chain: what it does, one after the other. A buffer that a part writes and the chain does not is never
+  // more than a block in the cache.
+  std::vector<Instruction> parts = {};
 };
 
 // What an instruction expects of an operand.
@@ -182,9 +188,25 @@ exact::Groups output_groups(const exact::Convolution& c);
 exact::Groups weight_groups_by_output(const exact::Convolution& c);
 exact::Groups weight_groups_by_input(const exact::Convolution& c);
 
+// -- Chains: element-wise steps, checks of what they give, and perhaps a quantization or a
+// -- normalize_gradient of the last step's result.
+inline constexpr size_t kMaxChain = 12;  // parts
+bool is_chain_step(Opcode op);
+bool is_chain_end(const Instruction& instruction);  // its groups must be contiguous
+// Which of its operands an end takes from the last step.
+inline size_t end_operand(Opcode op) {
+  return op == Opcode::normalize_gradient ? 1 : 0;
+}
+// Whether a step or end takes input `read` from an earlier part, block by block.
+bool takes_blocks(Opcode op, size_t read);
+int64_t chain_elements(const Instruction& part);  // of what it reads block by block
+
+// "normalize+relu+quantize": the parts but checks.
+std::string instruction_name(const Instruction& instruction);
+
 // Whether the first output may overwrite input `read` of the same size: both are read and written element by
 // element.
-bool may_overwrite(Opcode op, size_t read);
+bool may_overwrite(const Instruction& instruction, size_t read);
 // Whether a NaN or infinity in input `read` makes the instruction report divergence.
 bool checks_finite(Opcode op, size_t read);
 // Whether a NaN or infinity in input `read` shows as one in the first output.

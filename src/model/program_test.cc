@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <random>
+#include <set>
 
 #include "model/builtin.h"
 #include "model/graph_builder.h"
@@ -57,7 +58,7 @@ class RandomGraph {
   }
 
   ValueId layer(ValueId x) {
-    switch (random_() % 8) {
+    switch (random_() % 10) {
       case 0:
         return g_.node(Operator::batch_normalization, name("bn"), {x, weight({4}, 1), weight({4}, 1)});
       case 1:
@@ -72,6 +73,10 @@ class RandomGraph {
         return g_.node(Operator::add, name("add"), {x, pick()});
       case 5:
         return g_.node(Operator::add, name("bias"), {x, weight({4, 1, 1}, 4)});
+      case 6:
+        return g_.node(Operator::hard_swish, name("swish"), {x});
+      case 7:
+        return g_.node(Operator::clip, name("clip"), {x}, {.alpha = -1, .beta = 1});
       default:
         return conv(x, random_() % 2 ? 1 : 4, random_() % 2);
     }
@@ -82,6 +87,16 @@ class RandomGraph {
   std::vector<ValueId> ends_;
   int number_ = 0;
 };
+
+// With each chain taken apart.
+std::vector<Instruction> instructions_of(const Program& program) {
+  std::vector<Instruction> result;
+  for (const Instruction& instruction : program.instructions) {
+    if (instruction.op != Opcode::chain) result.push_back(instruction);
+    std::ranges::copy(instruction.parts, std::back_inserter(result));
+  }
+  return result;
+}
 
 Program lowered(const Graph& graph, int64_t batch, Mode mode = Mode::training) {
   const Layout layout(graph, batch);
@@ -97,12 +112,12 @@ std::vector<float> random_input(size_t count, std::mt19937& random) {
   return result;
 }
 
-// Keeping every tensor forbids reuse of memory: if a plan destroyed something still needed, the bits would
-// differ.
-TEST(Program, RandomGraphsComputeTheSameWithAndWithoutReuseOfMemory) {
+// Keeping every tensor forbids reuse of memory and leaves each instruction alone: if a plan destroyed
+// something still needed, or a chain gave something else than its parts, the bits would differ.
+void expect_same_as_keeping_tensors(exact::Isa isa, int threads) {
   std::mt19937 random(11);
-  ThreadPool pool(1);
-  auto backend = exact::make_backend(exact::Isa::scalar, pool);
+  ThreadPool pool(threads);
+  auto backend = exact::make_backend(isa, pool);
   for (int round = 0; round < 150; ++round) {
     const Graph graph = RandomGraph(random).make();
     const ProductBits bits = product_bits(round % 2 == 0 ? Precision::standard : Precision::fast);
@@ -119,6 +134,53 @@ TEST(Program, RandomGraphsComputeTheSameWithAndWithoutReuseOfMemory) {
     ASSERT_TRUE(loss.ok()) << loss.error().message;
     ASSERT_EQ(*loss, *roomy->gradient(parameters, input, labels, {}, b));
     ASSERT_EQ(a, b) << "round " << round;
+    auto statistics = tight->batch_statistics(parameters, input);
+    ASSERT_TRUE(statistics.ok());
+    ASSERT_EQ(*statistics, *roomy->batch_statistics(parameters, input));
+    ASSERT_EQ(*tight->logits(parameters, *statistics, input), *roomy->logits(parameters, *statistics, input));
+  }
+}
+
+TEST(Program, RandomGraphsComputeTheSameWithAndWithoutChainsAndReuseOfMemory) {
+  expect_same_as_keeping_tensors(exact::Isa::scalar, 1);
+  expect_same_as_keeping_tensors(exact::supported_isas().back(), 3);
+}
+
+// What a training program is made of, chains by their parts.
+std::set<std::string> names_of(const Program& program) {
+  std::set<std::string> names;
+  for (const Instruction& instruction : program.instructions) names.insert(instruction_name(instruction));
+  return names;
+}
+
+TEST(Program, NothingOfAResidualBlockPassesThroughMemoryButWhatIsNeededTwice) {
+  const Program program = lowered(*builtin_model("resnet8", {1, 3, 8, 8}, 10), 4);
+  const std::set<std::string> names = names_of(program);
+  for (const char* chain :
+       {"normalize+relu+quantize", "normalize+add+relu+quantize",
+        "normalize+relu_gradient+normalize_gradient", "add+relu_gradient+normalize_gradient"})
+    EXPECT_EQ(names.count(chain), 1) << chain;
+  for (const char* alone : {"relu", "relu_gradient", "normalize", "add"})
+    EXPECT_EQ(names.count(alone), 0) << alone;
+  std::set<BufferId> products, checked;
+  for (const Instruction& instruction : program.instructions) {
+    if (instruction.op == Opcode::check_finite) checked.insert(instruction.reads[0]);
+    if (program.buffers[instruction.reads[0]].type == ElementType::quantized)
+      products.insert(instruction.writes[0]);
+  }
+  for (BufferId b : products) EXPECT_EQ(checked.count(b), 0) << "products see to themselves";
+}
+
+TEST(Program, ChainsStayOnTheirSideOfTheWayBack) {
+  const Graph graph = *builtin_model("resnet8", {1, 3, 8, 8}, 10);
+  const Program program = lowered(graph, 4);
+  for (size_t i = 0; i < program.instructions.size(); ++i) {
+    for (const Instruction& part : program.instructions[i].parts) {
+      const bool backward = part.op == Opcode::relu_gradient || part.op == Opcode::normalize_gradient ||
+                            part.op == Opcode::quantize_dithered;
+      EXPECT_TRUE(!backward || i >= program.forward_end);
+      EXPECT_TRUE(part.op != Opcode::relu || i < program.forward_end);
+    }
   }
 }
 
@@ -183,8 +245,9 @@ TEST(Program, PartsOfAGradientAddFromTheLastConsumerToTheFirst) {
 TEST(Program, TheFirstLayerComputesNoInputGradientAndActivationsAreQuantizedOnce) {
   const Graph graph = *builtin_model("lenet", {1, 1, 28, 28}, 10);
   const Program program = lowered(graph, 4);
-  std::vector<int> count(static_cast<size_t>(Opcode::check_finite) + 1);
-  for (const Instruction& instruction : program.instructions) ++count[static_cast<size_t>(instruction.op)];
+  std::vector<int> count(static_cast<size_t>(Opcode::chain) + 1);
+  for (const Instruction& instruction : instructions_of(program))
+    ++count[static_cast<size_t>(instruction.op)];
   const auto of = [&](Opcode op) { return count[static_cast<size_t>(op)]; };
   EXPECT_EQ(of(Opcode::convolve), 2);
   EXPECT_EQ(of(Opcode::convolve_input_gradient), 1);
@@ -195,7 +258,7 @@ TEST(Program, TheFirstLayerComputesNoInputGradientAndActivationsAreQuantizedOnce
 
 TEST(Program, EvaluationHasNoBackward) {
   const Graph graph = *builtin_model("resnet8", {1, 1, 8, 8}, 10);
-  for (const Instruction& instruction : lowered(graph, 4, Mode::evaluation).instructions) {
+  for (const Instruction& instruction : instructions_of(lowered(graph, 4, Mode::evaluation))) {
     EXPECT_NE(instruction.op, Opcode::moments);
     EXPECT_NE(instruction.op, Opcode::quantize_dithered);
   }
@@ -225,7 +288,7 @@ TEST(Program, UsesExactlyThePlannedMemory) {
     device->upload(layout.input, std::as_bytes(std::span(input)));
     device->upload(layout.labels, std::as_bytes(std::span(labels)));
     for (const Instruction& instruction : program->instructions) {
-      ASSERT_TRUE(device->run(*program, instruction, {}));
+      ASSERT_FALSE(device->run(*program, instruction, {}).has_value());
     }
     std::vector<uint8_t> after(size);
     device->download(0, std::as_writable_bytes(std::span(after)));
@@ -256,8 +319,7 @@ Graph graph_of_all_products() {
 // The bits of what the product reads, both operands alike, as the instructions before it made them.
 int operand_bits(const Program& program, size_t product) {
   std::vector<int> bits;
-  for (size_t i = 0; i < product; ++i) {
-    const Instruction& one = program.instructions[i];
+  for (const Instruction& one : instructions_of(program)) {
     for (BufferId read : program.instructions[product].reads) {
       if (one.bits != 0 && one.writes[0] == read) bits.push_back(one.bits);
     }
@@ -312,14 +374,15 @@ TEST(Program, TheVerifierRefusesDamage) {
       {"reversed", [](Program& p) { std::reverse(p.instructions.begin(), p.instructions.end()); },
        "before it is written"},
       {"wrong size", [](Program& p) { ++p.buffers[find(p, Opcode::sum).reads[0]].elements; }, "does not fit"},
-      {"wrong type", [](Program& p) { p.buffers[find(p, Opcode::relu).reads[0]].type = ElementType::int32; },
+      {"wrong type",
+       [](Program& p) { p.buffers[find(p, Opcode::max_pool).reads[0]].type = ElementType::int32; },
        "does not fit"},
       {"wrong groups",
        [](Program& p) {
          p.buffers[find(p, Opcode::quantize).writes[0]].groups = {1, 1, 1, 1};
        },
        "does not fit"},
-      {"no such buffer", [](Program& p) { find(p, Opcode::relu).reads[0] = 100000; }, "no such buffer"},
+      {"no such buffer", [](Program& p) { find(p, Opcode::max_pool).reads[0] = 100000; }, "no such buffer"},
       {"missing operand", [](Program& p) { find(p, Opcode::sum).reads.clear(); }, "number of operands"},
       {"outside", [](Program& p) { p.memory_bytes -= kAlignment; }, "outside of memory"},
       {"far outside", [](Program& p) { p.buffers[find(p, Opcode::sum).reads[0]].offset = ~uint64_t{0} - 3; },
@@ -336,6 +399,80 @@ TEST(Program, TheVerifierRefusesDamage) {
        "never written"},
   };
   const Program program = lowered(*builtin_model("lenet", {1, 1, 28, 28}, 10), 4);
+  ASSERT_TRUE(verify_program(program).ok());
+  for (const Damage& damage : damages) {
+    Program damaged = program;
+    damage.apply(damaged);
+    auto status = verify_program(damaged);
+    ASSERT_FALSE(status.ok()) << damage.what;
+    EXPECT_THAT(status.error().message, HasSubstr(damage.message)) << damage.what;
+  }
+}
+
+// A chain that starts with its part `op`.
+Instruction& chain_with(Program& program, Opcode op) {
+  for (Instruction& instruction : program.instructions) {
+    if (!instruction.parts.empty() && instruction.parts[0].op == op) return instruction;
+  }
+  ADD_FAILURE() << "no such chain";
+  return program.instructions[0];
+}
+
+TEST(Program, TheVerifierRefusesDamagedChains) {
+  constexpr Opcode kFirst = Opcode::normalize;
+  const Damage damages[] = {
+      {"no parts", [](Program& p) { chain_with(p, kFirst).parts.clear(); }, "no chain"},
+      {"too many parts",
+       [](Program& p) {
+         auto& parts = chain_with(p, kFirst).parts;
+         parts.resize(kMaxChain + 1, parts[0]);
+       },
+       "no chain"},
+      {"what is no step", [](Program& p) { chain_with(p, kFirst).parts[1].op = Opcode::sum; }, "no chain"},
+      {"an end in the middle",
+       [](Program& p) {
+         auto& parts = chain_with(p, kFirst).parts;
+         std::swap(parts[parts.size() - 1], parts[parts.size() - 2]);
+       },
+       "no chain"},
+      {"a check of nothing inside",
+       [](Program& p) {
+         Instruction& chain = chain_with(p, kFirst);
+         chain.parts[1] = {.op = Opcode::check_finite,
+                           .reads = {chain.reads[0]},
+                           .writes = {},
+                           .geometry = Elements{p.buffers[chain.reads[0]].elements}};
+       },
+       "no chain"},
+      {"parts of another size",
+       [](Program& p) { std::get<exact::Channels>(chain_with(p, kFirst).parts[0].geometry).samples = 1; },
+       "does not fit"},
+      {"a read too few", [](Program& p) { chain_with(p, kFirst).reads.pop_back(); }, "reads other buffers"},
+      {"a read too many", [](Program& p) { chain_with(p, kFirst).reads.push_back(0); },
+       "reads other buffers"},
+      {"a read twice",
+       [](Program& p) {
+         auto& reads = chain_with(p, kFirst).reads;
+         reads.push_back(reads[0]);
+       },
+       "reads other buffers"},
+      {"what no part writes", [](Program& p) { chain_with(p, kFirst).writes.push_back(0); },
+       "no part writes"},
+      {"a lost end", [](Program& p) { chain_with(p, kFirst).writes.clear(); }, "is lost"},
+      {"written twice",
+       [](Program& p) {
+         auto& parts = chain_with(p, kFirst).parts;
+         parts.insert(parts.begin(), parts[0]);
+       },
+       "written twice"},
+      {"a result that somebody needs",
+       [](Program& p) {
+         auto& writes = chain_with(p, Opcode::add).writes;
+         writes.erase(writes.begin());
+       },
+       "read before it is written"},
+  };
+  const Program program = lowered(*builtin_model("resnet8", {1, 3, 8, 8}, 10), 4);
   ASSERT_TRUE(verify_program(program).ok());
   for (const Damage& damage : damages) {
     Program damaged = program;

@@ -1,5 +1,7 @@
 // The verifier: it trusts nothing that the lowering or the planner decided.
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "model/program.h"
 
@@ -34,6 +36,7 @@ class ProgramVerifier {
   Status operands() {
     for (index_ = 0; index_ < program_.instructions.size(); ++index_) {
       const Instruction& instruction = program_.instructions[index_];
+      if (instruction.op == Opcode::chain) CAIRN_CHECK(chain(instruction));
       const Signature expected = signature(instruction);
       CAIRN_CHECK(match(instruction.reads, expected.reads));
       CAIRN_CHECK(match(instruction.writes, expected.writes));
@@ -42,6 +45,52 @@ class ProgramVerifier {
     for (BufferId b = 0; b < program_.buffers.size(); ++b) {
       const Buffer& buffer = program_.buffers[b];
       if (buffer.kept || buffer.given) last_read_[b] = program_.instructions.size() + 1;
+    }
+    return {};
+  }
+
+  // Each part fits its operands. What an earlier part wrote is taken block by block, and all else the chain
+  // reads itself; what is written is written once; the end writes what the chain does.
+  Status chain(const Instruction& chain) {
+    if (chain.parts.empty() || chain.parts.size() > kMaxChain || !is_chain_step(chain.parts[0].op))
+      return problem("no chain");
+    std::set<BufferId> read, written;
+    BufferId last = 0;  // what the last step gives
+    for (const Instruction& part : chain.parts) {
+      const bool end = &part == &chain.parts.back() && is_chain_end(part);
+      if (!end && !is_chain_step(part.op) && part.op != Opcode::check_finite) return problem("no chain");
+      const Signature expected = signature(part);
+      CAIRN_CHECK(match(part.reads, expected.reads));
+      CAIRN_CHECK(match(part.writes, expected.writes));
+      if (end && part.reads[end_operand(part.op)] != last)
+        return problem("the end takes another than the last step's result");
+      if (is_chain_step(part.op)) last = part.writes[0];
+      if (chain_elements(part) != chain_elements(chain.parts[0])) return problem("parts of different sizes");
+      CAIRN_CHECK(links(part, end, written, read));
+      for (BufferId b : part.writes) {
+        if (!written.insert(b).second) return problem("buffer " + std::to_string(b) + " is written twice");
+        if (end && std::ranges::count(chain.writes, b) == 0) return problem("a result of the chain is lost");
+      }
+    }
+    const auto same = [](const std::vector<BufferId>& operands, const std::set<BufferId>& all) {
+      return std::set<BufferId>(operands.begin(), operands.end()) == all && operands.size() == all.size();
+    };
+    if (!same(chain.reads, read)) return problem("the chain reads other buffers than its parts");
+    for (BufferId b : chain.writes) {
+      if (written.count(b) == 0) return problem("the chain writes what no part writes");
+    }
+    return {};
+  }
+
+  // What the part takes from earlier ones, and what is left for the chain to read.
+  Status links(const Instruction& part, bool end, const std::set<BufferId>& written,
+               std::set<BufferId>& read) const {
+    for (size_t r = 0; r < part.reads.size(); ++r) {
+      const bool inside = written.count(part.reads[r]) != 0, blocks = takes_blocks(part.op, r);
+      if (inside && !blocks) return problem("a part needs all of what an earlier one gives by blocks");
+      // An end and a check look at what a step gives.
+      if (!inside && blocks && (end || part.op == Opcode::check_finite)) return problem("no chain");
+      if (!inside) read.insert(part.reads[r]);
     }
     return {};
   }
@@ -80,7 +129,7 @@ class ProgramVerifier {
   // The one legal overlap: an element-wise output on an input that dies here, at the very same place.
   void release_overwritten(const Instruction& instruction, size_t r) {
     const BufferId in = instruction.reads[r];
-    if (instruction.writes.empty() || !may_overwrite(instruction.op, r)) return;
+    if (instruction.writes.empty() || !may_overwrite(instruction, r)) return;
     if (program_.buffers[in].offset == program_.buffers[instruction.writes[0]].offset) release(in);
   }
 

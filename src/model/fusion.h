@@ -1,0 +1,12 @@
+// Joins instructions that work element by element, so that what one gives the next never goes through memory.
+#pragma once
+
+#include "model/program.h"
+
+namespace cairn::model {
+
+// Changes no bit of any result. To be called before memory is planned; checks are joined too, so they must be
+// there. Buffers that are kept or fixed are written as before.
+void fuse(Program& program);
+
+}  // namespace cairn::model
