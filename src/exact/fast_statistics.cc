@@ -221,10 +221,10 @@ struct NormalizedChannel {
   }
 };
 
-// What a worker needs for a channel of normalize_gradient(): room for a block of dy and of its products with
-// the normalized values, and the sums of all blocks.
+// What a worker needs for a channel of normalize_gradient(): room for the products of a block of dy with the
+// normalized values, and the sums of all blocks.
 struct GradientRoom {
-  float *dy, *products;
+  float* products;
   BlockSum *beta_blocks, *gamma_blocks;
 };
 
@@ -245,7 +245,7 @@ bool normalize_gradient_of_channel(const Kernels& kernels, const Source& dy, con
   size_t block = 0;
   bool finite = true;
   for_each([&](int64_t at, int64_t n) {
-    const float* values = dy.make(at, n, room.dy, worker);
+    const float* values = dy.make(at, n, worker);
     kernels.gamma_terms(g.x + at, values, c.mean, c.inverse, n, room.products);
     finite &= reduce_block(kernels, values, n, &room.beta_blocks[block]);
     finite &= reduce_block(kernels, room.products, n, &room.gamma_blocks[block++]);
@@ -255,29 +255,26 @@ bool normalize_gradient_of_channel(const Kernels& kernels, const Source& dy, con
   g.dgamma[channel] = total_of({room.gamma_blocks, block});
   c.finish(g.dgamma[channel], g.dbeta[channel], to_binary32(shape.samples * shape.inner));
   for_each([&](int64_t at, int64_t n) {
-    const float* values = dy.again(at, n, room.dy, worker);
+    const float* values = dy.again(at);
     kernels.normalize_gradient(g.x + at, values, c.mean, c.inverse, c.mean_beta, c.mean_gamma, c.slope, n,
                                g.dx + at);
   });
   return true;
 }
 
-// dy of normalize_gradient() as it lies in memory, or as a chain makes it: for each sweep once, unless it is
-// stored.
+// dy of normalize_gradient() for its two sweeps: as it lies in memory, or as a chain makes it. What the chain
+// does not store waits for the second sweep where dx will be.
 struct GivenGradient {
   const float* dy;
-  const float* make(int64_t at, int64_t, float*, int) const { return dy + at; }
-  const float* again(int64_t at, int64_t, float*, int) const { return dy + at; }
+  const float* make(int64_t at, int64_t, int) const { return dy + at; }
+  const float* again(int64_t at) const { return dy + at; }
 };
 
 struct MadeGradient {
   ChainBlocks& blocks;
-  const float* make(int64_t at, int64_t n, float* buffer, int worker) const {
-    return blocks.run(at, n, worker, buffer);
-  }
-  const float* again(int64_t at, int64_t n, float* buffer, int worker) const {
-    return blocks.stored() == nullptr ? blocks.run(at, n, worker, buffer) : blocks.stored() + at;
-  }
+  float* dx;
+  const float* make(int64_t at, int64_t n, int worker) const { return blocks.run(at, n, worker, dx + at); }
+  const float* again(int64_t at) const { return (blocks.stored() == nullptr ? dx : blocks.stored()) + at; }
 };
 
 }  // namespace
@@ -286,14 +283,13 @@ template <typename Source>
 bool FastBackend::normalize_gradient_from(const Source& dy, const ChainNormalizeGradient& g) {
   const Channels& shape = g.shape;
   const int64_t count = blocks_each(shape), workers = machine_.pool.size();
-  float* buffers = machine_.scratch.take<float>(workers * 2 * kBlock);
+  float* buffers = machine_.scratch.take<float>(workers * kBlock);
   BlockSum* blocks = machine_.scratch.take<BlockSum>(workers * 2 * count);
   std::atomic<bool> finite = true;
   const int64_t grain = kGrain / (shape.samples * shape.inner) + 1;
   parallel_for(machine_.pool, shape.channels, grain, [&](int64_t begin, int64_t end, int worker) {
-    float* buffer = buffers + worker * 2 * kBlock;
     BlockSum* mine = blocks + worker * 2 * count;
-    const GradientRoom room{buffer, buffer + kBlock, mine, mine + count};
+    const GradientRoom room{buffers + worker * kBlock, mine, mine + count};
     for (int64_t c = begin; c < end; ++c) {
       if (!normalize_gradient_of_channel(kernels_, dy, g, c, room, worker)) finite = false;
     }
@@ -302,7 +298,7 @@ bool FastBackend::normalize_gradient_from(const Source& dy, const ChainNormalize
 }
 
 bool FastBackend::normalize_gradient_of(ChainBlocks& dy, const ChainNormalizeGradient& end) {
-  return normalize_gradient_from(MadeGradient{dy}, end);
+  return normalize_gradient_from(MadeGradient{dy, end.dx}, end);
 }
 
 bool FastBackend::normalize_gradient(const float* x, const float* dy, const Channels& shape,

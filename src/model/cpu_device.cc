@@ -5,7 +5,7 @@
 
 #include "base/philox.h"
 #include "exact/arithmetic.h"
-#include "exact/chain.h"
+#include "model/cpu_chain.h"
 #include "model/cpu_copies.h"
 #include "model/device.h"
 
@@ -16,7 +16,7 @@ struct Free {
   void operator()(std::byte* memory) const { std::free(memory); }
 };
 
-class CpuDevice : public Device {
+class CpuDevice : public Device, private CpuChain::Memory {
  public:
   explicit CpuDevice(exact::Backend& backend) : backend_(backend) { lent_.reserve(2); }
 
@@ -122,7 +122,8 @@ class CpuDevice : public Device {
     return std::get<T>(instruction_->geometry);
   }
 
-  exact::Quantized integers(BufferId id) const {
+  float* floats(BufferId id) const override { return at<float>(id); }
+  exact::Quantized integers(BufferId id) const override {
     std::byte* begin = at<std::byte>(id);
     return {reinterpret_cast<int16_t*>(begin),
             reinterpret_cast<int32_t*>(begin + exponents_offset(program_->buffers[id])),
@@ -334,92 +335,10 @@ class CpuDevice : public Device {
                                           out(1));
   }
 
-  // Takes the chain apart into steps and runs it.
   std::optional<BufferId> chain(const DitherKey& key) {
-    steps_ = 0;
-    exact::Chain chain{.count = chain_elements(instruction_->parts[0])};
-    for (const Instruction& part : instruction_->parts) {
-      if (is_chain_step(part.op)) {
-        results_[steps_] = part.writes[0];
-        chain_[steps_] = step(part);
-        ++steps_;
-      } else if (part.op == Opcode::check_finite) {
-        chain_[static_cast<size_t>(link(part.reads[0]).step)].checked = true;
-      } else {
-        set_end(part, key, chain);
-      }
-    }
-    chain.steps = std::span(chain_).first(steps_);
-    const auto diverged = backend_.run_chain(chain);
+    const auto diverged = backend_.run_chain(chain_.make(*instruction_, *this, key));
     if (!diverged) return std::nullopt;
-    return *diverged < steps_ ? results_[*diverged] : instruction_->parts.back().reads[0];
-  }
-
-  exact::ChainInput link(BufferId id) const {
-    const auto end = results_.begin() + static_cast<std::ptrdiff_t>(steps_);
-    const auto place = std::find(results_.begin(), end, id);
-    if (place == end) return {at<float>(id), -1};
-    return {nullptr, static_cast<int>(place - results_.begin())};
-  }
-
-  exact::ChainStep step(const Instruction& part) const {
-    exact::ChainStep step{.kind = step_kind(part.op)};
-    size_t vectors = 0;
-    for (size_t r = 0; r < part.reads.size(); ++r) {
-      if (takes_blocks(part.op, r)) {
-        step.inputs[r] = link(part.reads[r]);
-      } else {
-        step.per_channel[vectors++] = at<float>(part.reads[r]);
-      }
-    }
-    if (const auto* channels = std::get_if<exact::Channels>(&part.geometry)) step.shape = *channels;
-    if (const auto* mapping = std::get_if<Mapping>(&part.geometry)) {
-      step.function = mapping->function;
-      step.a = mapping->a;
-      step.b = mapping->b;
-    }
-    const auto& writes = instruction_->writes;
-    if (std::ranges::find(writes, part.writes[0]) != writes.end()) step.store = at<float>(part.writes[0]);
-    return step;
-  }
-
-  static exact::ChainStep::Kind step_kind(Opcode op) {
-    using Kind = exact::ChainStep::Kind;
-    switch (op) {
-      case Opcode::add:
-        return Kind::add;
-      case Opcode::multiply:
-        return Kind::multiply;
-      case Opcode::relu:
-        return Kind::relu;
-      case Opcode::relu_gradient:
-        return Kind::relu_gradient;
-      case Opcode::activate:
-        return Kind::activate;
-      case Opcode::activation_gradient:
-        return Kind::activation_gradient;
-      case Opcode::add_channels:
-        return Kind::add_channels;
-      case Opcode::multiply_channels:
-        return Kind::multiply_channels;
-      default:
-        return Kind::normalize;
-    }
-  }
-
-  void set_end(const Instruction& part, const DitherKey& key, exact::Chain& chain) const {
-    if (part.op == Opcode::normalize_gradient) {
-      const auto read = [&](size_t i) { return at<float>(part.reads[i]); };
-      const auto write = [&](size_t i) { return at<float>(part.writes[i]); };
-      chain.end = exact::ChainNormalizeGradient{
-          read(0), std::get<exact::Channels>(part.geometry), read(2), read(3), read(4), write(0), write(1),
-          write(2)};
-      return;
-    }
-    const bool dithered = part.op == Opcode::quantize_dithered;
-    chain.end =
-        exact::ChainQuantization{std::get<exact::Groups>(part.geometry), part.bits, dithered,
-                                 dithered ? dither_key(key, part.tensor) : 0, integers(part.writes[0])};
+    return chain_.blamed(*diverged);
   }
 
   exact::Backend& backend_;
@@ -431,10 +350,7 @@ class CpuDevice : public Device {
   std::vector<Lent> lent_;
   const Program* program_ = nullptr;
   const Instruction* instruction_ = nullptr;
-  // Of the chain that runs now: its steps, and the buffers of what they give.
-  std::array<exact::ChainStep, kMaxChain> chain_;
-  std::array<BufferId, kMaxChain> results_ = {};
-  size_t steps_ = 0;
+  CpuChain chain_;
 };
 
 }  // namespace
