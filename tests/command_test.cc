@@ -324,7 +324,11 @@ TEST_F(Commands, BenchMeasuresAProjectAndAModelFile) {
   for (const json& share : of_file["shares"]) whole += share["share"].get<double>();
   EXPECT_NEAR(whole, 1, 1e-6);
   EXPECT_EQ(of_file["memory"]["parameters"], 4 * of_file["parameters"].get<int>());
-  EXPECT_THAT(work_.must({"bench", "study", "--seconds", "0"}), HasSubstr("where the time goes:\n"));
+  EXPECT_GT(of_file["traffic_bytes"].get<uint64_t>(), of_file["memory"]["parameters"].get<uint64_t>());
+  EXPECT_TRUE(of_file.contains("convolution_outputs"));
+  EXPECT_THAT(
+      work_.must({"bench", "study", "--seconds", "0"}),
+      testing::AllOf(HasSubstr("\ntraffic "), HasSubstr(" MiB a step"), HasSubstr("where the time goes:\n")));
   EXPECT_THAT(refused({"bench", "nowhere.onnx"}), HasSubstr("nowhere.onnx: cannot be opened"));
   EXPECT_THAT(refused({"bench", "study", "--memory", "64K"}), HasSubstr("take a smaller batch"));
   EXPECT_THAT(refused({"bench", "study", "--batch", "0"}), HasSubstr("batch: must be"));
