@@ -55,12 +55,12 @@ struct Operand {
     std::minstd_rand random(1);
     for (int16_t& value : values) {
       int sum = 0;
-      for (int i = 0; i < 4; ++i) sum += static_cast<int>(random() % 2048) - 1024;
+      for (int i = 0; i < 8; ++i) sum += static_cast<int>(random() % 1024) - 512;
       value = static_cast<int16_t>(sum);
     }
     for (int64_t i = 0; i < groups; ++i) exponents.push_back(static_cast<int32_t>(random() % 6) - 20);
   }
-  exact::ConstQuantized view() const { return {values.data(), exponents.data()}; }
+  exact::ConstQuantized view() const { return {values.data(), exponents.data(), 13}; }
 
   std::vector<int16_t> values;
   std::vector<int32_t> exponents;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "exact/convolution_filter.h"
 #include "exact/product_tile.h"
 
 namespace cairn::exact {
@@ -12,12 +13,19 @@ constexpr int64_t kGroupTiles = 16;         // tiles that share what is read of 
 constexpr int64_t kTasksForThread = 4;
 constexpr int64_t kFill = 1024;            // positions at a time
 constexpr int64_t kBlockPairs = 128;       // pairs that share a bound, where a channel has fewer taps
+constexpr int64_t kFilteredPairs = 48;     // likewise of each part, whose sums are larger
 constexpr int64_t kMostColumns = 32;       // of any instruction set's tiles
 constexpr int64_t kMostProducts = 133000;  // products of 8 bits whose sum stays below 2^31
-constexpr double kLargestPair = 23169.1;   // the norm of two integers of 15 bits
+constexpr double kLargestPair = 23169.1;   // the norm of two integers of 15 bits, of the sum of two of 14
 
 int64_t divide_up(int64_t value, int64_t step) {
   return (value + step - 1) / step;
+}
+
+// Whether it is faster with bytes, and their sums fit.
+bool multiplies_bytes(Machine& machine, const DirectConvolution& c) {
+  return c.bits <= 8 && microkernels(machine.isa).multiply_bytes != nullptr &&
+         c.channels * c.taps <= kMostProducts;
 }
 
 // One grid of outputs.
@@ -51,14 +59,17 @@ struct Worker {
 
 class DirectConvolver {
  public:
-  DirectConvolver(Machine& machine, const DirectConvolution& convolution);
+  // `filter` is what `convolution` is part of, or null.
+  DirectConvolver(Machine& machine, const DirectConvolution& convolution, const FilteredConvolution* filter);
   void run();
 
  private:
   void place_grids();
   void pack_weights();
+  void pack_panel(int64_t index, const int32_t* first, const int32_t* step, int32_t* places) const;
   void pack_channels(const int16_t* first, int64_t left, int lanes, int width, const int32_t* places,
                      int16_t* panel) const;
+  void pack_filtered_panel(int64_t index, int16_t* room) const;
   void measure(const Grid& grid, const int16_t* panel, int width, Bound* bounds) const;
   void add_up(const Grid& grid, const int16_t* panel, int width, int32_t* starts) const;
   void take_workers();
@@ -66,6 +77,7 @@ class DirectConvolver {
   void fill(int64_t first_position, int64_t positions);
   void fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end);
   void fill_step(int64_t step, int64_t phase, int64_t position, int64_t count, int16_t* out);
+  void fill_filtered_block(int64_t block, int64_t first_position, int64_t begin, int64_t end);
   void run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile, int64_t first_panel,
                  int64_t last_panel, Worker& worker);
   void cut(int64_t first_position, Tile& tile) const;
@@ -74,6 +86,12 @@ class DirectConvolver {
                      int64_t tiles, Worker& worker);
   TileSums multiply(int64_t panel_and_grid, const Grid& grid, const RowPanel& a, const ColumnPanel& b,
                     Worker& worker) const;
+  void multiply_filtered_tile(int64_t panel, const Tile& tile, const Bound* bounds, int64_t tiles,
+                              Worker& worker);
+  void store_filtered(int64_t row, int rows, const Tile& tile, const int32_t* sums);
+  const int64_t* multiply_parts(int64_t panel, const Tile& tile, const Bound* bounds, int64_t tiles,
+                                Worker& worker) const;
+  void add_parts(int64_t panel, const Tile& tile, int64_t begin, int64_t end, int32_t* sums) const;
   void store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile);
   void interlace(int64_t row, int rows, int64_t down, const Tile& tile, const float* values);
 
@@ -82,10 +100,14 @@ class DirectConvolver {
     return static_cast<int>(
         std::min<int64_t>(kernels_.rows, divide_up(rest, kernels_.row_step) * kernels_.row_step));
   }
+  int lanes_of(int64_t panel) const {
+    return static_cast<int>(std::min<int64_t>(width_of(panel), c_.rows - panel * kernels_.rows));
+  }
   int16_t* panel(int64_t index) const { return weights_ + index * kernels_.rows * panel_steps_ * 2; }
 
   Machine& machine_;
   const DirectConvolution& c_;
+  const FilteredConvolution* filter_;
   const Microkernels& kernels_;
   const TileMultiplier multiplier_;
   const Planes& planes_;
@@ -109,16 +131,19 @@ class DirectConvolver {
   std::span<Worker> workers_;
 };
 
-DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& convolution)
+DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& convolution,
+                                 const FilteredConvolution* filter)
     : machine_(machine),
       c_(convolution),
+      filter_(filter),
       kernels_(microkernels(machine.isa)),
       multiplier_(kernels_),
       planes_(convolution.planes) {
-  bytes_ = c_.bits <= 8 && kernels_.multiply_bytes != nullptr && c_.channels * c_.taps <= kMostProducts;
+  bytes_ = multiplies_bytes(machine, c_);
   together_ = bytes_ ? 4 : 2;
   steps_ = divide_up(c_.channels, together_);
-  block_channels_ = std::max<int64_t>(1, kBlockPairs / c_.taps);
+  block_channels_ = filter_ != nullptr ? std::max<int64_t>(1, kFilteredPairs / (c_.taps / 3))
+                                       : std::max<int64_t>(1, kBlockPairs / c_.taps);
   blocks_ = divide_up(steps_, block_channels_);
   panels_ = divide_up(c_.rows, kernels_.rows);
   const int64_t last_row = (planes_.rows().outputs() - 1) * planes_.columns().length();
@@ -196,17 +221,15 @@ void DirectConvolver::pack_weights() {
     }
   }
   int32_t* places = scratch.take<int32_t>(c_.taps * machine_.pool.size());
+  const int64_t room_each = filter_ != nullptr ? filter_->room_for_weights() : 0;
+  int16_t* room = scratch.take<int16_t>(room_each * machine_.pool.size());
   machine_.pool.run(panels_, [&](int64_t index, int worker) {
-    const int width = width_of(index);
-    const int lanes = static_cast<int>(std::min<int64_t>(width, c_.rows - index * kernels_.rows));
-    int32_t* place = places + worker * c_.taps;
-    std::copy_n(first, c_.taps, place);
-    const int16_t* row = c_.weights + index * kernels_.rows * c_.row_stride;
-    for (int64_t channel = 0; channel < c_.channels; channel += together_) {
-      pack_channels(row + channel * c_.channel_stride, c_.channels - channel, lanes, width, place,
-                    panel(index));
-      for (int64_t t = 0; t < c_.taps; ++t) place[t] += step[t];
+    if (filter_ != nullptr) {
+      pack_filtered_panel(index, room + worker * room_each);
+    } else {
+      pack_panel(index, first, step, places + worker * c_.taps);
     }
+    const int width = width_of(index);
     for (size_t g = 0; g < grids_.size(); ++g) {
       const int64_t at = index * grids + static_cast<int64_t>(g);
       if (bytes_) {
@@ -216,6 +239,33 @@ void DirectConvolver::pack_weights() {
       }
     }
   });
+}
+
+// `places` is room for the places of the taps of the channels that are packed.
+void DirectConvolver::pack_panel(int64_t index, const int32_t* first, const int32_t* step,
+                                 int32_t* places) const {
+  std::copy_n(first, c_.taps, places);
+  const int16_t* row = c_.weights + index * kernels_.rows * c_.row_stride;
+  for (int64_t channel = 0; channel < c_.channels; channel += together_) {
+    pack_channels(row + channel * c_.channel_stride, c_.channels - channel, lanes_of(index), width_of(index),
+                  places, panel(index));
+    for (int64_t t = 0; t < c_.taps; ++t) places[t] += step[t];
+  }
+}
+
+void DirectConvolver::pack_filtered_panel(int64_t index, int16_t* room) const {
+  const int width = width_of(index);
+  const int16_t* row = c_.weights + index * kernels_.rows * c_.row_stride;
+  int16_t* parts[FilteredConvolution::kParts];
+  for (int part = 0; part < FilteredConvolution::kParts; ++part)
+    parts[part] = panel(index) + grids_[static_cast<size_t>(part)].first_step * width * 2;
+  const int64_t each = static_cast<int64_t>(grids_[0].taps.size()) * width * 2;
+  for (int64_t channel = 0; channel < c_.channels; channel += 2) {
+    const int16_t* even = row + channel * c_.channel_stride;
+    const int16_t* odd = channel + 1 < c_.channels ? even + c_.channel_stride : nullptr;
+    filter_->pack_weights(even, odd, lanes_of(index), width, parts, room);
+    for (int16_t*& part : parts) part += each;
+  }
 }
 
 void DirectConvolver::pack_channels(const int16_t* first, int64_t left, int lanes, int width,
@@ -246,13 +296,14 @@ void DirectConvolver::add_up(const Grid& grid, const int16_t* panel, int width, 
 void DirectConvolver::take_workers() {
   Scratch& scratch = machine_.scratch;
   const int64_t grids = static_cast<int64_t>(grids_.size()), tile = kernels_.rows * kernels_.columns;
+  const int64_t tiles = filter_ != nullptr ? grids : 1;
   pixels_ = scratch.take<int16_t>(2 * steps_ * planes_.phases() * plane_);
   squares_ = scratch.take<uint32_t>(blocks_ * planes_.phases() * plane_);
   scales_ = scratch.take<float>(chunk_tiles_ * kernels_.columns);
   workers_ = {scratch.take<Worker>(machine_.pool.size()), static_cast<size_t>(machine_.pool.size())};
   for (Worker& worker : workers_) {
     worker = {scratch.take<Tile>(kGroupTiles), scratch.take<Bound>(grids * kGroupTiles * blocks_),
-              scratch.take<int32_t>(tile), scratch.take<int64_t>(tile),
+              scratch.take<int32_t>(tile * tiles), scratch.take<int64_t>(tile * tiles),
               scratch.take<float>(tile * c_.grids.across)};
   }
 }
@@ -277,7 +328,9 @@ void DirectConvolver::fill(int64_t first_position, int64_t positions) {
   const int64_t pieces = divide_up(held, kFill);
   machine_.pool.run(blocks_ * pieces, [&](int64_t task, int) {
     const int64_t begin = task % pieces * kFill;
-    fill_block(task / pieces, first_position, begin, std::min(begin + kFill, held));
+    const int64_t end = std::min(begin + kFill, held);
+    if (filter_ != nullptr) return fill_filtered_block(task / pieces, first_position, begin, end);
+    fill_block(task / pieces, first_position, begin, end);
   });
   for (int64_t i = 0; i < positions;) {
     const int64_t image = std::min((first_position + i) / planes_.positions(), c_.batch - 1);
@@ -325,6 +378,22 @@ void DirectConvolver::fill_step(int64_t step, int64_t phase, int64_t position, i
   }
 }
 
+void DirectConvolver::fill_filtered_block(int64_t block, int64_t first_position, int64_t begin, int64_t end) {
+  constexpr int kParts = FilteredConvolution::kParts;
+  const int64_t last = std::min((block + 1) * block_channels_, steps_);
+  uint32_t* squares[kParts];
+  for (int part = 0; part < kParts; ++part) {
+    squares[part] = squares_ + (block * kParts + part) * plane_ + begin;
+    std::fill_n(squares[part], end - begin, 0u);
+  }
+  for (int64_t step = block * block_channels_; step < last; ++step) {
+    int16_t* parts[kParts];
+    for (int part = 0; part < kParts; ++part)
+      parts[part] = pixels_ + 2 * ((step * kParts + part) * plane_ + begin);
+    filter_->fill(2 * step, first_position + begin, first_position + end, parts, squares);
+  }
+}
+
 void DirectConvolver::run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile,
                                 int64_t first_panel, int64_t last_panel, Worker& worker) {
   const int64_t tiles = last_tile - first_tile;
@@ -334,6 +403,11 @@ void DirectConvolver::run_tiles(int64_t first_position, int64_t first_tile, int6
   }
   if (!bytes_) bound_tiles({worker.tiles, static_cast<size_t>(tiles)}, worker.bounds);
   for (int64_t p = first_panel; p < last_panel; ++p) {
+    if (filter_ != nullptr) {
+      for (int64_t i = 0; i < tiles; ++i)
+        multiply_filtered_tile(p, worker.tiles[i], worker.bounds + i * blocks_, tiles, worker);
+      continue;
+    }
     for (int64_t down = 0; down < c_.grids.down; ++down) {
       for (int64_t i = 0; i < tiles; ++i) {
         multiply_tile(p, down, worker.tiles[i], worker.bounds + i * blocks_, tiles, worker);
@@ -377,7 +451,7 @@ void DirectConvolver::bound_tiles(std::span<const Tile> tiles, Bound* bounds) co
 void DirectConvolver::multiply_tile(int64_t p, int64_t row_of_grids, const Tile& tile, const Bound* bounds,
                                     int64_t tiles, Worker& worker) {
   const int64_t row = p * kernels_.rows, grids = static_cast<int64_t>(grids_.size());
-  const int width = width_of(p), rows = static_cast<int>(std::min<int64_t>(width, c_.rows - row));
+  const int width = width_of(p), rows = lanes_of(p);
   for (int64_t across = 0; across < c_.grids.across; ++across) {
     const int64_t g = row_of_grids * c_.grids.across + across;
     const Grid& grid = grids_[static_cast<size_t>(g)];
@@ -399,6 +473,74 @@ TileSums DirectConvolver::multiply(int64_t panel_and_grid, const Grid& grid, con
   kernels_.multiply_bytes(a.rows, steps, a.pairs, b.pairs, b.places, starts_ + panel_and_grid * kernels_.rows,
                           worker.sums);
   return {worker.sums, nullptr};
+}
+
+void DirectConvolver::multiply_filtered_tile(int64_t p, const Tile& tile, const Bound* bounds, int64_t tiles,
+                                             Worker& worker) {
+  const int64_t row = p * kernels_.rows, size = kernels_.rows * kernels_.columns;
+  const int64_t* wide = multiply_parts(p, tile, bounds, tiles, worker);
+  if (wide == nullptr) return store_filtered(row, lanes_of(p), tile, worker.sums);
+  for (int64_t across = 0; across < c_.grids.across; ++across) {
+    kernels_.finish_wide(wide + across * size, lanes_of(p), c_.row_scales + row, scales_ + tile.position,
+                         kernels_.columns, worker.values + across * size, kernels_.columns);
+  }
+  interlace(row, lanes_of(p), 0, tile, worker.values);
+}
+
+void DirectConvolver::store_filtered(int64_t row, int rows, const Tile& tile, const int32_t* sums) {
+  const int64_t plane = c_.height * c_.width, size = kernels_.rows * kernels_.columns;
+  for (int64_t i = 0; i < tile.stretches; ++i) {
+    const Stretch& s = tile.stretch[i];
+    if (s.y >= c_.height) continue;
+    kernels_.finish_filtered(
+        sums + s.first, size, rows, c_.row_scales + row, scales_ + tile.position + s.first,
+        std::min<int64_t>(2 * s.count, c_.width - 2 * s.x),
+        c_.out + s.image * c_.image_stride + row * plane + s.y * c_.width + 2 * s.x, plane);
+  }
+}
+
+// The sums of the parts, in worker.sums. Or, where twice an output need not fit an int32, returns those of
+// the first and of the second output of every pair, a tile each.
+const int64_t* DirectConvolver::multiply_parts(int64_t p, const Tile& tile, const Bound* bounds,
+                                               int64_t tiles, Worker& worker) const {
+  const Bound* weights = weight_bounds_ + p * FilteredConvolution::kParts * blocks_;
+  // Of twice an output: parts 0 to 2 make the first, 1 to 3 the second.
+  const auto bound_of = [&](size_t block, double Bound::*kind) {
+    const auto part = [&](int64_t i) {
+      return (weights + i * blocks_)[block].*kind * (bounds + i * tiles * blocks_)[block].*kind;
+    };
+    return part(1) + part(2) + std::max(part(0), part(3));
+  };
+  const std::span<const Block> blocks = grids_[0].blocks;
+  const int64_t pairs = blocks.back().pair + blocks.back().pairs, size = kernels_.rows * kernels_.columns;
+  double bound = 0;
+  for (size_t b = 0; b < blocks.size(); ++b) bound += bound_of(b, &Bound::norm);
+  if (bound < kLargestSum) {
+    add_parts(p, tile, 0, pairs, worker.sums);
+    return nullptr;
+  }
+  std::fill_n(worker.wide, 2 * size, int64_t{0});
+  for_each_bounded_range(
+      blocks, bound_of,
+      [&](int64_t begin, int64_t end, int) {
+        add_parts(p, tile, begin, end, worker.sums);
+        kernels_.filter_sums(worker.sums, size, width_of(p) * kernels_.columns);
+        kernels_.accumulate(worker.sums, 2 * size, 0, worker.wide);
+      },
+      [](int) {});
+  return worker.wide;
+}
+
+// Of pairs [begin, end) of each part.
+void DirectConvolver::add_parts(int64_t p, const Tile& tile, int64_t begin, int64_t end,
+                                int32_t* sums) const {
+  const int width = width_of(p);
+  const int64_t size = kernels_.rows * kernels_.columns;
+  for (const Grid& part : grids_) {
+    kernels_.multiply(width, end - begin, panel(p) + (part.first_step + begin) * width * 2,
+                      pixels_ + 2 * tile.position, part.places + begin,
+                      sums + (&part - grids_.data()) * size);
+  }
 }
 
 void DirectConvolver::store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile) {
@@ -447,7 +589,12 @@ bool fits_direct(Machine& machine, const Planes& planes, int64_t channels) {
 }
 
 void convolve_direct(Machine& machine, const DirectConvolution& convolution) {
-  DirectConvolver(machine, convolution).run();
+  if (!multiplies_bytes(machine, convolution) && FilteredConvolution::pays(machine, convolution)) {
+    const FilteredConvolution filtered(machine, convolution);
+    DirectConvolver(machine, filtered.parts(), &filtered).run();
+  } else {
+    DirectConvolver(machine, convolution, nullptr).run();
+  }
 }
 
 }  // namespace cairn::exact

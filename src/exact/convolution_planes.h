@@ -55,6 +55,8 @@ class Planes {
   int64_t reach() const { return rows_.reach() * columns_.length() + columns_.reach(); }
   int64_t positions() const { return rows_.length() * columns_.length(); }  // from an image to the next
 
+  // The row of an image that outputs meet at `index`, in the first phase; null where there is none.
+  const int16_t* row(int64_t image, int64_t channel, int64_t index) const;
   // The integers at positions [begin, end) of an image; begin >= 0. Behind the image there are zeros.
   void copy(int64_t image, int64_t channel, int64_t phase, int64_t begin, int64_t end, int16_t* out) const;
   // Asks the cache for what copy() will read.

@@ -118,8 +118,22 @@ class ConvolutionTest : public IsaTest {
 TEST_P(ConvolutionTest, RandomShapes) {
   for (int i = 0; i < 600; ++i) {
     const Fill fill = static_cast<Fill>(random_() % kFills);
-    const int bits = random_() % 3 == 0 ? 8 : 15;
+    const int bits = static_cast<int>(one_of({8, 13, 14, 15}));
     check(random_convolution(), fill, 1 + static_cast<int>(random_() % 4), -20, 10, bits);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// Three taps side by side, as FilteredConvolution takes them, with integers up to the largest that it takes.
+TEST_P(ConvolutionTest, ThreeTapsWide) {
+  for (int i = 0; i < 300; ++i) {
+    Convolution c = random_convolution();
+    c.kernel_width = 3;
+    c.stride_width = c.stride_height = c.dilation_width = 1;
+    c.in_width = one_of({2, 5, 8, 30, 64, 1100});
+    c.out_width = one_of({c.in_width, c.in_width - 1, c.in_width + 3});
+    const Fill fill = static_cast<Fill>(random_() % kFills);
+    check(c, fill, 1 + static_cast<int>(random_() % 4), -20, 10, static_cast<int>(one_of({8, 13, 14})));
     if (HasFatalFailure()) return;
   }
 }
@@ -163,7 +177,7 @@ TEST_P(ConvolutionTest, RealLayers) {
   };
   for (const Convolution& layer : layers) {
     for (const Fill fill : {Fill::uniform, Fill::same_16383})
-      for (const int bits : {8, 15}) check(layer, fill, 2, -2, 2, bits);
+      for (const int bits : {8, 13, 14, 15}) check(layer, fill, 2, -2, 2, bits);
     if (HasFatalFailure()) return;
   }
 }

@@ -75,6 +75,22 @@ struct Microkernels {
                          int lanes, int width, int64_t taps, const int32_t* places, int16_t* panel);
   // sums[lane] = the sum of a lane's bytes in a panel of A.
   void (*sum_bytes)(const int16_t* panel, int width, int64_t steps, int32_t* sums);
+
+  // The parts of FilteredConvolution, where a pair of a panel is two integers; else null.
+  // Of pixels x = row[first + 2 i ...], zeros where they are not among the row's `width`:
+  // (x0 - x2, x1 + x2, x2 - x1, x1 - x3). Those of rows of two channels (an absent one is null) become pair i
+  // of parts[...], whose squares are added to squares[...][i] as add_squares() does.
+  void (*filter_pixels)(const int16_t* even, const int16_t* odd, int64_t width, int64_t first, int64_t pairs,
+                        int16_t* const* parts, uint32_t* const* squares);
+  // Of weights w = taps[...][i]: (2 w0, w0 + w1 + w2, w0 - w1 + w2, 2 w2).
+  void (*filter_weights)(const int16_t* const* taps, int64_t count, int16_t* const* parts);
+  // Of four tiles of sums s that lie `size` apart, ((s0 + s1 + s2) / 2, (s1 - s2 - s3) / 2), into the first
+  // two. Everything wraps but the halving.
+  void (*filter_sums)(int32_t* tiles, int64_t size, int64_t count);
+  // The same as results, interlaced: out[row][2 * column] and the one after it, as finish() makes them; the
+  // first `count` of each row.
+  void (*finish_filtered)(const int32_t* tiles, int64_t size, int rows, const float* row_scale,
+                          const float* column_scale, int64_t count, float* out, int64_t stride);
 };
 
 extern const Microkernels kMicrokernelsAvx2;

@@ -177,6 +177,10 @@ const Microkernels kMicrokernelsAvx512 = {kRows,
                                           multiply_bytes,
                                           avx512::pack_byte_steps,
                                           avx512::pack_byte_taps,
-                                          avx512::sum_bytes};
+                                          avx512::sum_bytes,
+                                          avx512::filter_pixels,
+                                          avx512::filter_weights,
+                                          avx512::filter_sums,
+                                          avx512::finish_filtered};
 
 }  // namespace cairn::exact

@@ -72,6 +72,10 @@ const Microkernels kMicrokernelsNeon = {8,
                                         nullptr,
                                         nullptr,
                                         nullptr,
-                                        nullptr};
+                                        nullptr,
+                                        neon::filter_pixels,
+                                        neon::filter_weights,
+                                        neon::filter_sums,
+                                        neon::finish_filtered};
 
 }  // namespace cairn::exact

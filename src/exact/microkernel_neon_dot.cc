@@ -95,6 +95,10 @@ const Microkernels kMicrokernelsNeonDot = {kRows,
                                            nullptr,
                                            nullptr,
                                            nullptr,
+                                           nullptr,
+                                           nullptr,
+                                           nullptr,
+                                           nullptr,
                                            nullptr};
 
 }  // namespace cairn::exact

@@ -252,4 +252,112 @@ PanelSquares measure(const int16_t* panel, int width, int64_t pairs) {
   return to_double(most, _mm512_max_epu32(largest, squares[2].largest));
 }
 
+namespace {
+
+// Integers [first, first + 32) of a row of so many, zeros where there are none.
+__m512i load_window(const int16_t* row, int64_t width, int64_t first) {
+  constexpr int64_t kHeld = 2 * kLanes;
+  const int64_t before = first < 0 ? -first : 0, end = width < first + kHeld ? width - first : kHeld;
+  const int64_t from = before < kHeld ? before : kHeld, to = end > from ? end : from;
+  const auto valid = static_cast<__mmask32>((uint64_t{1} << to) - (uint64_t{1} << from));
+  return _mm512_maskz_loadu_epi16(valid, row + first);
+}
+
+// Pairs of the lower halves of 32-bit lanes of two channels, and of the upper ones.
+__m512i lower(__m512i even, __m512i odd) {
+  return _mm512_mask_blend_epi16(0xaaaaaaaau, even, _mm512_slli_epi32(odd, 16));
+}
+__m512i upper(__m512i even, __m512i odd) {
+  return _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(even, 16), odd);
+}
+
+}  // namespace
+
+void filter_pixels(const int16_t* even, const int16_t* odd, int64_t width, int64_t first, int64_t pairs,
+                   int16_t* const* parts, uint32_t* const* squares) {
+  const int64_t odd_width = odd != nullptr ? width : 0;
+  if (odd == nullptr) odd = even;
+  for (int64_t i = 0; i < pairs; i += kLanes, first += 2 * kLanes) {
+    const int64_t left = pairs - i;
+    const __mmask16 valid = left < kLanes ? static_cast<__mmask16>((1u << left) - 1) : __mmask16{0xffff};
+    const __m512i even01 = load_window(even, width, first), even23 = load_window(even, width, first + 2);
+    const __m512i odd01 = load_window(odd, odd_width, first), odd23 = load_window(odd, odd_width, first + 2);
+    const __m512i x0 = lower(even01, odd01), x1 = upper(even01, odd01);
+    const __m512i x2 = lower(even23, odd23), x3 = upper(even23, odd23);
+    const __m512i filtered[] = {_mm512_sub_epi16(x0, x2), _mm512_add_epi16(x1, x2), _mm512_sub_epi16(x2, x1),
+                                _mm512_sub_epi16(x1, x3)};
+    for (int part = 0; part < 4; ++part) {
+      Squares sum;
+      sum.add(filtered[part]);
+      const __m512i sums = _mm512_maskz_loadu_epi32(valid, squares[part] + i);
+      _mm512_mask_storeu_epi32(squares[part] + i, valid, _mm512_add_epi32(sums, sum.sum));
+      _mm512_mask_storeu_epi32(parts[part] + 2 * i, valid, filtered[part]);
+    }
+  }
+}
+
+void filter_weights(const int16_t* const* taps, int64_t count, int16_t* const* parts) {
+  for (int64_t i = 0; i < count; i += 2 * kLanes) {
+    const int64_t left = count - i;
+    const __mmask32 valid = left < 2 * kLanes ? (__mmask32{1} << left) - 1 : ~__mmask32{0};
+    const __m512i w0 = _mm512_maskz_loadu_epi16(valid, taps[0] + i);
+    const __m512i w1 = _mm512_maskz_loadu_epi16(valid, taps[1] + i);
+    const __m512i w2 = _mm512_maskz_loadu_epi16(valid, taps[2] + i);
+    const __m512i ends = _mm512_add_epi16(w0, w2);
+    _mm512_mask_storeu_epi16(parts[0] + i, valid, _mm512_add_epi16(w0, w0));
+    _mm512_mask_storeu_epi16(parts[1] + i, valid, _mm512_add_epi16(ends, w1));
+    _mm512_mask_storeu_epi16(parts[2] + i, valid, _mm512_sub_epi16(ends, w1));
+    _mm512_mask_storeu_epi16(parts[3] + i, valid, _mm512_add_epi16(w2, w2));
+  }
+}
+
+namespace {
+
+// Of 16 columns, whose parts begin at `tiles`.
+struct FilteredSums {
+  __m512i first, second;
+
+  FilteredSums(const int32_t* tiles, int64_t size) {
+    const __m512i s0 = _mm512_loadu_si512(tiles), s1 = _mm512_loadu_si512(tiles + size);
+    const __m512i s2 = _mm512_loadu_si512(tiles + 2 * size), s3 = _mm512_loadu_si512(tiles + 3 * size);
+    first = _mm512_srai_epi32(_mm512_add_epi32(_mm512_add_epi32(s0, s1), s2), 1);
+    second = _mm512_srai_epi32(_mm512_sub_epi32(_mm512_sub_epi32(s1, s2), s3), 1);
+  }
+};
+
+__mmask16 first_lanes(int64_t count) {
+  return static_cast<__mmask16>(count >= kLanes ? 0xffffu : (count > 0 ? (1u << count) - 1 : 0u));
+}
+
+}  // namespace
+
+void filter_sums(int32_t* tiles, int64_t size, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const FilteredSums sums(tiles + i, size);
+    _mm512_storeu_si512(tiles + i, sums.first);
+    _mm512_storeu_si512(tiles + size + i, sums.second);
+  }
+}
+
+void finish_filtered(const int32_t* tiles, int64_t size, int rows, const float* row_scale,
+                     const float* column_scale, int64_t count, float* out, int64_t stride) {
+  constexpr int64_t kColumns = 2 * kLanes;
+  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  for (int64_t column = 0; 2 * column < count; column += kLanes) {
+    const __m512 scale = _mm512_maskz_loadu_ps(first_lanes((count + 1) / 2 - column), column_scale + column);
+    const __mmask16 before = first_lanes(count - 2 * column),
+                    after = first_lanes(count - 2 * column - kLanes);
+    for (int row = 0; row < rows; ++row) {
+      const FilteredSums sums(tiles + row * kColumns + column, size);
+      const __m512 rows_scale = _mm512_set1_ps(row_scale[row]);
+      const __m512 first = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums.first), rows_scale), scale);
+      const __m512 second = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums.second), rows_scale), scale);
+      float* to = out + row * stride + 2 * column;
+      _mm512_mask_storeu_ps(to, before, _mm512_permutex2var_ps(first, low, second));
+      _mm512_mask_storeu_ps(to + kLanes, after, _mm512_permutex2var_ps(first, high, second));
+    }
+  }
+}
+
 }  // namespace cairn::exact::avx512

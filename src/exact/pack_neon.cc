@@ -95,6 +95,24 @@ PanelSquares neon::measure(const int16_t* panel, int width, int64_t pairs) {
   return measure_panel<Vector>(panel, width, pairs);
 }
 
+void neon::filter_pixels(const int16_t* even, const int16_t* odd, int64_t width, int64_t first, int64_t pairs,
+                         int16_t* const* parts, uint32_t* const* squares) {
+  filter_pixels_of<Vector>(even, odd, width, first, pairs, parts, squares);
+}
+
+void neon::filter_weights(const int16_t* const* taps, int64_t count, int16_t* const* parts) {
+  filter_weights_of(taps, count, parts);
+}
+
+void neon::filter_sums(int32_t* tiles, int64_t size, int64_t count) {
+  filter_sums_of(tiles, size, count);
+}
+
+void neon::finish_filtered(const int32_t* tiles, int64_t size, int rows, const float* row_scale,
+                           const float* column_scale, int64_t count, float* out, int64_t stride) {
+  finish_filtered_of<8>(tiles, size, rows, row_scale, column_scale, count, out, stride);
+}
+
 void neon_limbs::pack_lanes(const int16_t* const* sources, int lanes, int width, int64_t k, int16_t* panel) {
   pack_panel_lanes<LimbVector>(sources, lanes, width, k, panel);
 }

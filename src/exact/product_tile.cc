@@ -5,13 +5,6 @@
 #include <cstring>
 
 namespace cairn::exact {
-namespace {
-
-// A sum bounded by this, in binary64 with its rounding errors, is below 2^31.
-constexpr double kLargestSum = 2147483000.0;
-
-}  // namespace
-
 Bound measure_pairs(const Microkernels& kernels, const int16_t* panel, int width, int64_t pairs) {
   constexpr int64_t kPairs = 128;
   double sum = 0, largest = 0;
@@ -28,30 +21,16 @@ Bound measure_pairs(const Microkernels& kernels, const int16_t* panel, int width
 void TileMultiplier::add(std::span<const Block> blocks, const RowPanel& a, const ColumnPanel& b,
                          const Sums& sums, int32_t* tile) const {
   const int64_t size = a.rows * kernels_.columns;
-  int64_t begin = 0;  // the first pair that is not yet in the sums
-  double bound = 0;   // of the pairs from there to the present block
-  const auto add_to = [&](int64_t end, int shift) {
-    if (begin == end) return;
-    kernels_.multiply(a.rows, end - begin, a.pairs + begin * a.rows * 2, b.pairs, b.places + begin, tile);
-    kernels_.accumulate(tile, size, std::max(shift, 0), shift < 0 ? sums.run : sums.total);
-    begin = end;
-    bound = 0;
-  };
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    const Block& block = blocks[i];
-    const int64_t end = block.pair + block.pairs;
-    const double norm = a.bounds[i].norm * b.bounds[i].norm;
-    if (bound + norm >= kLargestSum) add_to(block.pair, block.shift);
-    bound += norm;
-    if (norm >= kLargestSum) {
-      const double pair_bound = a.bounds[i].pair * b.bounds[i].pair;
-      const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(kLargestSum / pair_bound));
-      while (begin < end) add_to(std::min(begin + step, end), block.shift);
-    }
-    if (block.ends_run) add_to(end, block.shift);
-    if (block.ends_run && block.shift < 0) kernels_.fold(sums.run, size, block.shift, sums.total);
-  }
-  if (!blocks.empty()) add_to(blocks.back().pair + blocks.back().pairs, blocks.back().shift);
+  const auto bound_of = [&](size_t i, double Bound::*kind) { return a.bounds[i].*kind * b.bounds[i].*kind; };
+  for_each_bounded_range(
+      blocks, bound_of,
+      [&](int64_t begin, int64_t end, int shift) {
+        kernels_.multiply(a.rows, end - begin, a.pairs + begin * a.rows * 2, b.pairs, b.places + begin, tile);
+        kernels_.accumulate(tile, size, std::max(shift, 0), shift < 0 ? sums.run : sums.total);
+      },
+      [&](int shift) {
+        if (shift < 0) kernels_.fold(sums.run, size, shift, sums.total);
+      });
 }
 
 TileSums TileMultiplier::multiply(std::span<const Block> blocks, const RowPanel& a, const ColumnPanel& b,

@@ -2,6 +2,7 @@
 // two panels prove that the totals fit; only then are they added to sums in int64.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -22,6 +23,39 @@ struct Bound {
   double norm;
   double pair;
 };
+
+// A sum bounded by this, in binary64 with its rounding errors, is below 2^31.
+inline constexpr double kLargestSum = 2147483000.0;
+
+// Cuts the pairs of all blocks into ranges whose sums are bounded by kLargestSum, if a single pair's is.
+// bound_of(i, kind) bounds the sums over block i, or over a pair of it. Calls visit(begin, end, shift) for
+// each range, and end_run(shift) after those of a run.
+template <typename BoundOf, typename Visit, typename EndRun>
+void for_each_bounded_range(std::span<const Block> blocks, BoundOf bound_of, Visit visit, EndRun end_run) {
+  int64_t begin = 0;  // of the present range
+  double bound = 0;   // of the pairs from there to the present block
+  const auto cut = [&](int64_t end, int shift) {
+    if (begin < end) visit(begin, end, shift);
+    begin = end;
+    bound = 0;
+  };
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const Block& block = blocks[i];
+    const int64_t end = block.pair + block.pairs;
+    const double norm = bound_of(i, &Bound::norm);
+    if (bound + norm >= kLargestSum) cut(block.pair, block.shift);
+    bound += norm;
+    if (norm >= kLargestSum) {
+      const double pairs = kLargestSum / bound_of(i, &Bound::pair);
+      const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(pairs));
+      while (begin < end) cut(std::min(begin + step, end), block.shift);
+    }
+    if (!block.ends_run) continue;
+    cut(end, block.shift);
+    end_run(block.shift);
+  }
+  if (!blocks.empty()) cut(blocks.back().pair + blocks.back().pairs, blocks.back().shift);
+}
 
 // Of consecutive pairs of a panel.
 Bound measure_pairs(const Microkernels& kernels, const int16_t* panel, int width, int64_t pairs);
