@@ -2,30 +2,19 @@
 
 #include <cmath>
 
-#include "exact/convolution_filter.h"
+#include "exact/convolution_chunk.h"
 #include "exact/product_tile.h"
 
 namespace cairn::exact {
 namespace {
 
-constexpr int64_t kChunkBytes = 512 << 10;  // of an image's integers, for each thread
-constexpr int64_t kGroupTiles = 16;         // tiles that share what is read of the weights
+constexpr int64_t kGroupTiles = 16;  // tiles that share what is read of the weights
 constexpr int64_t kTasksForThread = 4;
-constexpr int64_t kFill = 1024;            // positions at a time
-constexpr int64_t kBlockPairs = 128;       // pairs that share a bound, where a channel has fewer taps
-constexpr int64_t kFilteredPairs = 48;     // likewise of each part, whose sums are larger
-constexpr int64_t kMostColumns = 32;       // of any instruction set's tiles
-constexpr int64_t kMostProducts = 133000;  // products of 8 bits whose sum stays below 2^31
-constexpr double kLargestPair = 23169.1;   // the norm of two integers of 15 bits, of the sum of two of 14
+constexpr int64_t kMostColumns = 32;      // of any instruction set's tiles
+constexpr double kLargestPair = 23169.1;  // the norm of two integers of 15 bits, of the sum of two of 14
 
 int64_t divide_up(int64_t value, int64_t step) {
   return (value + step - 1) / step;
-}
-
-// Whether it is faster with bytes, and their sums fit.
-bool multiplies_bytes(Machine& machine, const DirectConvolution& c) {
-  return c.bits <= 8 && microkernels(machine.isa).multiply_bytes != nullptr &&
-         c.channels * c.taps <= kMostProducts;
 }
 
 // One grid of outputs.
@@ -50,6 +39,7 @@ struct Tile {
 };
 
 struct Worker {
+  PixelChunk chunk;
   Tile* tiles;
   Bound* bounds;  // [grid][tile][block]
   int32_t* sums;
@@ -73,26 +63,23 @@ class DirectConvolver {
   void measure(const Grid& grid, const int16_t* panel, int width, Bound* bounds) const;
   void add_up(const Grid& grid, const int16_t* panel, int width, int32_t* starts) const;
   void take_workers();
-  void run_chunk(int64_t first_position, int64_t tiles);
-  void fill(int64_t first_position, int64_t positions);
-  void fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end);
-  void fill_step(int64_t step, int64_t phase, int64_t position, int64_t count, int16_t* out);
-  void fill_filtered_block(int64_t block, int64_t first_position, int64_t begin, int64_t end);
-  void run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile, int64_t first_panel,
-                 int64_t last_panel, Worker& worker);
+  void run_chunk(int64_t first_panel, int64_t last_panel, Worker& worker);
+  void run_tiles(int64_t first_tile, int64_t last_tile, int64_t first_panel, int64_t last_panel,
+                 Worker& worker);
   void cut(int64_t first_position, Tile& tile) const;
-  void bound_tiles(std::span<const Tile> tiles, Bound* bounds) const;
+  void bound_tiles(int64_t tiles, Worker& worker) const;
   void multiply_tile(int64_t panel, int64_t row_of_grids, const Tile& tile, const Bound* bounds,
                      int64_t tiles, Worker& worker);
   TileSums multiply(int64_t panel_and_grid, const Grid& grid, const RowPanel& a, const ColumnPanel& b,
                     Worker& worker) const;
   void multiply_filtered_tile(int64_t panel, const Tile& tile, const Bound* bounds, int64_t tiles,
                               Worker& worker);
-  void store_filtered(int64_t row, int rows, const Tile& tile, const int32_t* sums);
+  void store_filtered(int64_t row, int rows, const Tile& tile, const Worker& worker);
   const int64_t* multiply_parts(int64_t panel, const Tile& tile, const Bound* bounds, int64_t tiles,
                                 Worker& worker) const;
-  void add_parts(int64_t panel, const Tile& tile, int64_t begin, int64_t end, int32_t* sums) const;
-  void store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile);
+  void add_parts(int64_t panel, const Tile& tile, int64_t begin, int64_t end, Worker& worker) const;
+  void store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile,
+             const Worker& worker);
   void interlace(int64_t row, int rows, int64_t down, const Tile& tile, const float* values);
 
   int width_of(int64_t panel) const {
@@ -112,22 +99,13 @@ class DirectConvolver {
   const TileMultiplier multiplier_;
   const Planes& planes_;
 
-  bool bytes_;        // four integers of 8 bits lie together, else two of 16
-  int64_t together_;  // channels
-  int64_t steps_;     // so many channels, each
-  int64_t block_channels_, blocks_, panels_;
-  int64_t positions_;    // of all outputs
-  int64_t chunk_tiles_;  // at a time
-  int64_t plane_;        // pairs from a phase of a channel pair to the next
+  const ChunkLayout layout_;
+  int64_t panels_;
   int64_t panel_steps_;  // and a place for taps that meet nothing
   std::span<Grid> grids_;
-  bool* phase_used_;
   int16_t* weights_ = nullptr;
   Bound* weight_bounds_ = nullptr;  // [panel][grid][block]
   int32_t* starts_ = nullptr;       // of sums of bytes: [panel][grid][row]
-  int16_t* pixels_ = nullptr;       // [channels together][phase][position], a step each
-  uint32_t* squares_ = nullptr;     // [block][phase][position]
-  float* scales_ = nullptr;         // of the chunk's positions
   std::span<Worker> workers_;
 };
 
@@ -138,40 +116,26 @@ DirectConvolver::DirectConvolver(Machine& machine, const DirectConvolution& conv
       filter_(filter),
       kernels_(microkernels(machine.isa)),
       multiplier_(kernels_),
-      planes_(convolution.planes) {
-  bytes_ = multiplies_bytes(machine, c_);
-  together_ = bytes_ ? 4 : 2;
-  steps_ = divide_up(c_.channels, together_);
-  block_channels_ = filter_ != nullptr ? std::max<int64_t>(1, kFilteredPairs / (c_.taps / 3))
-                                       : std::max<int64_t>(1, kBlockPairs / c_.taps);
-  blocks_ = divide_up(steps_, block_channels_);
-  panels_ = divide_up(c_.rows, kernels_.rows);
-  const int64_t last_row = (planes_.rows().outputs() - 1) * planes_.columns().length();
-  positions_ = (c_.batch - 1) * planes_.positions() + last_row + planes_.columns().outputs();
-  phase_used_ = machine.scratch.take<bool>(planes_.phases());
-  std::fill_n(phase_used_, planes_.phases(), false);
-  int64_t phases = 0;
-  for (const auto& taps : c_.grids.taps) {
-    for (const DirectTap& tap : taps) {
-      bool& used = phase_used_[planes_.phase(tap.y, tap.x)];
-      if (!used) ++phases;
-      used = true;
-    }
-  }
-  const int64_t tile_bytes = 4 * kernels_.columns * steps_ * std::max<int64_t>(phases, 1);
-  const int64_t tiles = divide_up(positions_, kernels_.columns);
-  chunk_tiles_ = std::clamp<int64_t>(kChunkBytes * machine.pool.size() / tile_bytes, 1, tiles);
-  plane_ = chunk_tiles_ * kernels_.columns + planes_.reach();
-}
+      planes_(convolution.planes),
+      layout_(machine, convolution, filter),
+      panels_(divide_up(c_.rows, kernels_.rows)) {}
 
+// Each task fills a chunk and multiplies it, so that its pixels never leave the cache of its processor. Few
+// chunks are shared by tasks of some of the rows each.
 void DirectConvolver::run() {
   place_grids();
   pack_weights();
   take_workers();
-  const int64_t tiles = divide_up(positions_, kernels_.columns);
-  for (int64_t tile = 0; tile < tiles; tile += chunk_tiles_) {
-    run_chunk(tile * kernels_.columns, std::min(chunk_tiles_, tiles - tile));
-  }
+  const int threads = machine_.pool.size();
+  const int64_t chunks = divide_up(layout_.tiles, layout_.chunk_tiles);
+  const int64_t splits =
+      chunks >= 2 * threads ? 1 : std::min(divide_up(kTasksForThread * threads, chunks), panels_);
+  machine_.pool.run(chunks * splits, [&](int64_t task, int index) {
+    Worker& worker = workers_[static_cast<size_t>(index)];
+    const int64_t split = task / chunks;
+    worker.chunk.fill(task % chunks * layout_.chunk_tiles);
+    run_chunk(panels_ * split / splits, panels_ * (split + 1) / splits, worker);
+  });
 }
 
 // Where the steps of each grid lie: its weights in a panel, its pixels from a position on.
@@ -183,23 +147,23 @@ void DirectConvolver::place_grids() {
     const std::span<const DirectTap> taps = c_.grids.taps[g];
     const int64_t count = static_cast<int64_t>(taps.size());
     int32_t* tap_places = scratch.take<int32_t>(count);
-    int32_t* places = scratch.take<int32_t>(count * steps_);
-    Block* blocks = scratch.take<Block>(blocks_);
+    int32_t* places = scratch.take<int32_t>(count * layout_.steps);
+    Block* blocks = scratch.take<Block>(layout_.blocks);
     for (int64_t t = 0; t < count; ++t) {
       const DirectTap& tap = taps[static_cast<size_t>(t)];
       tap_places[t] =
-          static_cast<int32_t>(planes_.phase(tap.y, tap.x) * plane_ + planes_.shift(tap.y, tap.x));
-      for (int64_t s = 0; s < steps_; ++s) {
-        places[s * count + t] = static_cast<int32_t>(s * planes_.phases() * plane_) + tap_places[t];
+          static_cast<int32_t>(layout_.line(0, planes_.phase(tap.y, tap.x)) + planes_.shift(tap.y, tap.x));
+      for (int64_t s = 0; s < layout_.steps; ++s) {
+        places[s * count + t] = static_cast<int32_t>(layout_.line(s, 0)) + tap_places[t];
       }
     }
-    for (int64_t b = 0; b < blocks_; ++b) {
-      const int64_t held = std::min(block_channels_, steps_ - b * block_channels_);
-      blocks[b] = {b * block_channels_ * count, held * count};
+    for (int64_t b = 0; b < layout_.blocks; ++b) {
+      const int64_t begin = layout_.block_begin(b);
+      blocks[b] = {begin * count, (layout_.block_end(b) - begin) * count};
     }
     grids_[g] = {
-        taps, first_step, places, tap_places, {blocks, count == 0 ? 0 : static_cast<size_t>(blocks_)}};
-    first_step += count * steps_;
+        taps, first_step, places, tap_places, {blocks, count == 0 ? 0 : static_cast<size_t>(layout_.blocks)}};
+    first_step += count * layout_.steps;
   }
   panel_steps_ = first_step + 1;
 }
@@ -208,7 +172,7 @@ void DirectConvolver::pack_weights() {
   Scratch& scratch = machine_.scratch;
   const int64_t grids = static_cast<int64_t>(grids_.size());
   weights_ = scratch.take<int16_t>(panels_ * kernels_.rows * panel_steps_ * 2);
-  weight_bounds_ = scratch.take<Bound>(panels_ * grids * blocks_);
+  weight_bounds_ = scratch.take<Bound>(panels_ * grids * layout_.blocks);
   starts_ = scratch.take<int32_t>(panels_ * grids * kernels_.rows);
   int32_t* first = scratch.take<int32_t>(c_.taps);  // of each tap, in a panel
   int32_t* step = scratch.take<int32_t>(c_.taps);   // from channels that lie together to the next
@@ -232,10 +196,10 @@ void DirectConvolver::pack_weights() {
     const int width = width_of(index);
     for (size_t g = 0; g < grids_.size(); ++g) {
       const int64_t at = index * grids + static_cast<int64_t>(g);
-      if (bytes_) {
+      if (layout_.bytes) {
         add_up(grids_[g], panel(index), width, starts_ + at * kernels_.rows);
       } else {
-        measure(grids_[g], panel(index), width, weight_bounds_ + at * blocks_);
+        measure(grids_[g], panel(index), width, weight_bounds_ + at * layout_.blocks);
       }
     }
   });
@@ -246,7 +210,7 @@ void DirectConvolver::pack_panel(int64_t index, const int32_t* first, const int3
                                  int32_t* places) const {
   std::copy_n(first, c_.taps, places);
   const int16_t* row = c_.weights + index * kernels_.rows * c_.row_stride;
-  for (int64_t channel = 0; channel < c_.channels; channel += together_) {
+  for (int64_t channel = 0; channel < c_.channels; channel += layout_.together) {
     pack_channels(row + channel * c_.channel_stride, c_.channels - channel, lanes_of(index), width_of(index),
                   places, panel(index));
     for (int64_t t = 0; t < c_.taps; ++t) places[t] += step[t];
@@ -270,7 +234,7 @@ void DirectConvolver::pack_filtered_panel(int64_t index, int16_t* room) const {
 
 void DirectConvolver::pack_channels(const int16_t* first, int64_t left, int lanes, int width,
                                     const int32_t* places, int16_t* panel) const {
-  if (bytes_) {
+  if (layout_.bytes) {
     const int channels = static_cast<int>(std::min<int64_t>(left, 4));
     kernels_.pack_byte_taps(first, c_.channel_stride, channels, c_.row_stride, lanes, width, c_.taps, places,
                             panel);
@@ -288,7 +252,7 @@ void DirectConvolver::measure(const Grid& grid, const int16_t* panel, int width,
 
 // What takes back the 128 that every pixel has too much.
 void DirectConvolver::add_up(const Grid& grid, const int16_t* panel, int width, int32_t* starts) const {
-  const int64_t steps = steps_ * static_cast<int64_t>(grid.taps.size());
+  const int64_t steps = layout_.steps * static_cast<int64_t>(grid.taps.size());
   kernels_.sum_bytes(panel + grid.first_step * width * 2, width, steps, starts);
   for (int i = 0; i < width; ++i) starts[i] *= -128;
 }
@@ -297,121 +261,39 @@ void DirectConvolver::take_workers() {
   Scratch& scratch = machine_.scratch;
   const int64_t grids = static_cast<int64_t>(grids_.size()), tile = kernels_.rows * kernels_.columns;
   const int64_t tiles = filter_ != nullptr ? grids : 1;
-  pixels_ = scratch.take<int16_t>(2 * steps_ * planes_.phases() * plane_);
-  squares_ = scratch.take<uint32_t>(blocks_ * planes_.phases() * plane_);
-  scales_ = scratch.take<float>(chunk_tiles_ * kernels_.columns);
   workers_ = {scratch.take<Worker>(machine_.pool.size()), static_cast<size_t>(machine_.pool.size())};
   for (Worker& worker : workers_) {
-    worker = {scratch.take<Tile>(kGroupTiles), scratch.take<Bound>(grids * kGroupTiles * blocks_),
-              scratch.take<int32_t>(tile * tiles), scratch.take<int64_t>(tile * tiles),
-              scratch.take<float>(tile * c_.grids.across)};
+    new (&worker) Worker{PixelChunk(machine_, c_, filter_, layout_),
+                         scratch.take<Tile>(kGroupTiles),
+                         scratch.take<Bound>(grids * kGroupTiles * layout_.blocks),
+                         scratch.take<int32_t>(tile * tiles),
+                         scratch.take<int64_t>(tile * tiles),
+                         scratch.take<float>(tile * c_.grids.across)};
   }
 }
 
-void DirectConvolver::run_chunk(int64_t first_position, int64_t tiles) {
-  fill(first_position, tiles * kernels_.columns);
-  const int threads = machine_.pool.size();
-  int64_t group = kGroupTiles;
-  if (threads > 1) group = std::clamp<int64_t>(divide_up(tiles, kTasksForThread * threads), 1, kGroupTiles);
-  const int64_t groups = divide_up(tiles, group);
-  int64_t splits = 1;
-  if (threads > 1) splits = std::clamp<int64_t>(divide_up(kTasksForThread * threads, groups), 1, panels_);
-  machine_.pool.run(groups * splits, [&](int64_t task, int worker) {
-    const int64_t first = task / splits * group, split = task % splits;
-    run_tiles(first_position, first, std::min(first + group, tiles), panels_ * split / splits,
-              panels_ * (split + 1) / splits, workers_[static_cast<size_t>(worker)]);
-  });
+void DirectConvolver::run_chunk(int64_t first_panel, int64_t last_panel, Worker& worker) {
+  for (int64_t tile = 0; tile < worker.chunk.tiles(); tile += kGroupTiles)
+    run_tiles(tile, std::min(tile + kGroupTiles, worker.chunk.tiles()), first_panel, last_panel, worker);
 }
 
-void DirectConvolver::fill(int64_t first_position, int64_t positions) {
-  const int64_t held = positions + planes_.reach();
-  const int64_t pieces = divide_up(held, kFill);
-  machine_.pool.run(blocks_ * pieces, [&](int64_t task, int) {
-    const int64_t begin = task % pieces * kFill;
-    const int64_t end = std::min(begin + kFill, held);
-    if (filter_ != nullptr) return fill_filtered_block(task / pieces, first_position, begin, end);
-    fill_block(task / pieces, first_position, begin, end);
-  });
-  for (int64_t i = 0; i < positions;) {
-    const int64_t image = std::min((first_position + i) / planes_.positions(), c_.batch - 1);
-    const int64_t next = (image + 1) * planes_.positions() - first_position;
-    const int64_t end = image + 1 < c_.batch ? std::min(next, positions) : positions;
-    std::fill(scales_ + i, scales_ + end, c_.image_scales[image]);
-    i = end;
-  }
-}
-
-// The chunk's positions [begin, end) of the channels of a block.
-void DirectConvolver::fill_block(int64_t block, int64_t first_position, int64_t begin, int64_t end) {
-  const int64_t last = std::min((block + 1) * block_channels_, steps_);
-  for (int64_t phase = 0; phase < planes_.phases(); ++phase) {
-    if (!phase_used_[phase]) continue;
-    uint32_t* squares = squares_ + (block * planes_.phases() + phase) * plane_ + begin;
-    std::fill_n(squares, end - begin, 0u);
-    for (int64_t step = block * block_channels_; step < last; ++step) {
-      int16_t* out = pixels_ + 2 * ((step * planes_.phases() + phase) * plane_ + begin);
-      fill_step(step, phase, first_position + begin, end - begin, out);
-      if (!bytes_) kernels_.add_squares(out, end - begin, squares);
-    }
-  }
-}
-
-void DirectConvolver::fill_step(int64_t step, int64_t phase, int64_t position, int64_t count, int16_t* out) {
-  constexpr int64_t kMostTogether = 4;
-  alignas(64) int16_t lines[kMostTogether][kFill];
-  const int16_t* sources[kMostTogether] = {lines[0], lines[1], lines[2], lines[3]};
-  const int64_t image = position / planes_.positions(), first = position % planes_.positions();
-  for (int64_t i = 0; i < together_; ++i) {
-    const int64_t channel = step * together_ + i;
-    if (channel >= c_.channels) {
-      std::fill_n(lines[i], count, int16_t{0});
-      continue;
-    }
-    if (channel + together_ < c_.channels && image < c_.batch)
-      planes_.prefetch(image, channel + together_, first, first + count);
-    planes_.copy_batch(c_.batch, channel, phase, position, position + count, lines[i]);
-  }
-  if (bytes_) {
-    kernels_.pack_byte_steps(sources, count, out);
-  } else {
-    kernels_.pack_steps(sources, 0, static_cast<int>(count), static_cast<int>(count), 1, out);
-  }
-}
-
-void DirectConvolver::fill_filtered_block(int64_t block, int64_t first_position, int64_t begin, int64_t end) {
-  constexpr int kParts = FilteredConvolution::kParts;
-  const int64_t last = std::min((block + 1) * block_channels_, steps_);
-  uint32_t* squares[kParts];
-  for (int part = 0; part < kParts; ++part) {
-    squares[part] = squares_ + (block * kParts + part) * plane_ + begin;
-    std::fill_n(squares[part], end - begin, 0u);
-  }
-  for (int64_t step = block * block_channels_; step < last; ++step) {
-    int16_t* parts[kParts];
-    for (int part = 0; part < kParts; ++part)
-      parts[part] = pixels_ + 2 * ((step * kParts + part) * plane_ + begin);
-    filter_->fill(2 * step, first_position + begin, first_position + end, parts, squares);
-  }
-}
-
-void DirectConvolver::run_tiles(int64_t first_position, int64_t first_tile, int64_t last_tile,
-                                int64_t first_panel, int64_t last_panel, Worker& worker) {
+void DirectConvolver::run_tiles(int64_t first_tile, int64_t last_tile, int64_t first_panel,
+                                int64_t last_panel, Worker& worker) {
   const int64_t tiles = last_tile - first_tile;
   for (int64_t i = 0; i < tiles; ++i) {
     worker.tiles[i].position = (first_tile + i) * kernels_.columns;
-    cut(first_position, worker.tiles[i]);
+    cut(worker.chunk.first_position(), worker.tiles[i]);
   }
-  if (!bytes_) bound_tiles({worker.tiles, static_cast<size_t>(tiles)}, worker.bounds);
+  if (!layout_.bytes) bound_tiles(tiles, worker);
   for (int64_t p = first_panel; p < last_panel; ++p) {
     if (filter_ != nullptr) {
       for (int64_t i = 0; i < tiles; ++i)
-        multiply_filtered_tile(p, worker.tiles[i], worker.bounds + i * blocks_, tiles, worker);
+        multiply_filtered_tile(p, worker.tiles[i], worker.bounds + i * layout_.blocks, tiles, worker);
       continue;
     }
     for (int64_t down = 0; down < c_.grids.down; ++down) {
-      for (int64_t i = 0; i < tiles; ++i) {
-        multiply_tile(p, down, worker.tiles[i], worker.bounds + i * blocks_, tiles, worker);
-      }
+      for (int64_t i = 0; i < tiles; ++i)
+        multiply_tile(p, down, worker.tiles[i], worker.bounds + i * layout_.blocks, tiles, worker);
     }
   }
 }
@@ -433,12 +315,13 @@ void DirectConvolver::cut(int64_t first_position, Tile& tile) const {
   }
 }
 
-void DirectConvolver::bound_tiles(std::span<const Tile> tiles, Bound* bounds) const {
+void DirectConvolver::bound_tiles(int64_t tiles, Worker& worker) const {
+  Bound* bounds = worker.bounds;
   for (const Grid& grid : grids_) {
     const int64_t taps = static_cast<int64_t>(grid.taps.size());
-    for (const Tile& tile : tiles) {
-      const uint32_t* squares = squares_ + tile.position;
-      for (int64_t b = 0; b < blocks_; ++b, squares += planes_.phases() * plane_) {
+    for (int64_t i = 0; i < tiles; ++i) {
+      for (int64_t b = 0; b < layout_.blocks; ++b) {
+        const uint32_t* squares = worker.chunk.squares() + layout_.line(b, 0) + worker.tiles[i].position;
         const uint64_t sum = kernels_.largest_window(squares, grid.tap_places, taps, kernels_.columns);
         const double norm = std::sqrt(static_cast<double>(sum));
         *bounds++ = {norm, std::min(norm, kLargestPair)};
@@ -456,20 +339,22 @@ void DirectConvolver::multiply_tile(int64_t p, int64_t row_of_grids, const Tile&
     const int64_t g = row_of_grids * c_.grids.across + across;
     const Grid& grid = grids_[static_cast<size_t>(g)];
     const RowPanel a{width, panel(p) + grid.first_step * width * 2,
-                     weight_bounds_ + (p * grids + g) * blocks_};
-    const ColumnPanel b{pixels_ + 2 * tile.position, grid.places, bounds + g * tiles * blocks_};
+                     weight_bounds_ + (p * grids + g) * layout_.blocks};
+    const ColumnPanel b{worker.chunk.pixels() + 2 * tile.position, grid.places,
+                        bounds + g * tiles * layout_.blocks};
     const TileSums sums = multiply(p * grids + g, grid, a, b, worker);
-    if (c_.grids.across == 1) return store(sums, row, rows, row_of_grids, tile);
-    multiplier_.finish(sums, rows, c_.row_scales + row, scales_ + tile.position, kernels_.columns,
-                       worker.values + across * kernels_.rows * kernels_.columns, kernels_.columns);
+    if (c_.grids.across == 1) return store(sums, row, rows, row_of_grids, tile, worker);
+    multiplier_.finish(sums, rows, c_.row_scales + row, worker.chunk.scales() + tile.position,
+                       kernels_.columns, worker.values + across * kernels_.rows * kernels_.columns,
+                       kernels_.columns);
   }
   interlace(row, rows, row_of_grids, tile, worker.values);
 }
 
 TileSums DirectConvolver::multiply(int64_t panel_and_grid, const Grid& grid, const RowPanel& a,
                                    const ColumnPanel& b, Worker& worker) const {
-  if (!bytes_) return multiplier_.multiply(grid.blocks, a, b, worker.sums, worker.wide);
-  const int64_t steps = steps_ * static_cast<int64_t>(grid.taps.size());
+  if (!layout_.bytes) return multiplier_.multiply(grid.blocks, a, b, worker.sums, worker.wide);
+  const int64_t steps = layout_.steps * static_cast<int64_t>(grid.taps.size());
   kernels_.multiply_bytes(a.rows, steps, a.pairs, b.pairs, b.places, starts_ + panel_and_grid * kernels_.rows,
                           worker.sums);
   return {worker.sums, nullptr};
@@ -479,22 +364,23 @@ void DirectConvolver::multiply_filtered_tile(int64_t p, const Tile& tile, const 
                                              Worker& worker) {
   const int64_t row = p * kernels_.rows, size = kernels_.rows * kernels_.columns;
   const int64_t* wide = multiply_parts(p, tile, bounds, tiles, worker);
-  if (wide == nullptr) return store_filtered(row, lanes_of(p), tile, worker.sums);
+  if (wide == nullptr) return store_filtered(row, lanes_of(p), tile, worker);
   for (int64_t across = 0; across < c_.grids.across; ++across) {
-    kernels_.finish_wide(wide + across * size, lanes_of(p), c_.row_scales + row, scales_ + tile.position,
-                         kernels_.columns, worker.values + across * size, kernels_.columns);
+    kernels_.finish_wide(wide + across * size, lanes_of(p), c_.row_scales + row,
+                         worker.chunk.scales() + tile.position, kernels_.columns,
+                         worker.values + across * size, kernels_.columns);
   }
   interlace(row, lanes_of(p), 0, tile, worker.values);
 }
 
-void DirectConvolver::store_filtered(int64_t row, int rows, const Tile& tile, const int32_t* sums) {
+void DirectConvolver::store_filtered(int64_t row, int rows, const Tile& tile, const Worker& worker) {
   const int64_t plane = c_.height * c_.width, size = kernels_.rows * kernels_.columns;
   for (int64_t i = 0; i < tile.stretches; ++i) {
     const Stretch& s = tile.stretch[i];
     if (s.y >= c_.height) continue;
     kernels_.finish_filtered(
-        sums + s.first, size, rows, c_.row_scales + row, scales_ + tile.position + s.first,
-        std::min<int64_t>(2 * s.count, c_.width - 2 * s.x),
+        worker.sums + s.first, size, rows, c_.row_scales + row,
+        worker.chunk.scales() + tile.position + s.first, std::min<int64_t>(2 * s.count, c_.width - 2 * s.x),
         c_.out + s.image * c_.image_stride + row * plane + s.y * c_.width + 2 * s.x, plane);
   }
 }
@@ -503,11 +389,11 @@ void DirectConvolver::store_filtered(int64_t row, int rows, const Tile& tile, co
 // the first and of the second output of every pair, a tile each.
 const int64_t* DirectConvolver::multiply_parts(int64_t p, const Tile& tile, const Bound* bounds,
                                                int64_t tiles, Worker& worker) const {
-  const Bound* weights = weight_bounds_ + p * FilteredConvolution::kParts * blocks_;
+  const Bound* weights = weight_bounds_ + p * FilteredConvolution::kParts * layout_.blocks;
   // Of twice an output: parts 0 to 2 make the first, 1 to 3 the second.
   const auto bound_of = [&](size_t block, double Bound::*kind) {
     const auto part = [&](int64_t i) {
-      return (weights + i * blocks_)[block].*kind * (bounds + i * tiles * blocks_)[block].*kind;
+      return (weights + i * layout_.blocks)[block].*kind * (bounds + i * tiles * layout_.blocks)[block].*kind;
     };
     return part(1) + part(2) + std::max(part(0), part(3));
   };
@@ -516,14 +402,14 @@ const int64_t* DirectConvolver::multiply_parts(int64_t p, const Tile& tile, cons
   double bound = 0;
   for (size_t b = 0; b < blocks.size(); ++b) bound += bound_of(b, &Bound::norm);
   if (bound < kLargestSum) {
-    add_parts(p, tile, 0, pairs, worker.sums);
+    add_parts(p, tile, 0, pairs, worker);
     return nullptr;
   }
   std::fill_n(worker.wide, 2 * size, int64_t{0});
   for_each_bounded_range(
       blocks, bound_of,
       [&](int64_t begin, int64_t end, int) {
-        add_parts(p, tile, begin, end, worker.sums);
+        add_parts(p, tile, begin, end, worker);
         kernels_.filter_sums(worker.sums, size, width_of(p) * kernels_.columns);
         kernels_.accumulate(worker.sums, 2 * size, 0, worker.wide);
       },
@@ -533,24 +419,26 @@ const int64_t* DirectConvolver::multiply_parts(int64_t p, const Tile& tile, cons
 
 // Of pairs [begin, end) of each part.
 void DirectConvolver::add_parts(int64_t p, const Tile& tile, int64_t begin, int64_t end,
-                                int32_t* sums) const {
+                                Worker& worker) const {
   const int width = width_of(p);
   const int64_t size = kernels_.rows * kernels_.columns;
   for (const Grid& part : grids_) {
     kernels_.multiply(width, end - begin, panel(p) + (part.first_step + begin) * width * 2,
-                      pixels_ + 2 * tile.position, part.places + begin,
-                      sums + (&part - grids_.data()) * size);
+                      worker.chunk.pixels() + 2 * tile.position, part.places + begin,
+                      worker.sums + (&part - grids_.data()) * size);
   }
 }
 
-void DirectConvolver::store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile) {
+void DirectConvolver::store(const TileSums& sums, int64_t row, int rows, int64_t down, const Tile& tile,
+                            const Worker& worker) {
   const int64_t plane = c_.height * c_.width;
   for (int64_t i = 0; i < tile.stretches; ++i) {
     const Stretch& s = tile.stretch[i];
     const int64_t y = s.y * c_.grids.down + down;
     if (y >= c_.height) continue;
-    multiplier_.finish(sums.from(s.first), rows, c_.row_scales + row, scales_ + tile.position + s.first,
-                       s.count, c_.out + s.image * c_.image_stride + row * plane + y * c_.width + s.x, plane);
+    multiplier_.finish(sums.from(s.first), rows, c_.row_scales + row,
+                       worker.chunk.scales() + tile.position + s.first, s.count,
+                       c_.out + s.image * c_.image_stride + row * plane + y * c_.width + s.x, plane);
   }
 }
 
