@@ -4,6 +4,7 @@
 
 #include "exact/arithmetic.h"
 #include "exact/convolution_direct.h"
+#include "exact/convolution_filter.h"
 #include "exact/convolution_lanes.h"
 #include "exact/product_operands.h"
 #include "exact/reference.h"
@@ -192,6 +193,111 @@ bool sharing_pays(const Group& g, const Planes& inputs, int64_t steps, int64_t c
          g.c.batch * steps / 2 >= kPairsForRow * g.out_channels;
 }
 
+// Groups of the tiles of FilteredPixelLanes, whose sums are those of the filter's parts, within dw
+// [row][channel][tap].
+class FilteredSink final : public TileSink {
+ public:
+  FilteredSink(const Microkernels& kernels, const SharedLanes& lanes, int64_t kernel_rows, float* dw,
+               int64_t channels, const float* row_scales, const float* ones)
+      : kernels_(kernels),
+        lanes_(lanes),
+        kernel_rows_(kernel_rows),
+        dw_(dw),
+        channels_(channels),
+        row_scales_(row_scales),
+        ones_(ones) {}
+
+  float* place(int64_t, int64_t, int64_t, int64_t*) const override { return nullptr; }
+  void store(int64_t, int64_t, int64_t, const float*) const override {}
+  void store_group(int64_t row, int rows, int64_t group, int64_t* sums) const override {
+    const int64_t size = kernels_.rows * kernels_.columns, part = kernel_rows_ * size;
+    for (int64_t tap = 0; tap < kernel_rows_; ++tap, sums += size) {
+      kernels_.filter_weight_sums(sums, part, rows * kernels_.columns);
+      for (int64_t x = 0; x < 3; ++x) store_tap(row, rows, group, tap, x, sums + x * part);
+    }
+  }
+
+ private:
+  void store_tap(int64_t row, int rows, int64_t group, int64_t tap, int64_t x, const int64_t* sums) const {
+    float values[kMostLanes * kMostLanes];
+    const int64_t tile = group * FilteredConvolution::kParts * kernel_rows_ + tap;
+    const int64_t channel = lanes_.first_channel(tile),
+                  held = std::min<int64_t>(kernels_.columns, channels_ - channel);
+    kernels_.finish_wide(sums, rows, row_scales_ + row, ones_, static_cast<int>(held), values,
+                         kernels_.columns);
+    float* out = dw_ + (row * channels_ + channel) * 3 * kernel_rows_ + 3 * lanes_.tap(tile).index + x;
+    for (int i = 0; i < rows; ++i, out += channels_ * 3 * kernel_rows_)
+      for (int64_t c = 0; c < held; ++c) out[c * 3 * kernel_rows_] = values[i * kernels_.columns + c];
+  }
+
+  const Microkernels& kernels_;
+  const SharedLanes& lanes_;
+  int64_t kernel_rows_;
+  float* dw_;
+  int64_t channels_;
+  const float *row_scales_, *ones_;
+};
+
+// The taps of each part in turn: first those whose shifts are even, and so of one panel.
+std::span<const SharedLanes::Tap> take_filtered_taps(Scratch& scratch, const Convolution& c,
+                                                     int64_t row_length) {
+  auto* taps = scratch.take<SharedLanes::Tap>(FilteredConvolution::kParts * c.kernel_height);
+  size_t count = 0;
+  int64_t panel = 0;
+  for (int64_t part = 0; part < FilteredConvolution::kParts; ++part) {
+    for (int64_t parity = 0; parity < 2; ++parity) {
+      const size_t before = count;
+      for (int64_t tap = 0; tap < c.kernel_height; ++tap) {
+        const int64_t shift = tap * c.dilation_height * row_length;
+        if (shift % 2 == parity) taps[count++] = {tap, part, shift, panel};
+      }
+      if (count > before) ++panel;
+    }
+  }
+  return {taps, count};
+}
+
+// How many pairs of outputs the filter sees in an image, rounded up to an even number.
+int64_t filtered_steps(const Convolution& c) {
+  return (c.out_height * ((c.out_width + 1) / 2) + 1) / 2 * 2;
+}
+
+// Whether the filter applies to the weight gradient, and saves products. Sums in int64 cost some for every
+// run, so runs must be long.
+bool filtering_pays(const Microkernels& kernels, const Group& g, int bits, const ProductRuns& runs,
+                    int64_t steps) {
+  constexpr int kMostBits = 14;
+  constexpr int64_t kFewestPairs = 150;  // of outputs, in a run: measured
+  const Convolution& c = g.c;
+  if (kernels.filter_lines == nullptr || bits > kMostBits || c.kernel_width != 3 || c.stride_width != 1 ||
+      c.stride_height != 1 || c.dilation_width != 1)
+    return false;
+  const int64_t lanes = (g.in_channels + kernels.columns - 1) / kernels.columns * kernels.columns;
+  const int64_t filtered = filtered_steps(c);
+  const bool rounds = !runs.runs.empty() && runs.runs.front().shift < 0;
+  return !rounds && g.in_channels * 8 >= lanes * 7 && 4 * filtered < 3 * steps &&
+         static_cast<int64_t>(runs.items.size()) * filtered >=
+             kFewestPairs * static_cast<int64_t>(runs.runs.size());
+}
+
+void filtered_weight_gradient(Machine& machine, const Group& g, const Planes& inputs, const Planes& outputs,
+                              const int32_t* dy_exponents, const int32_t* x_exponents, float* dw) {
+  Scratch& scratch = machine.scratch;
+  const Convolution& c = g.c;
+  const Microkernels& kernels = microkernels(machine.isa);
+  const int64_t row_length = (c.out_width + 1) / 2, steps = filtered_steps(c);
+  const ProductRuns runs = sort_runs(scratch, c.batch, steps, c.channel_groups, dy_exponents, x_exponents);
+  const FilteredGradientLanes a(outputs, runs.items, steps, row_length);
+  const FilteredPixelLanes b(kernels, inputs, runs.items, steps, g.in_channels, row_length,
+                             take_filtered_taps(scratch, c, row_length));
+  const float* row_scales = take_equal_scales(scratch, runs.scale, g.out_channels);
+  const float* ones = take_equal_scales(scratch, 1.0f, kernels.columns);
+  const TileGroups groups{FilteredConvolution::kParts * c.kernel_height, FilteredConvolution::kParts};
+  multiply_tiled(machine,
+                 {g.out_channels, b.tiles() * kernels.columns, runs.runs, a, b, row_scales, ones,
+                  FilteredSink(kernels, b, c.kernel_height, dw, g.in_channels, row_scales, ones), groups});
+}
+
 void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized dy, ConstQuantized x,
                               float* dw) {
   Scratch& scratch = machine.scratch;
@@ -207,10 +313,14 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
   const int64_t steps = (positions + 1) / 2 * 2;
   const ProductRuns runs =
       sort_runs(scratch, c.batch, steps, c.channel_groups, dy.exponents + g.index, x.exponents + g.index);
-  const PositionLanes a(outputs, runs.items, steps);
-  const float* row_scales = take_equal_scales(scratch, runs.scale, g.out_channels);
   const int64_t elements = g.in_channels * g.taps, columns = microkernels(machine.isa).columns;
   float* out = dw + g.index * g.out_channels * elements;
+  if (filtering_pays(microkernels(machine.isa), g, std::max(dy.bits, x.bits), runs, steps)) {
+    return filtered_weight_gradient(machine, g, inputs, outputs, dy.exponents + g.index,
+                                    x.exponents + g.index, out);
+  }
+  const PositionLanes a(outputs, runs.items, steps);
+  const float* row_scales = take_equal_scales(scratch, runs.scale, g.out_channels);
 
   const std::span<const SharedLanes::Tap> taps = take_shared_taps(scratch, inputs, g);
   if (sharing_pays(g, inputs, steps, columns)) {

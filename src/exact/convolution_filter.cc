@@ -36,11 +36,6 @@ int64_t tiles_of(const DirectConvolution& c, int64_t columns, int64_t tile) {
   return divide_up(c.batch * c.planes.rows().length() * columns, tile);
 }
 
-void prefetch_row(const int16_t* row, int64_t width) {
-  constexpr int64_t kLine = 32;  // integers
-  for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(row + i);
-}
-
 }  // namespace
 
 bool FilteredConvolution::pays(Machine& machine, const DirectConvolution& c) {
@@ -115,8 +110,8 @@ void FilteredConvolution::fill_row(int64_t image, int64_t channel, int64_t y, in
     return;
   }
   const int64_t width = planes.columns().size();
-  prefetch_row(planes.row(image, channel + 2, y), width);
-  prefetch_row(planes.row(image, channel + 3, y), width);
+  planes.prefetch_row(image, channel + 2, y);
+  planes.prefetch_row(image, channel + 3, y);
   const int16_t* odd = channel + 1 < whole_.channels ? planes.row(image, channel + 1, y) : nullptr;
   kernels_.filter_pixels(even, odd, width, planes.columns().image_index(2 * pair, 0), count, parts, squares);
 }

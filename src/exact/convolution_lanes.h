@@ -30,6 +30,10 @@ class PositionLanes : public PanelSource {
   virtual bool exists(const PositionLane&) const { return true; }
   virtual int64_t pairs_behind() const { return 0; }  // of an image, in a panel
   virtual int64_t reach() const { return 0; }         // between the shifts of a channel's lanes
+  const Planes& planes() const { return planes_; }
+  template <typename Filter>
+  void pack_filtered(const Microkernels& kernels, int64_t begin, int64_t end, int64_t first_channel, int held,
+                     int width, int64_t row_length, int64_t parities, int16_t* panels, Filter filter) const;
 
   // Calls visit(image, its first position, count) for each image in order.
   template <typename Visit>
@@ -38,6 +42,9 @@ class PositionLanes : public PanelSource {
  private:
   class Rows;
 
+  template <typename Filter>
+  void for_each_row(int64_t image, int64_t channel, int64_t row_length, int64_t begin, int64_t end,
+                    int16_t** parts, Filter filter) const;
   void pack_panel(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int held, int width,
                   int16_t* panel) const;
 
@@ -64,7 +71,7 @@ class PatchLanes final : public PositionLanes {
 
 // Each tile of columns has neighbouring channels under one tap. Taps whose shifts differ by whole pairs read
 // the same panels, from different pairs on.
-class SharedLanes final : public PositionLanes {
+class SharedLanes : public PositionLanes {
  public:
   struct Tap {
     int64_t index;
@@ -96,6 +103,41 @@ class SharedLanes final : public PositionLanes {
   int64_t channels_, columns_;
   std::span<const Tap> taps_;
   int64_t panels_, most_shift_ = 0;
+};
+
+// The parts of FilteredConvolution's filter in the gradient of weights,
+//
+//   dw0 = m0 + (m1 + m2) / 2, dw1 = (m1 - m2) / 2, dw2 = (m1 + m2) / 2 + m3,
+//
+// where m is the sum of filtered pixels times filtered gradients (see Microkernels::filter_lines): positions
+// count pairs of neighbouring outputs, so many in a row. All parts are packed at once.
+class FilteredPixelLanes final : public SharedLanes {
+ public:
+  // The phase of a tap is its part; a shift is one of positions. Panels are those of one part after the
+  // other: first, where any tap needs them, of even shifts, then of odd ones.
+  FilteredPixelLanes(const Microkernels& kernels, const Planes& planes,
+                     std::span<const ProductRuns::Item> items, int64_t steps, int64_t channels,
+                     int64_t row_length, std::span<const Tap> taps);
+
+  void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes, int width,
+            int16_t* panels) const override;
+
+ private:
+  int64_t channels_, row_length_;
+  int64_t parities_;  // panels of a part
+};
+
+class FilteredGradientLanes final : public PositionLanes {
+ public:
+  FilteredGradientLanes(const Planes& planes, std::span<const ProductRuns::Item> items, int64_t steps,
+                        int64_t row_length)
+      : PositionLanes(planes, items, steps), row_length_(row_length) {}
+
+  void pack_parts(const Microkernels& kernels, int64_t begin, int64_t end, int64_t row, int64_t lanes,
+                  int width, int16_t* panels) const override;
+
+ private:
+  int64_t row_length_;
 };
 
 }  // namespace cairn::exact

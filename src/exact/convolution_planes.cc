@@ -30,12 +30,6 @@ int64_t PlaneAxis::first_index(int64_t least, int64_t phase) const {
   return std::clamp<int64_t>(index, 0, length_);
 }
 
-const int16_t* Planes::row(int64_t image, int64_t channel, int64_t index) const {
-  const int64_t row = rows_.image_index(index, 0);
-  if (row < 0 || row >= rows_.size()) return nullptr;
-  return values_ + image * image_stride_ + (channel * rows_.size() + row) * columns_.size();
-}
-
 void Planes::copy(int64_t image, int64_t channel, int64_t phase, int64_t begin, int64_t end,
                   int16_t* out) const {
   const int64_t row_phase = phase / columns_.step(), column_phase = phase % columns_.step();

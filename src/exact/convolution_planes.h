@@ -56,7 +56,16 @@ class Planes {
   int64_t positions() const { return rows_.length() * columns_.length(); }  // from an image to the next
 
   // The row of an image that outputs meet at `index`, in the first phase; null where there is none.
-  const int16_t* row(int64_t image, int64_t channel, int64_t index) const;
+  const int16_t* row(int64_t image, int64_t channel, int64_t index) const {
+    const int64_t row = rows_.image_index(index, 0);
+    if (row < 0 || row >= rows_.size()) return nullptr;
+    return values_ + image * image_stride_ + (channel * rows_.size() + row) * columns_.size();
+  }
+  void prefetch_row(int64_t image, int64_t channel, int64_t index) const {
+    constexpr int64_t kLine = 32;  // integers
+    const int16_t* from = row(image, channel, index);
+    for (int64_t i = 0; i < columns_.size(); i += kLine) __builtin_prefetch(from + i);
+  }
   // The integers at positions [begin, end) of an image; begin >= 0. Behind the image there are zeros.
   void copy(int64_t image, int64_t channel, int64_t phase, int64_t begin, int64_t end, int16_t* out) const;
   // Asks the cache for what copy() will read.

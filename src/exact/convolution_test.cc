@@ -138,6 +138,28 @@ TEST_P(ConvolutionTest, ThreeTapsWide) {
   }
 }
 
+// The same in tiles that are full, as their weight gradient needs it, with few exponents and with many.
+TEST_P(ConvolutionTest, ThreeTapsWideOfManyChannels) {
+  for (int i = 0; i < 60; ++i) {
+    Convolution c = random_convolution();
+    c.channel_groups = one_of({1, 1, 2});
+    c.in_channels = c.channel_groups * one_of({15, 16, 30, 32, 63});
+    c.out_channels = c.channel_groups * one_of({1, 12, 30});
+    c.kernel_width = 3;
+    c.stride_width = c.stride_height = c.dilation_width = 1;
+    c.in_height = one_of({4, 14, 29});
+    c.in_width = one_of({5, 14, 28, 60});
+    c.out_height = c.in_height;
+    c.out_width = one_of({c.in_width, c.in_width - 1, c.in_width + 2});
+    c.pad_top = one_of({0, 1, 1, 2});
+    c.pad_left = one_of({0, 1, 1, 3});
+    const Fill fill = static_cast<Fill>(random_() % kFills);
+    const int32_t most = static_cast<int32_t>(one_of({-3, -1, 9}));
+    check(c, fill, 1 + static_cast<int>(random_() % 4), -3, most, static_cast<int>(one_of({13, 14})));
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(ConvolutionTest, ExponentsAtBothEnds) {
   for (int i = 0; i < 60; ++i) {
     check(random_convolution(), Fill::with_empty_groups, 1, kMinExponent, kMinExponent);

@@ -82,6 +82,15 @@ struct Microkernels {
   // of parts[...], whose squares are added to squares[...][i] as add_squares() does.
   void (*filter_pixels)(const int16_t* even, const int16_t* odd, int64_t width, int64_t first, int64_t pairs,
                         int16_t* const* parts, uint32_t* const* squares);
+  // The same of one channel's row, part[...][i]; and of a gradient z = row[first + 2 i ...] the parts
+  // (z0, z0 + z1, z0 - z1, -z1) that they meet in the gradient of weights.
+  void (*filter_lines)(const int16_t* row, int64_t width, int64_t first, int64_t pairs,
+                       int16_t* const* parts);
+  void (*filter_gradient_lines)(const int16_t* row, int64_t width, int64_t first, int64_t pairs,
+                                int16_t* const* parts);
+  // Of four tiles of sums s that lie `size` apart, into the first three:
+  // (s0 + (s1 + s2) / 2, (s1 - s2) / 2, (s1 + s2) / 2 + s3).
+  void (*filter_weight_sums)(int64_t* tiles, int64_t size, int64_t count);
   // Of weights w = taps[...][i]: (2 w0, w0 + w1 + w2, w0 - w1 + w2, 2 w2).
   void (*filter_weights)(const int16_t* const* taps, int64_t count, int16_t* const* parts);
   // Of four tiles of sums s that lie `size` apart, ((s0 + s1 + s2) / 2, (s1 - s2 - s3) / 2), into the first

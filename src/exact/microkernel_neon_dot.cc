@@ -99,6 +99,9 @@ const Microkernels kMicrokernelsNeonDot = {kRows,
                                            nullptr,
                                            nullptr,
                                            nullptr,
+                                           nullptr,
+                                           nullptr,
+                                           nullptr,
                                            nullptr};
 
 }  // namespace cairn::exact

@@ -263,6 +263,10 @@ __m512i load_window(const int16_t* row, int64_t width, int64_t first) {
   return _mm512_maskz_loadu_epi16(valid, row + first);
 }
 
+__mmask16 first_lanes(int64_t count) {
+  return static_cast<__mmask16>(count >= kLanes ? 0xffffu : (count > 0 ? (1u << count) - 1 : 0u));
+}
+
 // Pairs of the lower halves of 32-bit lanes of two channels, and of the upper ones.
 __m512i lower(__m512i even, __m512i odd) {
   return _mm512_mask_blend_epi16(0xaaaaaaaau, even, _mm512_slli_epi32(odd, 16));
@@ -296,6 +300,50 @@ void filter_pixels(const int16_t* even, const int16_t* odd, int64_t width, int64
   }
 }
 
+namespace {
+
+// The lower halves of 32-bit lanes.
+void store_lower(int16_t* out, __mmask16 valid, __m512i lanes) {
+  _mm256_mask_storeu_epi16(out, valid, _mm512_cvtepi32_epi16(lanes));
+}
+
+}  // namespace
+
+void filter_lines(const int16_t* row, int64_t width, int64_t first, int64_t pairs, int16_t* const* parts) {
+  for (int64_t i = 0; i < pairs; i += kLanes, first += 2 * kLanes) {
+    const __mmask16 valid = first_lanes(pairs - i);
+    const __m512i x01 = load_window(row, width, first), x23 = load_window(row, width, first + 2);
+    const __m512i x1 = _mm512_srli_epi32(x01, 16), difference = _mm512_sub_epi16(x01, x23);
+    store_lower(parts[0] + i, valid, difference);
+    store_lower(parts[1] + i, valid, _mm512_add_epi16(x1, x23));
+    store_lower(parts[2] + i, valid, _mm512_sub_epi16(x23, x1));
+    store_lower(parts[3] + i, valid, _mm512_srli_epi32(difference, 16));
+  }
+}
+
+void filter_gradient_lines(const int16_t* row, int64_t width, int64_t first, int64_t pairs,
+                           int16_t* const* parts) {
+  for (int64_t i = 0; i < pairs; i += kLanes, first += 2 * kLanes) {
+    const __mmask16 valid = first_lanes(pairs - i);
+    const __m512i z0 = load_window(row, width, first), z1 = _mm512_srli_epi32(z0, 16);
+    store_lower(parts[0] + i, valid, z0);
+    store_lower(parts[1] + i, valid, _mm512_add_epi16(z0, z1));
+    store_lower(parts[2] + i, valid, _mm512_sub_epi16(z0, z1));
+    store_lower(parts[3] + i, valid, _mm512_sub_epi16(_mm512_setzero_si512(), z1));
+  }
+}
+
+void filter_weight_sums(int64_t* tiles, int64_t size, int64_t count) {
+  for (int64_t i = 0; i < count; i += 8) {
+    int64_t* sums = tiles + i;
+    const __m512i s1 = _mm512_loadu_si512(sums + size), s2 = _mm512_loadu_si512(sums + 2 * size);
+    const __m512i half = _mm512_srai_epi64(_mm512_add_epi64(s1, s2), 1);
+    _mm512_storeu_si512(sums, _mm512_add_epi64(_mm512_loadu_si512(sums), half));
+    _mm512_storeu_si512(sums + size, _mm512_srai_epi64(_mm512_sub_epi64(s1, s2), 1));
+    _mm512_storeu_si512(sums + 2 * size, _mm512_add_epi64(half, _mm512_loadu_si512(sums + 3 * size)));
+  }
+}
+
 void filter_weights(const int16_t* const* taps, int64_t count, int16_t* const* parts) {
   for (int64_t i = 0; i < count; i += 2 * kLanes) {
     const int64_t left = count - i;
@@ -324,10 +372,6 @@ struct FilteredSums {
     second = _mm512_srai_epi32(_mm512_sub_epi32(_mm512_sub_epi32(s1, s2), s3), 1);
   }
 };
-
-__mmask16 first_lanes(int64_t count) {
-  return static_cast<__mmask16>(count >= kLanes ? 0xffffu : (count > 0 ? (1u << count) - 1 : 0u));
-}
 
 }  // namespace
 

@@ -20,6 +20,10 @@ void add_squares(const int16_t* pairs, int64_t count, uint32_t* sums);
 uint64_t largest_window(const uint32_t* squares, const int32_t* places, int64_t taps, int lanes);
 void filter_pixels(const int16_t* even, const int16_t* odd, int64_t width, int64_t first, int64_t pairs,
                    int16_t* const* parts, uint32_t* const* squares);
+void filter_lines(const int16_t* row, int64_t width, int64_t first, int64_t pairs, int16_t* const* parts);
+void filter_gradient_lines(const int16_t* row, int64_t width, int64_t first, int64_t pairs,
+                           int16_t* const* parts);
+void filter_weight_sums(int64_t* tiles, int64_t size, int64_t count);
 void filter_weights(const int16_t* const* taps, int64_t count, int16_t* const* parts);
 void filter_sums(int32_t* tiles, int64_t size, int64_t count);
 void finish_filtered(const int32_t* tiles, int64_t size, int rows, const float* row_scale,

@@ -100,6 +100,20 @@ void neon::filter_pixels(const int16_t* even, const int16_t* odd, int64_t width,
   filter_pixels_of<Vector>(even, odd, width, first, pairs, parts, squares);
 }
 
+void neon::filter_lines(const int16_t* row, int64_t width, int64_t first, int64_t pairs,
+                        int16_t* const* parts) {
+  filter_lines_of(row, width, first, pairs, parts);
+}
+
+void neon::filter_gradient_lines(const int16_t* row, int64_t width, int64_t first, int64_t pairs,
+                                 int16_t* const* parts) {
+  filter_gradient_lines_of(row, width, first, pairs, parts);
+}
+
+void neon::filter_weight_sums(int64_t* tiles, int64_t size, int64_t count) {
+  filter_weight_sums_of(tiles, size, count);
+}
+
 void neon::filter_weights(const int16_t* const* taps, int64_t count, int16_t* const* parts) {
   filter_weights_of(taps, count, parts);
 }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kLongestSlice = 6144;   // positions that are packed whole
 constexpr int64_t kSlice = 4096;          // positions of a slice where there are more
+constexpr int64_t kGroupSlice = 1536;     // likewise where every part has a panel of its own
 constexpr int64_t kBlockPositions = 256;  // positions that share a bound
 constexpr int64_t kPackedA = 8 << 20;     // bytes of packed A at a time
 constexpr int64_t kPackedB = 384 << 10;   // bytes of packed B for each task: most of a second-level cache
@@ -45,7 +46,7 @@ class Tiler {
   void run_tasks(bool last_slice);
   void run_task(int64_t task, bool last_slice, Worker& worker);
   ColumnPanel column_panel(const int16_t* pairs, Bound* bounds) const;
-  void multiply_tile(int64_t a_panel, int64_t tile, const ColumnPanel& b, bool last_slice, Worker& worker);
+  void multiply_tile(int64_t panel, int64_t tile, const ColumnPanel& b, bool last_slice, Worker& worker);
   Sums sums_at(int64_t* memory) const;
   void finish(int rows, int64_t row, int64_t column, const TileSums& sums, float* out);
 
@@ -54,6 +55,18 @@ class Tiler {
     return static_cast<int>(std::min<int64_t>(kernels_.rows, round_up(rest, kernels_.row_step)));
   }
 
+  int held_rows(int rows, int64_t row) const {
+    return static_cast<int>(std::min<int64_t>(rows, first_row_ + block_rows_ - row));
+  }
+  int64_t part_of(int64_t tile) const { return tile % group_ / (group_ / product_.groups.parts); }
+  // Of a panel of A, in the present slice.
+  int16_t* a_panel(int64_t part, int64_t panel) const {
+    const int64_t lanes = product_.groups.parts * panel * kernels_.rows + part * width_of(panel);
+    return a_ + lanes * pairs_ * 2;
+  }
+  Bound* a_bounds(int64_t part, int64_t panel) const {
+    return a_bounds_ + (panel * product_.groups.parts + part) * blocks_;
+  }
   int64_t b_panel_size() const { return 2 * kernels_.columns * std::max<int64_t>(1, most_panel_pairs_); }
   std::span<const Block> blocks() const { return {block_, static_cast<size_t>(blocks_)}; }
 
@@ -63,6 +76,7 @@ class Tiler {
   const TiledProduct& product_;
 
   // Fixed for the whole product.
+  int64_t group_;  // tiles
   int64_t positions_, slice_positions_, slices_, row_block_, column_block_, tile_size_, most_panel_pairs_;
   bool several_runs_, rounded_runs_;
   int64_t sums_per_tile_;
@@ -82,9 +96,14 @@ class Tiler {
 };
 
 Tiler::Tiler(Machine& machine, const TiledProduct& product)
-    : kernels_(microkernels(machine.isa)), multiplier_(kernels_), machine_(machine), product_(product) {
+    : kernels_(microkernels(machine.isa)),
+      multiplier_(kernels_),
+      machine_(machine),
+      product_(product),
+      group_(product.groups.tiles) {
   positions_ = product.runs.empty() ? 0 : product.runs.back().end;
   slices_ = positions_ <= kLongestSlice ? 1 : divide_up(positions_, kSlice);
+  if (group_ > 1) slices_ = std::max<int64_t>(1, divide_up(positions_, kGroupSlice));
   slice_positions_ = round_up(divide_up(positions_, slices_), kBlockPositions);
   slices_ = std::max<int64_t>(1, divide_up(positions_, std::max<int64_t>(slice_positions_, 1)));
   most_panel_pairs_ = 0;
@@ -97,11 +116,13 @@ Tiler::Tiler(Machine& machine, const TiledProduct& product)
   rounded_runs_ = several_runs_ && product.runs.front().shift < 0;
   sums_per_tile_ = (rounded_runs_ ? 2 : 1) * tile_size_;
 
-  const int64_t bytes_per_row = 2 * std::max<int64_t>(slice_positions_, 1);
+  const int64_t bytes_per_row = 2 * product.groups.parts * std::max<int64_t>(slice_positions_, 1);
   row_block_ = std::max<int64_t>(kPackedA / bytes_per_row / kernels_.rows, 1) * kernels_.rows;
   if (slices_ > 1) row_block_ = std::min(row_block_, round_up(kRowBlock, kernels_.rows));
   row_block_ = std::min(row_block_, round_up(product.rows, kernels_.rows));
-  column_block_ = slices_ > 1 ? std::min(kColumnBlock, product.columns) : product.columns;
+  const int64_t group_columns = group_ * kernels_.columns;
+  const int64_t most_columns = std::max<int64_t>(kColumnBlock / group_columns, 1) * group_columns;
+  column_block_ = slices_ > 1 ? std::min(most_columns, product.columns) : product.columns;
 }
 
 void Tiler::take_memory() {
@@ -111,22 +132,22 @@ void Tiler::take_memory() {
   const int64_t a_panels = row_block_ / kernels_.rows;
   const int64_t tiles = divide_up(column_block_, kernels_.columns);
   block_ = scratch.take<Block>(most_blocks);
-  a_ = scratch.take<int16_t>(row_block_ * slice_positions_);
-  a_bounds_ = scratch.take<Bound>(a_panels * most_blocks);
+  a_ = scratch.take<int16_t>(product_.groups.parts * row_block_ * slice_positions_);
+  a_bounds_ = scratch.take<Bound>(product_.groups.parts * a_panels * most_blocks);
   if (slices_ > 1) sums_ = scratch.take<int64_t>(a_panels * tiles * sums_per_tile_);
   task_begin_ = scratch.take<int64_t>(tiles + 1);
   places_ = scratch.take<int32_t>(slice_positions_ / 2);
   const int threads = machine_.pool.size();
-  most_b_panels_ = std::clamp<int64_t>(kPackedB / 2 / b_panel_size(), 1, tiles);
-  task_tiles_ = threads > 1 ? divide_up(tiles, kTasksForThread * threads) : tiles;
+  const int64_t group_panels = product_.b.panel_of(group_ - 1) + 1;
+  most_b_panels_ =
+      std::clamp<int64_t>(kPackedB / 2 / b_panel_size(), group_panels, std::max(tiles, group_panels));
+  task_tiles_ = threads > 1 ? round_up(divide_up(tiles, kTasksForThread * threads), group_) : tiles;
   workers_ = scratch.take<Worker>(threads);
   for (int i = 0; i < threads; ++i) {
-    workers_[i] = {scratch.take<int16_t>(most_b_panels_ * b_panel_size()),
-                   scratch.take<ColumnPanel>(task_tiles_),
-                   scratch.take<Bound>(task_tiles_ * most_blocks),
-                   scratch.take<int32_t>(tile_size_),
-                   scratch.take<int64_t>(sums_per_tile_),
-                   scratch.take<float>(tile_size_)};
+    workers_[i] = {
+        scratch.take<int16_t>(most_b_panels_ * b_panel_size()), scratch.take<ColumnPanel>(task_tiles_),
+        scratch.take<Bound>(task_tiles_ * most_blocks),         scratch.take<int32_t>(tile_size_),
+        scratch.take<int64_t>(group_ * sums_per_tile_),         scratch.take<float>(tile_size_)};
   }
 }
 
@@ -176,7 +197,8 @@ void Tiler::cut_tasks() {
     task_begin_[column_tasks_++] = tile;
     const int64_t first_panel = product_.b.panel_of(first_tile_ + tile);
     const int64_t end = std::min(tile + task_tiles_, tiles_);
-    while (tile < end && product_.b.panel_of(first_tile_ + tile) - first_panel < most_b_panels_) ++tile;
+    const auto last_panel = [&] { return product_.b.panel_of(first_tile_ + tile + group_ - 1); };
+    while (tile < end && last_panel() - first_panel < most_b_panels_) tile += group_;
   }
   task_begin_[column_tasks_] = tiles_;
   const int64_t wanted = kTasksForThread * machine_.pool.size();
@@ -190,13 +212,13 @@ void Tiler::pack_a() {
   machine_.pool.run(a_panels_, [this](int64_t panel, int) {
     const int64_t row = panel * kernels_.rows;
     const int width = width_of(panel);
-    int16_t* to = a_ + row * pairs_ * 2;
-    product_.a.pack(kernels_, begin_, end_, first_row_ + row, std::min<int64_t>(width, block_rows_ - row),
-                    width, to);
-    for (int64_t i = 0; i < blocks_; ++i) {
-      const Block& block = block_[i];
-      a_bounds_[panel * blocks_ + i] =
-          measure_pairs(kernels_, to + block.pair * width * 2, width, block.pairs);
+    product_.a.pack_parts(kernels_, begin_, end_, first_row_ + row,
+                          std::min<int64_t>(width, block_rows_ - row), width, a_panel(0, panel));
+    for (int64_t part = 0; part < product_.groups.parts; ++part) {
+      for (int64_t i = 0; i < blocks_; ++i) {
+        const int16_t* pairs = a_panel(part, panel) + block_[i].pair * width * 2;
+        a_bounds(part, panel)[i] = measure_pairs(kernels_, pairs, width, block_[i].pairs);
+      }
     }
   });
 }
@@ -248,37 +270,41 @@ Sums Tiler::sums_at(int64_t* memory) const {
   return {memory, rounded_runs_ ? memory + tile_size_ : nullptr};
 }
 
-void Tiler::multiply_tile(int64_t a_panel, int64_t tile, const ColumnPanel& b, bool last_slice,
+void Tiler::multiply_tile(int64_t panel, int64_t tile, const ColumnPanel& b, bool last_slice,
                           Worker& worker) {
-  const RowPanel a{width_of(a_panel), a_ + a_panel * kernels_.rows * pairs_ * 2,
-                   a_bounds_ + a_panel * blocks_};
-  const int64_t row = first_row_ + a_panel * kernels_.rows, column = tile * kernels_.columns;
-  if (slices_ == 1 && !several_runs_) {
+  const int64_t part = part_of(tile);
+  const RowPanel a{width_of(panel), a_panel(part, panel), a_bounds(part, panel)};
+  const int64_t row = first_row_ + panel * kernels_.rows, column = tile * kernels_.columns;
+  if (slices_ == 1 && !several_runs_ && group_ == 1) {
     finish(a.rows, row, column, multiplier_.multiply(blocks(), a, b, worker.tile, worker.sums), worker.out);
     return;
   }
-  int64_t* memory = worker.sums;
+  int64_t* memory = worker.sums + tile % group_ * sums_per_tile_;
   if (slices_ > 1) {
-    memory = sums_ + (a_panel * tiles_ + tile - first_tile_) * sums_per_tile_;
+    memory = sums_ + (panel * tiles_ + tile - first_tile_) * sums_per_tile_;
   } else {
     std::memset(memory, 0, static_cast<size_t>(sums_per_tile_) * sizeof(int64_t));
   }
   multiplier_.add(blocks(), a, b, sums_at(memory), worker.tile);
-  if (last_slice) finish(a.rows, row, column, {nullptr, memory}, worker.out);
+  if (!last_slice) return;
+  if (group_ == 1) return finish(a.rows, row, column, {nullptr, memory}, worker.out);
+  if (tile % group_ + 1 < group_) return;
+  product_.sink.store_group(row, held_rows(a.rows, row), tile / group_,
+                            memory - (group_ - 1) * sums_per_tile_);
 }
 
 void Tiler::finish(int rows, int64_t row, int64_t column, const TileSums& sums, float* out) {
-  const int held_rows = static_cast<int>(std::min<int64_t>(rows, first_row_ + block_rows_ - row));
+  const int held = held_rows(rows, row);
   const int columns = static_cast<int>(std::min<int64_t>(kernels_.columns, product_.columns - column));
   const float *row_scale = product_.row_scale + row, *column_scale = product_.column_scale + column;
   int64_t stride = 0;
   float* place = product_.sink.place(row, column, columns, &stride);
   if (place != nullptr) {
-    multiplier_.finish(sums, held_rows, row_scale, column_scale, columns, place, stride);
+    multiplier_.finish(sums, held, row_scale, column_scale, columns, place, stride);
     return;
   }
-  multiplier_.finish(sums, held_rows, row_scale, column_scale, columns, out, kernels_.columns);
-  for (int i = 0; i < held_rows; ++i, out += kernels_.columns) {
+  multiplier_.finish(sums, held, row_scale, column_scale, columns, out, kernels_.columns);
+  for (int i = 0; i < held; ++i, out += kernels_.columns) {
     product_.sink.store(row + i, column, columns, out);
   }
 }

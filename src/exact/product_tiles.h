@@ -26,6 +26,12 @@ class PanelSource {
   virtual void pack(const Microkernels& kernels, int64_t begin, int64_t end, int64_t lane, int64_t lanes,
                     int width, int16_t* panels) const = 0;
 
+  // The same of one panel of every part (see TileGroups), one behind the other: of rows [row, row + lanes).
+  virtual void pack_parts(const Microkernels& kernels, int64_t begin, int64_t end, int64_t row, int64_t lanes,
+                          int width, int16_t* panels) const {
+    pack(kernels, begin, end, row, lanes, width, panels);
+  }
+
   // Several tiles of columns may read one panel of B, each from another pair on. pack() then counts the lanes
   // of panels, and a panel holds more pairs of a slice than there are, in an order of its own.
   // The panel of a tile of columns, ascending, and its first pair.
@@ -48,12 +54,21 @@ class TileSink {
   virtual float* place(int64_t row, int64_t column, int64_t columns, int64_t* stride) const = 0;
   // Stores one row of results that has no such place.
   virtual void store(int64_t row, int64_t column, int64_t columns, const float* values) const = 0;
+  // Takes the sums of a group of tiles (see TileGroups): [tile][row of a panel][column]. May change them.
+  virtual void store_group(int64_t, int, int64_t, int64_t*) const {}
 };
 
 // Consecutive positions whose sum enters the total times 2^shift, rounded. A single run has shift 0.
 struct PositionRun {
   int64_t end;  // even; the run begins where the one before ends
   int shift;    // at most kGuardBits, and above -62; ascending from run to run
+};
+
+// Tiles of columns that make results together, as a bilinear filter does: A has so many parts (see
+// PanelSource::pack_parts), and each is multiplied with as many tiles of a group in turn.
+struct TileGroups {
+  int64_t tiles = 1;  // a multiple of parts
+  int64_t parts = 1;
 };
 
 struct TiledProduct {
@@ -64,6 +79,7 @@ struct TiledProduct {
   const float* row_scale;     // at least rows, rounded up to whole panels
   const float* column_scale;  // likewise
   const TileSink& sink;
+  TileGroups groups = {};  // where there is more than one tile, the sink takes sums, of runs without rounding
 };
 
 // Powers of two for TiledProduct: of exponents (0 for kEmptyGroup), or all the same.
