@@ -34,6 +34,24 @@ std::span<int64_t> take_offsets(Scratch& scratch, int64_t taps, int64_t pad, int
   return {offsets, static_cast<size_t>(taps)};
 }
 
+// Where output pixel (y, x) meets the image under a tap, from (y, x) times the strides on.
+DirectTap tap_at(const Convolution& c, int64_t index) {
+  return {index / c.kernel_width * c.dilation_height - c.pad_top,
+          index % c.kernel_width * c.dilation_width - c.pad_left, index};
+}
+
+// Whether any output o of an axis meets a pixel at o * stride + offset.
+bool meets_image(int64_t size, int64_t outputs, int64_t stride, int64_t offset) {
+  const int64_t first = offset < 0 ? (-offset + stride - 1) / stride : 0;
+  return first < outputs && first * stride + offset < size;
+}
+
+// Taps that meet nothing but padding are left out: of a small image, most of a kernel.
+bool meets_image(const Convolution& c, const DirectTap& tap) {
+  return meets_image(c.in_height, c.out_height, c.stride_height, tap.y) &&
+         meets_image(c.in_width, c.out_width, c.stride_width, tap.x);
+}
+
 // The images of x, as the outputs meet them.
 Planes input_planes(Machine& machine, const Group& g, const int16_t* x) {
   const Convolution& c = g.c;
@@ -58,11 +76,12 @@ void convolve_group(Machine& machine, const Group& g, ConstQuantized x, ConstQua
   Scratch& scratch = machine.scratch;
   const Convolution& c = g.c;
   DirectTap* taps = scratch.take<DirectTap>(g.taps);
+  size_t count = 0;
   for (int64_t t = 0; t < g.taps; ++t) {
-    taps[t] = {t / c.kernel_width * c.dilation_height - c.pad_top,
-               t % c.kernel_width * c.dilation_width - c.pad_left, t};
+    taps[count] = tap_at(c, t);
+    if (meets_image(c, taps[count])) ++count;
   }
-  const std::span<const DirectTap> all[] = {{taps, static_cast<size_t>(g.taps)}};
+  const std::span<const DirectTap> all[] = {{taps, count}};
   const int64_t elements = g.in_channels * g.taps, first = g.index * g.out_channels;
   convolve_direct(
       machine,
@@ -80,7 +99,10 @@ struct GradientAxis {
       : in(in_size), out(out_size), kernel(kernel_size), stride(stride_), pad(pad_), dilation(dilation_) {}
 
   int64_t phases() const { return std::min(stride, in); }
-  bool reached(int64_t phase, int64_t tap) const { return (phase + pad - tap * dilation) % stride == 0; }
+  bool reached(int64_t phase, int64_t tap) const {
+    return (phase + pad - tap * dilation) % stride == 0 &&
+           meets_image(out, (in - phase + stride - 1) / stride, 1, offset(phase, tap));
+  }
   int64_t offset(int64_t phase, int64_t tap) const { return (phase + pad - tap * dilation) / stride; }
   // As the pixels of one phase, whichever, meet the outputs.
   PlaneAxis axis(Scratch& scratch) const {
@@ -170,27 +192,29 @@ std::span<const SharedLanes::Tap> take_shared_taps(Scratch& scratch, const Plane
   using Tap = SharedLanes::Tap;
   const Convolution& c = g.c;
   Tap* taps = scratch.take<Tap>(g.taps);
+  size_t count = 0;
   for (int64_t t = 0; t < g.taps; ++t) {
-    const int64_t y = t / c.kernel_width * c.dilation_height - c.pad_top;
-    const int64_t x = t % c.kernel_width * c.dilation_width - c.pad_left;
-    taps[t] = {t, planes.phase(y, x), planes.shift(y, x), 0};
+    const DirectTap at = tap_at(c, t);
+    if (meets_image(c, at)) taps[count++] = {t, planes.phase(at.y, at.x), planes.shift(at.y, at.x), 0};
   }
   const auto kind = [](const Tap& tap) { return 2 * tap.phase + tap.shift % 2; };
-  std::sort(taps, taps + g.taps, [&](const Tap& a, const Tap& b) {
+  std::sort(taps, taps + count, [&](const Tap& a, const Tap& b) {
     return kind(a) != kind(b) ? kind(a) < kind(b) : a.index < b.index;
   });
-  for (int64_t t = 1; t < g.taps; ++t)
+  for (size_t t = 1; t < count; ++t)
     taps[t].panel = taps[t - 1].panel + (kind(taps[t]) != kind(taps[t - 1]) ? 1 : 0);
-  return {taps, static_cast<size_t>(g.taps)};
+  return {taps, count};
 }
 
 // Sharing saves packing and scatters the results. It needs long sums, and tiles of channels that leave few
 // lanes empty.
-bool sharing_pays(const Group& g, const Planes& inputs, int64_t steps, int64_t columns) {
+// Or taps that meet nothing, which it leaves out.
+bool sharing_pays(const Group& g, const Planes& inputs, int64_t steps, int64_t columns, int64_t taps) {
   constexpr int64_t kPairsForRow = 1;  // of sums, for each output channel: measured
   const int64_t lanes = (g.in_channels + columns - 1) / columns * columns;
-  return g.taps > 1 && g.in_channels * 8 >= lanes * 7 && inputs.reach() <= steps &&
-         g.c.batch * steps / 2 >= kPairsForRow * g.out_channels;
+  if (g.taps == 1 || g.in_channels * 8 < lanes * 7) return false;
+  if (taps > 0 && 2 * taps <= g.taps) return true;
+  return taps == g.taps && inputs.reach() <= steps && g.c.batch * steps / 2 >= kPairsForRow * g.out_channels;
 }
 
 // Groups of the tiles of FilteredPixelLanes, whose sums are those of the filter's parts, within dw
@@ -323,7 +347,8 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
   const float* row_scales = take_equal_scales(scratch, runs.scale, g.out_channels);
 
   const std::span<const SharedLanes::Tap> taps = take_shared_taps(scratch, inputs, g);
-  if (sharing_pays(g, inputs, steps, columns)) {
+  if (sharing_pays(g, inputs, steps, columns, static_cast<int64_t>(taps.size()))) {
+    if (static_cast<int64_t>(taps.size()) < g.taps) std::fill_n(out, g.out_channels * elements, 0.0f);
     const SharedLanes b(inputs, runs.items, steps, g.in_channels, columns, taps);
     multiply_tiled(machine, {g.out_channels, b.tiles() * columns, runs.runs, a, b, row_scales,
                              take_equal_scales(scratch, 1.0f, b.tiles() * columns),
@@ -331,7 +356,10 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
     return;
   }
   PositionLane* lane_of_tap = scratch.take<PositionLane>(g.taps);
-  for (const SharedLanes::Tap& tap : taps) lane_of_tap[tap.index] = {0, tap.phase, tap.shift};
+  for (int64_t t = 0; t < g.taps; ++t) {
+    const DirectTap at = tap_at(c, t);
+    lane_of_tap[t] = {0, inputs.phase(at.y, at.x), inputs.shift(at.y, at.x)};
+  }
   multiply_tiled(
       machine, {g.out_channels, elements, runs.runs, a,
                 PatchLanes(inputs, runs.items, steps, {lane_of_tap, static_cast<size_t>(g.taps)}), row_scales,
