@@ -4,7 +4,8 @@ namespace cairn::exact {
 namespace {
 
 constexpr int64_t kChunkBytes = 512 << 10;
-constexpr int64_t kFewestTiles = 4;  // for which the weights are read once more
+constexpr int64_t kSharedBytes = 2 << 20;  // likewise of the only chunk, where weights are larger
+constexpr int64_t kFewestTiles = 4;        // for which the weights are read once more
 constexpr int64_t kChunksForThread = 4;
 constexpr int64_t kFill = 1024;            // positions at a time
 constexpr int64_t kBlockPairs = 128;       // pairs that share a bound, where a channel has fewer taps
@@ -45,6 +46,9 @@ ChunkLayout::ChunkLayout(Machine& machine, const DirectConvolution& c, const Fil
   const int threads = machine.pool.size();
   const int64_t balanced = threads > 1 ? divide_up(tiles, kChunksForThread * threads) : tiles;
   chunk_tiles = std::min({most, std::max(balanced, kFewestTiles), tiles});
+  const int64_t pixel_bytes = 4 * columns * steps * used_phases * tiles,
+                weight_bytes = 2 * c.rows * c.channels * c.taps;
+  if (pixel_bytes <= std::min(kSharedBytes, weight_bytes)) chunk_tiles = tiles;
   plane = chunk_tiles * columns + c.planes.reach();
 }
 
