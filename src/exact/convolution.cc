@@ -291,7 +291,7 @@ int64_t filtered_steps(const Convolution& c) {
 bool filtering_pays(const Microkernels& kernels, const Group& g, int bits, const ProductRuns& runs,
                     int64_t steps) {
   constexpr int kMostBits = 14;
-  constexpr int64_t kFewestPairs = 150;  // of outputs, in a run: measured
+  constexpr int64_t kFewestPairs = 60;  // of outputs, in a run: measured
   const Convolution& c = g.c;
   if (kernels.filter_lines == nullptr || bits > kMostBits || c.kernel_width != 3 || c.stride_width != 1 ||
       c.stride_height != 1 || c.dilation_width != 1)
@@ -305,12 +305,13 @@ bool filtering_pays(const Microkernels& kernels, const Group& g, int bits, const
 }
 
 void filtered_weight_gradient(Machine& machine, const Group& g, const Planes& inputs, const Planes& outputs,
-                              const int32_t* dy_exponents, const int32_t* x_exponents, float* dw) {
+                              const int32_t* dy_exponents, const int32_t* x_exponents, int spare, float* dw) {
   Scratch& scratch = machine.scratch;
   const Convolution& c = g.c;
   const Microkernels& kernels = microkernels(machine.isa);
   const int64_t row_length = (c.out_width + 1) / 2, steps = filtered_steps(c);
-  const ProductRuns runs = sort_runs(scratch, c.batch, steps, c.channel_groups, dy_exponents, x_exponents);
+  const ProductRuns runs =
+      sort_runs(scratch, c.batch, steps, c.channel_groups, dy_exponents, x_exponents, spare);
   const FilteredGradientLanes a(outputs, runs.items, steps, row_length);
   const FilteredPixelLanes b(kernels, inputs, runs.items, steps, g.in_channels, row_length,
                              take_filtered_taps(scratch, c, row_length));
@@ -335,13 +336,13 @@ void weight_gradient_of_group(Machine& machine, const Group& g, ConstQuantized d
                        out_columns);
   const int64_t positions = (c.out_height - 1) * out_columns.length() + c.out_width;
   const int64_t steps = (positions + 1) / 2 * 2;
-  const ProductRuns runs =
-      sort_runs(scratch, c.batch, steps, c.channel_groups, dy.exponents + g.index, x.exponents + g.index);
+  const ProductRuns runs = sort_runs(scratch, c.batch, steps, c.channel_groups, dy.exponents + g.index,
+                                     x.exponents + g.index, spare_bits(dy.bits));
   const int64_t elements = g.in_channels * g.taps, columns = microkernels(machine.isa).columns;
   float* out = dw + g.index * g.out_channels * elements;
   if (filtering_pays(microkernels(machine.isa), g, std::max(dy.bits, x.bits), runs, steps)) {
     return filtered_weight_gradient(machine, g, inputs, outputs, dy.exponents + g.index,
-                                    x.exponents + g.index, out);
+                                    x.exponents + g.index, spare_bits(dy.bits), out);
   }
   const PositionLanes a(outputs, runs.items, steps);
   const float* row_scales = take_equal_scales(scratch, runs.scale, g.out_channels);

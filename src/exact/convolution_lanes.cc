@@ -12,7 +12,7 @@ void PositionLanes::for_each_image(int64_t begin, int64_t end, Visit visit) cons
   if (item != items_.begin()) --item;
   for (; item != items_.end() && item->position < end; ++item) {
     const int64_t first = std::max(begin, item->position), last = std::min(end, item->position + steps_);
-    if (first < last) visit(item->index, first - item->position, last - first);
+    if (first < last) visit(*item, first - item->position, last - first);
   }
 }
 
@@ -23,6 +23,15 @@ void PositionLanes::pack(const Microkernels& kernels, int64_t begin, int64_t end
     pack_panel(kernels, begin, end, lane, static_cast<int>(std::min<int64_t>(lanes, width)), width, panels);
   }
 }
+
+namespace {
+
+void raise(int16_t* integers, int64_t count, int bits) {
+  const int factor = 1 << bits;
+  for (int64_t i = 0; bits > 0 && i < count; ++i) integers[i] = static_cast<int16_t>(integers[i] * factor);
+}
+
+}  // namespace
 
 // The integers of lanes at a few positions. Lanes of one channel and phase share what is copied from the
 // image.
@@ -36,8 +45,10 @@ class PositionLanes::Rows {
 
   int64_t most_positions() const { return kRoom - spare_; }
 
-  void load(int64_t image, int64_t position, int64_t count, int64_t first_lane, int held,
+  void load(const ProductRuns::Item& item, int64_t position, int64_t count, int64_t first_lane, int held,
             const int16_t** sources) {
+    const int64_t image = item.index;
+    raised_ = lanes_.is_raised() ? item.raised : 0;
     used_ = 0;
     for (int i = 0; i < held; ++i) {
       const PositionLane lane = lanes_.lane(first_lane + i);
@@ -68,6 +79,7 @@ class PositionLanes::Rows {
     if (lanes_.exists(lane)) {
       const int64_t first = position + lane.shift;
       lanes_.planes_.copy(image, lane.channel, lane.phase, first, first + count + spare_, row);
+      raise(row, count + spare_, raised_);
     } else {
       std::fill_n(row, count, int16_t{0});
     }
@@ -76,6 +88,7 @@ class PositionLanes::Rows {
 
   const PositionLanes& lanes_;
   int64_t spare_;
+  int raised_ = 0;
   int used_ = 0;
   PositionLane rows_[kMostLanes];
   alignas(64) int16_t integers_[kMostLanes * kRoom];
@@ -85,11 +98,11 @@ void PositionLanes::pack_panel(const Microkernels& kernels, int64_t begin, int64
                                int held, int width, int16_t* panel) const {
   Rows rows(*this);
   const int16_t* sources[kMostLanes];
-  for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t count) {
+  for_each_image(begin, end, [&](const ProductRuns::Item& item, int64_t first, int64_t count) {
     const int64_t positions = count + 2 * pairs_behind();
     for (int64_t done = 0; done < positions;) {
       const int64_t now = std::min(rows.most_positions() / 2 * 2, positions - done);
-      rows.load(image, first + done, now, first_lane, held, sources);
+      rows.load(item, first + done, now, first_lane, held, sources);
       kernels.pack_lanes(sources, held, width, now, panel);
       panel += now * width;
       done += now;
@@ -127,13 +140,15 @@ PositionLane SharedLanes::lane(int64_t index) const {
 
 int64_t SharedLanes::panel_pairs(int64_t begin, int64_t end) const {
   int64_t pairs = 0;
-  for_each_image(begin, end, [&](int64_t, int64_t, int64_t count) { pairs += count / 2 + pairs_behind(); });
+  for_each_image(begin, end, [&](const ProductRuns::Item&, int64_t, int64_t count) {
+    pairs += count / 2 + pairs_behind();
+  });
   return pairs;
 }
 
 void SharedLanes::place_pairs(int64_t begin, int64_t end, int32_t* places) const {
   int32_t place = 0;
-  for_each_image(begin, end, [&](int64_t, int64_t, int64_t count) {
+  for_each_image(begin, end, [&](const ProductRuns::Item&, int64_t, int64_t count) {
     for (int64_t i = 0; i < count / 2; ++i) *places++ = place++;
     place += static_cast<int32_t>(pairs_behind());
   });
@@ -150,13 +165,17 @@ void PositionLanes::pack_filtered(const Microkernels& kernels, int64_t begin, in
   int16_t lines[kParts][kMostLanes][kPiece + 8];
   const int64_t panel_size = panel_pairs(begin, end) * width * 2;
   int64_t packed = 0;
-  for_each_image(begin, end, [&](int64_t image, int64_t first, int64_t count) {
+  const bool raises = is_raised();
+  for_each_image(begin, end, [&](const ProductRuns::Item& item, int64_t first, int64_t count) {
     const int64_t positions = count + 2 * pairs_behind();
     for (int64_t done = 0; done < positions; done += kPiece) {
       const int64_t now = std::min(kPiece, positions - done), from = first + done;
       for (int i = 0; i < held; ++i) {
         int16_t* parts[] = {lines[0][i], lines[1][i], lines[2][i], lines[3][i]};
-        for_each_row(image, first_channel + i, row_length, from, from + now + parities - 1, parts, filter);
+        for_each_row(item.index, first_channel + i, row_length, from, from + now + parities - 1, parts,
+                     filter);
+        if (!raises || item.raised == 0) continue;
+        for (auto& part : lines) raise(part[i], now, item.raised);
       }
       for (int64_t panel = 0; panel < kParts * parities; ++panel) {
         const int16_t* sources[kMostLanes];

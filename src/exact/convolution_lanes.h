@@ -30,12 +30,13 @@ class PositionLanes : public PanelSource {
   virtual bool exists(const PositionLane&) const { return true; }
   virtual int64_t pairs_behind() const { return 0; }  // of an image, in a panel
   virtual int64_t reach() const { return 0; }         // between the shifts of a channel's lanes
+  virtual bool is_raised() const { return true; }     // whether it is A, see ProductRuns::Item
   const Planes& planes() const { return planes_; }
   template <typename Filter>
   void pack_filtered(const Microkernels& kernels, int64_t begin, int64_t end, int64_t first_channel, int held,
                      int width, int64_t row_length, int64_t parities, int16_t* panels, Filter filter) const;
 
-  // Calls visit(image, its first position, count) for each image in order.
+  // Calls visit(item, its first position, count) for each image in order.
   template <typename Visit>
   void for_each_image(int64_t begin, int64_t end, Visit visit) const;
 
@@ -63,6 +64,7 @@ class PatchLanes final : public PositionLanes {
  protected:
   PositionLane lane(int64_t index) const override;
   int64_t reach() const override { return reach_; }
+  bool is_raised() const override { return false; }
 
  private:
   std::span<const PositionLane> taps_;  // by index; channel 0
@@ -96,6 +98,7 @@ class SharedLanes : public PositionLanes {
   PositionLane lane(int64_t index) const override;
   bool exists(const PositionLane& lane) const override { return lane.channel < channels_; }
   int64_t pairs_behind() const override { return most_shift_ / 2; }
+  bool is_raised() const override { return false; }
 
  private:
   int64_t blocks() const { return (channels_ + columns_ - 1) / columns_; }

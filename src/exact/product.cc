@@ -89,7 +89,7 @@ void fast_product_tn(Machine& machine, int64_t m, int64_t n, int64_t k, ConstQua
                      float* c) {
   Scratch& scratch = machine.scratch;
   scratch.reset();
-  const ProductRuns runs = sort_runs(scratch, k, 1, 1, a.exponents, b.exponents);
+  const ProductRuns runs = sort_runs(scratch, k, 1, 1, a.exponents, b.exponents, 0);
   const int64_t positions = runs.runs.empty() ? 0 : runs.runs.back().end;
   int32_t* order = scratch.take<int32_t>(positions);
   std::fill_n(order, positions, -1);
