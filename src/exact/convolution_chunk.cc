@@ -35,7 +35,7 @@ ChunkLayout::ChunkLayout(Machine& machine, const DirectConvolution& c, const Fil
   bool* used = machine.scratch.take<bool>(phases);
   std::fill_n(used, phases, false);
   for (const auto& taps : c.grids.taps)
-    for (const DirectTap& tap : taps) used[c.planes.phase(tap.y, tap.x)] = true;
+    for (const ConvolutionTap& tap : taps) used[c.planes.phase(tap.y, tap.x)] = true;
   phase_used = used;
 
   const PlaneAxis &down = c.planes.rows(), &across = c.planes.columns();

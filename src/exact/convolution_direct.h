@@ -5,23 +5,16 @@
 
 #include <span>
 
-#include "exact/convolution_planes.h"
-#include "exact/product.h"
+#include "exact/convolution_group.h"
 
 namespace cairn::exact {
 
-// Under tap `index` of the kernel, pixel (y, x) of the grid of outputs meets image pixel
-// (y * step + this y, x * step + this x).
-struct DirectTap {
-  int64_t y, x;
-  int64_t index;
-};
-
 // The outputs are interlaced grids: pixel (y, x) of grid (i, j) is output pixel (y * down + i, x * across +
-// j), and sums over taps of its own. Every grid has the size that `planes` says.
+// j), and sums over taps of its own, those of grid (i, j) at taps[i * across + j], which meet the image from
+// (y, x) times the steps of `planes` on. Every grid has the size that `planes` says.
 struct DirectGrids {
   int64_t down, across;
-  std::span<const std::span<const DirectTap>> taps;  // of grid (i, j): taps[i * across + j]
+  std::span<const std::span<const ConvolutionTap>> taps;
 };
 
 struct DirectConvolution {

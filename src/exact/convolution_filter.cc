@@ -21,7 +21,7 @@ PlaneAxis part_columns(const DirectConvolution& c) {
 // All taps of a kernel, in rows of three side by side, in either order.
 bool is_three_wide(const DirectConvolution& c) {
   if (c.grids.taps.size() != 1 || c.planes.rows().step() != 1 || c.planes.columns().step() != 1) return false;
-  const std::span<const DirectTap> taps = c.grids.taps[0];
+  const std::span<const ConvolutionTap> taps = c.grids.taps[0];
   if (static_cast<int64_t>(taps.size()) != c.taps || c.taps % 3 != 0) return false;
   if (c.planes.columns().reach() != 2) return false;
   for (size_t t = 0; t < taps.size(); t += 3) {
@@ -70,11 +70,11 @@ FilteredConvolution::FilteredConvolution(Machine& machine, const DirectConvoluti
              convolution.height,
              convolution.width} {
   Scratch& scratch = machine.scratch;
-  const std::span<const DirectTap> whole = convolution.grids.taps[0];
+  const std::span<const ConvolutionTap> whole = convolution.grids.taps[0];
   const int64_t rows = kernel_rows(), first_x = convolution.planes.columns().image_index(0, 0);
-  auto* parts = scratch.take<std::span<const DirectTap>>(kParts);
+  auto* parts = scratch.take<std::span<const ConvolutionTap>>(kParts);
   for (int64_t part = 0; part < kParts; ++part) {
-    DirectTap* taps = scratch.take<DirectTap>(rows);
+    ConvolutionTap* taps = scratch.take<ConvolutionTap>(rows);
     for (int64_t row = 0; row < rows; ++row)
       taps[row] = {whole[static_cast<size_t>(3 * row)].y, part, part * rows + row};
     parts[part] = {taps, static_cast<size_t>(rows)};

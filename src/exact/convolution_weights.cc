@@ -8,13 +8,13 @@ std::span<const GridSteps> take_grid_steps(Scratch& scratch, const DirectConvolu
   GridSteps* result = scratch.take<GridSteps>(static_cast<int64_t>(grids));
   int64_t first_step = 0;
   for (size_t g = 0; g < grids; ++g) {
-    const std::span<const DirectTap> taps = c.grids.taps[g];
+    const std::span<const ConvolutionTap> taps = c.grids.taps[g];
     const int64_t count = static_cast<int64_t>(taps.size());
     int32_t* tap_places = scratch.take<int32_t>(count);
     int32_t* places = scratch.take<int32_t>(count * layout.steps);
     Block* blocks = scratch.take<Block>(layout.blocks);
     for (int64_t t = 0; t < count; ++t) {
-      const DirectTap& tap = taps[static_cast<size_t>(t)];
+      const ConvolutionTap& tap = taps[static_cast<size_t>(t)];
       tap_places[t] =
           static_cast<int32_t>(layout.line(0, c.planes.phase(tap.y, tap.x)) + c.planes.shift(tap.y, tap.x));
       for (int64_t s = 0; s < layout.steps; ++s)

@@ -10,7 +10,7 @@ namespace cairn::exact {
 
 // The steps of one grid of outputs: its taps under the channels that lie together.
 struct GridSteps {
-  std::span<const DirectTap> taps;
+  std::span<const ConvolutionTap> taps;
   int64_t first_step;         // in a panel
   const int32_t* places;      // of its steps' pixels, from a tile's first position on
   const int32_t* tap_places;  // of the taps of the first channels
