@@ -119,7 +119,9 @@ void input_gradient_of_group(Machine& machine, const ConvolutionGroup& g, ConstQ
 
 }  // namespace
 
-void fast_convolve(Machine& machine, const Convolution& c, ConstQuantized x, ConstQuantized w, float* y) {
+void fast_convolve(Machine& machine, const Convolution& any_shape, ConstQuantized x, ConstQuantized w,
+                   float* y) {
+  const Convolution c = in_one_row(any_shape);
   machine.scratch.reset();
   const ConvolutionGroup any(c, 0);
   if (!fits_direct(machine, input_planes(machine, any, x.values), any.in_channels))
@@ -130,8 +132,9 @@ void fast_convolve(Machine& machine, const Convolution& c, ConstQuantized x, Con
   }
 }
 
-void fast_convolve_input_gradient(Machine& machine, const Convolution& c, ConstQuantized dy, ConstQuantized w,
-                                  float* dx) {
+void fast_convolve_input_gradient(Machine& machine, const Convolution& any_shape, ConstQuantized dy,
+                                  ConstQuantized w, float* dx) {
+  const Convolution c = in_one_row(any_shape);
   machine.scratch.reset();
   const ConvolutionGroup any(c, 0);
   if (!fits_direct(machine, output_planes(machine, any, dy.values), any.out_channels))

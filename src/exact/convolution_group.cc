@@ -12,6 +12,17 @@ std::span<int64_t> take_offsets(Scratch& scratch, int64_t taps, int64_t pad, int
 
 }  // namespace
 
+Convolution in_one_row(const Convolution& c) {
+  const bool same_place = c.kernel_height == 1 && c.kernel_width == 1 && c.stride_height == 1 &&
+                          c.stride_width == 1 && c.pad_top == 0 && c.pad_left == 0 &&
+                          c.out_height == c.in_height && c.out_width == c.in_width;
+  if (!same_place) return c;
+  Convolution row = c;
+  row.in_height = row.out_height = 1;
+  row.in_width = row.out_width = c.in_height * c.in_width;
+  return row;
+}
+
 ConvolutionTap tap_at(const Convolution& c, int64_t index) {
   return {index / c.kernel_width * c.dilation_height - c.pad_top,
           index % c.kernel_width * c.dilation_width - c.pad_left, index};

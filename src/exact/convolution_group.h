@@ -20,6 +20,9 @@ struct ConvolutionGroup {
   int64_t index, in_channels, out_channels, taps, in_plane, out_plane;
 };
 
+// The same convolution as one of long rows, where each output meets only the pixel of its place.
+Convolution in_one_row(const Convolution& c);
+
 // Where output pixel (y, x) meets the image under tap `index`: at (y * stride + this y, x * stride + this x).
 struct ConvolutionTap {
   int64_t y, x;

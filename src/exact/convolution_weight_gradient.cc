@@ -217,8 +217,9 @@ void weight_gradient_of_group(Machine& machine, const ConvolutionGroup& g, Const
 
 }  // namespace
 
-void fast_convolve_weight_gradient(Machine& machine, const Convolution& c, ConstQuantized dy,
+void fast_convolve_weight_gradient(Machine& machine, const Convolution& any_shape, ConstQuantized dy,
                                    ConstQuantized x, float* dw) {
+  const Convolution c = in_one_row(any_shape);
   for (int64_t group = 0; group < c.channel_groups; ++group) {
     machine.scratch.reset();
     weight_gradient_of_group(machine, ConvolutionGroup(c, group), dy, x, dw);
