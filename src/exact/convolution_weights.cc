@@ -88,6 +88,15 @@ void WeightPacker::pack(int64_t panel, int worker, const WeightPanel& to) const 
   }
 }
 
+// Of an input gradient, the rows of a panel lie side by side, and far from those of the next channel.
+void WeightPacker::prefetch(const int16_t* row, int64_t channel) const {
+  constexpr int64_t kAhead = 8, kLine = 32;
+  const int64_t extent = (kernels_.rows - 1) * c_.row_stride + c_.taps;
+  if (extent > c_.channel_stride || channel + kAhead >= c_.channels) return;
+  const int16_t* first = row + (channel + kAhead) * c_.channel_stride;
+  for (int64_t i = 0; i < extent; i += kLine) __builtin_prefetch(first + i);
+}
+
 void WeightPacker::pack_taps(int64_t panel, int worker, int16_t* to) const {
   int32_t* places = places_ + worker * c_.taps;
   std::copy_n(first_, c_.taps, places);
@@ -96,6 +105,7 @@ void WeightPacker::pack_taps(int64_t panel, int worker, int16_t* to) const {
   for (int64_t channel = 0; channel < c_.channels; channel += layout_.together) {
     const int16_t* first = row + channel * c_.channel_stride;
     const int64_t held = std::min(c_.channels - channel, layout_.together);
+    for (int64_t i = 0; i < held; ++i) prefetch(row, channel + i);
     if (layout_.bytes) {
       kernels_.pack_byte_taps(first, c_.channel_stride, static_cast<int>(held), c_.row_stride, rows, width,
                               c_.taps, places, to);
@@ -117,6 +127,8 @@ void WeightPacker::pack_filtered(int64_t panel, int worker, int16_t* to) const {
   for (int64_t channel = 0; channel < c_.channels; channel += 2) {
     const int16_t* even = row + channel * c_.channel_stride;
     const int16_t* odd = channel + 1 < c_.channels ? even + c_.channel_stride : nullptr;
+    prefetch(row, channel);
+    prefetch(row, channel + 1);
     filter_->pack_weights(even, odd, rows_of(panel), width, parts,
                           room_ + worker * filter_->room_for_weights());
     for (int16_t*& part : parts) part += each;

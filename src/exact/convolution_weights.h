@@ -42,6 +42,7 @@ class WeightPacker {
   void pack(int64_t panel, int worker, const WeightPanel& to) const;
 
  private:
+  void prefetch(const int16_t* row, int64_t channel) const;
   void pack_taps(int64_t panel, int worker, int16_t* to) const;
   void pack_filtered(int64_t panel, int worker, int16_t* to) const;
   void measure(const GridSteps& grid, const int16_t* panel, int width, Bound* bounds) const;
