@@ -61,9 +61,11 @@ class Planes {
     if (row < 0 || row >= rows_.size()) return nullptr;
     return values_ + image * image_stride_ + (channel * rows_.size() + row) * columns_.size();
   }
+  // Asks the cache for it. The channel need not exist.
   void prefetch_row(int64_t image, int64_t channel, int64_t index) const {
     constexpr int64_t kLine = 32;  // integers
     const int16_t* from = row(image, channel, index);
+    if (from == nullptr) return;
     for (int64_t i = 0; i < columns_.size(); i += kLine) __builtin_prefetch(from + i);
   }
   // The integers at positions [begin, end) of an image; begin >= 0. Behind the image there are zeros.
