@@ -357,6 +357,18 @@ struct Damage {
   const char* message;
 };
 
+// Each damage alone, to a program that has none.
+void expect_refused(const Program& program, std::span<const Damage> damages) {
+  ASSERT_TRUE(verify_program(program).ok());
+  for (const Damage& damage : damages) {
+    Program damaged = program;
+    damage.apply(damaged);
+    auto status = verify_program(damaged);
+    ASSERT_FALSE(status.ok()) << damage.what;
+    EXPECT_THAT(status.error().message, HasSubstr(damage.message)) << damage.what;
+  }
+}
+
 Instruction& find(Program& program, Opcode op) {
   for (Instruction& instruction : program.instructions) {
     if (instruction.op == op) return instruction;
@@ -399,14 +411,7 @@ TEST(Program, TheVerifierRefusesDamage) {
        "never written"},
   };
   const Program program = lowered(*builtin_model("lenet", {1, 1, 28, 28}, 10), 4);
-  ASSERT_TRUE(verify_program(program).ok());
-  for (const Damage& damage : damages) {
-    Program damaged = program;
-    damage.apply(damaged);
-    auto status = verify_program(damaged);
-    ASSERT_FALSE(status.ok()) << damage.what;
-    EXPECT_THAT(status.error().message, HasSubstr(damage.message)) << damage.what;
-  }
+  expect_refused(program, damages);
 }
 
 // A chain that starts with its part `op`.
@@ -473,14 +478,7 @@ TEST(Program, TheVerifierRefusesDamagedChains) {
        "read before it is written"},
   };
   const Program program = lowered(*builtin_model("resnet8", {1, 3, 8, 8}, 10), 4);
-  ASSERT_TRUE(verify_program(program).ok());
-  for (const Damage& damage : damages) {
-    Program damaged = program;
-    damage.apply(damaged);
-    auto status = verify_program(damaged);
-    ASSERT_FALSE(status.ok()) << damage.what;
-    EXPECT_THAT(status.error().message, HasSubstr(damage.message)) << damage.what;
-  }
+  expect_refused(program, damages);
 }
 
 // Any two buffers that swap places overlap something still to be read, or hold nothing at the same time.
