@@ -134,6 +134,15 @@ inline constexpr int kActivations = 19;
 
 struct Chain;  // exact/chain.h
 
+// What a classifier should have said. Of each row's two labels the first has `share` of the weight; of all of
+// it, `smoothing` is spread evenly over all classes.
+struct Targets {
+  const int32_t* labels;
+  const int32_t* others;  // the same as labels, where a row has one
+  float share = 1;
+  float smoothing = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -253,9 +262,10 @@ class Backend {
 
   // -- Softmax, and with cross-entropy --
   [[nodiscard]] virtual bool softmax(const float* x, int64_t rows, int64_t columns, float* y) = 0;
-  // For each row of `logits` [rows][classes]: losses[row] = log(s) - (logits[label] - max), and
-  // gradient = (softmax - onehot(label)) / rows. `gradient` may be null. 0 <= label < classes.
-  [[nodiscard]] virtual bool softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
+  // For each row of `logits` [rows][classes]: losses[row] = log(s) - (logits[label] - max), by the shares of
+  // the row's two labels, and gradient = (softmax - target) / rows. `gradient` may be null. 0 <= label <
+  // classes.
+  [[nodiscard]] virtual bool softmax_cross_entropy(const float* logits, const Targets& targets, int64_t rows,
                                                    int64_t classes, float* losses, float* gradient) = 0;
 };
 

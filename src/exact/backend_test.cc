@@ -421,15 +421,22 @@ TEST_P(BackendTest, SoftmaxCrossEntropy) {
     for (int kind = 0; kind < kFloats; ++kind) {
       const std::vector<float> z = floats(rows * classes, kind);
       std::vector<int32_t> labels;
-      for (int64_t row = 0; row < rows; ++row) labels.push_back(static_cast<int32_t>(pick(0, classes - 1)));
+      std::vector<int32_t> others;
+      for (int64_t row = 0; row < rows; ++row) {
+        labels.push_back(static_cast<int32_t>(pick(0, classes - 1)));
+        others.push_back(pick(0, 3) == 0 ? labels.back() : static_cast<int32_t>(pick(0, classes - 1)));
+      }
+      const bool mixed = pick(0, 1) != 0;
+      const Targets targets{labels.data(), mixed ? others.data() : labels.data(),
+                            mixed ? static_cast<float>(pick(0, 65536)) * 0x1p-16f : 1.0f,
+                            pick(0, 1) != 0 ? 0.1f : 0.0f};
       for (bool with_gradient : {false, true}) {
         compare(
             [&](Backend& backend) {
               std::vector<float> losses(static_cast<size_t>(rows)), gradient(z.size());
               Outcome outcome;
-              outcome.finite =
-                  backend.softmax_cross_entropy(z.data(), labels.data(), rows, classes, losses.data(),
-                                                with_gradient ? gradient.data() : nullptr);
+              outcome.finite = backend.softmax_cross_entropy(z.data(), targets, rows, classes, losses.data(),
+                                                             with_gradient ? gradient.data() : nullptr);
               outcome.add(losses);
               outcome.add(gradient);
               return outcome;

@@ -65,7 +65,7 @@ class FastBackend final : public Backend {
   [[nodiscard]] bool average_pool(const Pooling&, const float* x, float* y) override;
   void average_pool_gradient(const Pooling&, const float* dy, float* dx) override;
   [[nodiscard]] bool softmax(const float* x, int64_t rows, int64_t columns, float* y) override;
-  [[nodiscard]] bool softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
+  [[nodiscard]] bool softmax_cross_entropy(const float* logits, const Targets& targets, int64_t rows,
                                            int64_t classes, float* losses, float* gradient) override;
 
  private:

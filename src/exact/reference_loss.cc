@@ -35,17 +35,24 @@ bool Reference::softmax(const float* x, int64_t rows, int64_t columns, float* y)
   return true;
 }
 
-bool Reference::softmax_cross_entropy(const float* logits, const int32_t* labels, int64_t rows,
+bool Reference::softmax_cross_entropy(const float* logits, const Targets& targets, int64_t rows,
                                       int64_t classes, float* losses, float* gradient) {
   std::vector<float> softmax(static_cast<size_t>(classes));
+  const float other_share = 1.0f - targets.share;
+  const float labelled = 1.0f - targets.smoothing;
   for (int64_t row = 0; row < rows; ++row) {
     const float* z = logits + row * classes;
+    const int32_t label = targets.labels[row], other = targets.others[row];
     float largest, sum;
     if (!softmax_row(z, classes, softmax.data(), &largest, &sum)) return false;
-    losses[row] = log_exact(sum) - (z[labels[row]] - largest);
+    const float loss = log_exact(sum) - (z[label] - largest);
+    const float other_loss = log_exact(sum) - (z[other] - largest);
+    losses[row] = targets.share * loss + other_share * other_loss;
     if (magnitude(losses[row]) >= kInfinityBits) return false;
     if (gradient == nullptr) continue;
-    softmax[labels[row]] -= 1.0f;
+    for (float& p : softmax) p = p - targets.smoothing / static_cast<float>(classes);
+    softmax[label] = softmax[label] - labelled * targets.share;
+    softmax[other] = softmax[other] - labelled * other_share;
     for (int64_t j = 0; j < classes; ++j) gradient[row * classes + j] = softmax[j] / static_cast<float>(rows);
   }
   return true;

@@ -211,7 +211,8 @@ void loss(Backend& backend, Section& section) {
       for (int32_t& label : labels)
         label = static_cast<int32_t>(section.word() % static_cast<uint32_t>(s.classes));
       std::vector<float> losses(labels.size()), gradient(logits.size());
-      const bool finite = backend.softmax_cross_entropy(logits.data(), labels.data(), s.rows, s.classes,
+      const Targets targets{labels.data(), labels.data()};
+      const bool finite = backend.softmax_cross_entropy(logits.data(), targets, s.rows, s.classes,
                                                         losses.data(), gradient.data());
       section.record(finite);
       if (!finite) continue;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 
@@ -331,8 +332,11 @@ class CpuDevice : public Device, private CpuChain::Memory {
   bool softmax() {
     const auto& g = geometry<Matrix>();
     if (instruction_->op == Opcode::softmax) return backend_.softmax(in(0), g.m, g.n, out(0));
-    return backend_.softmax_cross_entropy(in(0), at<int32_t>(instruction_->reads[1]), g.m, g.n, out(0),
-                                          out(1));
+    const int32_t* targets = at<int32_t>(instruction_->reads[1]);
+    const int32_t* rest = targets + 2 * g.m;
+    return backend_.softmax_cross_entropy(
+        in(0), {targets, targets + g.m, std::bit_cast<float>(rest[0]), std::bit_cast<float>(rest[1])}, g.m,
+        g.n, out(0), out(1));
   }
 
   std::optional<BufferId> chain(const DitherKey& key) {

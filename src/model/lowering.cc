@@ -51,9 +51,9 @@ Layout::Layout(const Graph& graph, int64_t batch) {
   gradient = align(parameters + 4 * parameter_count);
   statistics = align(gradient + 4 * parameter_count);
   input = align(statistics + 4 * statistics_count);
-  labels = align(input + 4 * input_count);
+  targets = align(input + 4 * input_count);
   label_count = static_cast<uint64_t>(batch * rows_per_sample(graph));
-  end = align(labels + 4 * label_count);
+  end = align(targets + 4 * target_count());
 }
 
 Lowering::Lowering(const Graph& graph, const Layout& layout, const CompileOptions& options, Mode mode)
@@ -213,8 +213,10 @@ void Lowering::place_outside_data() {
           fixed(ElementType::float32, size, layout_.gradient + offset, false, origin));
     }
   }
-  if (mode_ == Mode::training)
-    labels_ = fixed(ElementType::int32, static_cast<int64_t>(layout_.label_count), layout_.labels, true, {});
+  if (mode_ == Mode::training) {
+    const auto targets = static_cast<int64_t>(layout_.target_count());
+    targets_ = fixed(ElementType::int32, targets, layout_.targets, true, {});
+  }
 }
 
 void Lowering::find_needs() {
@@ -247,7 +249,7 @@ void Lowering::loss() {
   const auto rows = static_cast<int64_t>(layout_.label_count);
   const BufferId losses = floats(rows);
   const BufferId gradient = floats(rows * classes);
-  emit(Opcode::softmax_cross_entropy, {buffer(graph_.output), labels_}, {losses, gradient},
+  emit(Opcode::softmax_cross_entropy, {buffer(graph_.output), targets_}, {losses, gradient},
        Matrix{rows, classes, 0});
   program_.loss = floats(1);
   program_.buffers[program_.loss].kept = true;

@@ -33,12 +33,13 @@ struct Layout {
   uint64_t statistics_count = 0;
   uint64_t input_count = 0;  // floats in a batch
   uint64_t label_count = 0;  // labels in a batch: one for each row of logits
+  uint64_t target_count() const { return 2 * label_count + 2; }  // integers
   uint64_t parameters = 0;
   uint64_t gradient = 0;
   uint64_t statistics = 0;
   uint64_t input = 0;
-  uint64_t labels = 0;
-  uint64_t end = 0;  // planned buffers follow
+  uint64_t targets = 0;  // int32: the labels, the other labels, then the bits of share and smoothing
+  uint64_t end = 0;      // planned buffers follow
 };
 
 // Compiles a verified graph, joins what can be joined (unless tensors are kept: then each instruction stands
@@ -117,7 +118,7 @@ class Lowering {
   const Mode mode_;
   Program program_;
   Origin origin_;  // of buffers made now
-  BufferId labels_ = 0;
+  BufferId targets_ = 0;
   size_t next_statistics_ = 0;         // entry of the next batch normalization
   std::vector<int64_t> parameter_of_;  // by value: index in Graph::parameters or -1
   std::vector<int64_t> parts_left_;    // by value: parts not yet contributed

@@ -1,5 +1,6 @@
 #include "model/network.h"
 
+#include <bit>
 namespace cairn::model {
 namespace {
 
@@ -128,24 +129,45 @@ std::optional<BufferId> Network::run_instruction(const Program& program, const I
   return diverged;
 }
 
+Status Network::check_targets(const BatchTargets& targets) const {
+  for (const auto& labels : {targets.labels, targets.others}) {
+    CAIRN_CHECK(check_size("labels", labels.size(), label_count()));
+    for (int32_t label : labels) {
+      if (label < 0 || label >= classes())
+        return Error{"labels: " + std::to_string(label) + " is no class of the model"};
+    }
+  }
+  return {};
+}
+
+void Network::upload(const BatchTargets& targets) {
+  const uint64_t size = targets.labels.size_bytes();
+  const int32_t rest[] = {std::bit_cast<int32_t>(targets.share), std::bit_cast<int32_t>(targets.smoothing)};
+  device_->upload(layout_->targets, std::as_bytes(targets.labels));
+  device_->upload(layout_->targets + size, std::as_bytes(targets.others));
+  device_->upload(layout_->targets + 2 * size, std::as_bytes(std::span(rest)));
+}
+
 Result<float> Network::gradient(std::span<const float> parameters, std::span<const float> input,
                                 std::span<const int32_t> labels, const DitherKey& key,
                                 std::span<float> gradient) {
+  return this->gradient(parameters, input, BatchTargets{labels, labels}, key, gradient);
+}
+
+Result<float> Network::gradient(std::span<const float> parameters, std::span<const float> input,
+                                const BatchTargets& targets, const DitherKey& key,
+                                std::span<float> gradient) {
   CAIRN_CHECK(check_sizes(parameters, input));
-  CAIRN_CHECK(check_size("labels", labels.size(), label_count()));
   CAIRN_CHECK(check_size("gradient", gradient.size(), parameter_count()));
-  for (int32_t label : labels) {
-    if (label < 0 || label >= classes())
-      return Error{"labels: " + std::to_string(label) + " is no class of the model"};
-  }
+  CAIRN_CHECK(check_targets(targets));
   const Loan parameter_loan(*device_, layout_->parameters, read_only(parameters));
   const Loan gradient_loan(*device_, layout_->gradient, std::as_writable_bytes(gradient));
   upload(layout_->input, input);
-  device_->upload(layout_->labels, std::as_bytes(labels));
+  upload(targets);
   CAIRN_CHECK(run(*training_, training_->instructions.size(), key));
   float total = 0;
   device_->download(training_->buffers[training_->loss].offset, std::as_writable_bytes(std::span(&total, 1)));
-  return total / static_cast<float>(labels.size());
+  return total / static_cast<float>(targets.labels.size());
 }
 
 Result<std::vector<float>> Network::batch_statistics(std::span<const float> parameters,

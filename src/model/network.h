@@ -45,6 +45,15 @@ struct ParameterInfo {
   uint64_t count;
 };
 
+// What a batch should have given: of each row of logits the two labels, of which the first has `share` of the
+// weight, and the part of the whole that is spread over all classes.
+struct BatchTargets {
+  std::span<const int32_t> labels;
+  std::span<const int32_t> others;  // the same as labels, where a row has one
+  float share = 1;
+  float smoothing = 0;
+};
+
 class Network {
  public:
   // Verifies the graph. Errors name the node that cannot be computed for this batch.
@@ -65,6 +74,8 @@ class Network {
   // Writes the mean gradient over the rows of the batch and returns the mean loss: the exact sum of the rows'
   // losses, divided by their number. An error says which node, parameter or input holds values that have
   // diverged; what `gradient` holds is then unspecified.
+  Result<float> gradient(std::span<const float> parameters, std::span<const float> input,
+                         const BatchTargets& targets, const DitherKey& key, std::span<float> gradient);
   Result<float> gradient(std::span<const float> parameters, std::span<const float> input,
                          std::span<const int32_t> labels, const DitherKey& key, std::span<float> gradient);
 
@@ -90,6 +101,8 @@ class Network {
   Status check_sizes(std::span<const float> parameters, std::span<const float> input) const;
   Error diverged(const Program& program, const Instruction& instruction, BufferId where) const;
   void upload(uint64_t offset, std::span<const float> values);
+  Status check_targets(const BatchTargets& targets) const;
+  void upload(const BatchTargets& targets);
 
   std::unique_ptr<const Graph> graph_;
   std::unique_ptr<const Layout> layout_;

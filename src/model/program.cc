@@ -142,7 +142,7 @@ struct SignatureOf {
   Signature operator()(const Matrix& g) const {
     if (op == Opcode::softmax) return {{floats(g.m * g.n)}, {floats(g.m * g.n)}};
     if (op != Opcode::softmax_cross_entropy) return product_signature(op, g);
-    return {{floats(g.m * g.n), integers(g.m)}, {floats(g.m), floats(g.m * g.n)}};
+    return {{floats(g.m * g.n), integers(2 * g.m + 2)}, {floats(g.m), floats(g.m * g.n)}};
   }
 };
 

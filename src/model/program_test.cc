@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -283,10 +284,10 @@ TEST(Program, UsesExactlyThePlannedMemory) {
     device->upload(0, std::as_bytes(std::span(poison)));
     const std::vector<float> parameters = initial_parameters(graph, 5);
     const std::vector<float> input = random_input(layout.input_count, random);
-    const std::vector<int32_t> labels = {0, 2};
+    const std::vector<int32_t> targets = {0, 2, 0, 2, std::bit_cast<int32_t>(1.0f), 0};
     device->upload(layout.parameters, std::as_bytes(std::span(parameters)));
     device->upload(layout.input, std::as_bytes(std::span(input)));
-    device->upload(layout.labels, std::as_bytes(std::span(labels)));
+    device->upload(layout.targets, std::as_bytes(std::span(targets)));
     for (const Instruction& instruction : program->instructions) {
       ASSERT_FALSE(device->run(*program, instruction, {}).has_value());
     }
