@@ -23,6 +23,7 @@ enum class RandomStream : uint32_t {
   evaluation_sample = 7,
   probe = 8,
   self_test = 9,
+  mixup = 10,
 };
 
 // The numbers of one purpose under one seed.

@@ -48,6 +48,7 @@ struct DataSet::State {
   Manifest manifest;
   const BlobSource& source;
   std::array<std::vector<uint32_t>, 2> starts;  // the first image of each shard, and the count
+  std::array<std::vector<uint32_t>, 2> groups;  // images of each
   ShardCache<Bytes> pixels;
   ShardCache<Index> indexes;
   std::mutex names_mutex;
@@ -59,6 +60,7 @@ struct DataSet::State {
         pixels(cache - cache / kIndexPart, size_of_pixels),
         indexes(cache / kIndexPart, size_of_index) {
     for (size_t split = 0; split < 2; ++split) {
+      groups[split] = group_counts(manifest, kSplits[split]);
       starts[split] = {0};
       for (const Shard& shard : manifest.shards[split])
         starts[split].push_back(starts[split].back() + shard.count);
@@ -130,6 +132,10 @@ const Manifest& DataSet::manifest() const {
 
 uint32_t DataSet::count(Split split) const {
   return state_->starts[static_cast<size_t>(split)].back();
+}
+
+std::span<const uint32_t> DataSet::groups(Split split) const {
+  return state_->groups[static_cast<size_t>(split)];
 }
 
 std::vector<size_t> DataSet::shards_of(Split split, std::span<const uint32_t> images) const {

@@ -29,6 +29,7 @@ class DataSet {
 
   const Manifest& manifest() const;
   uint32_t count(Split split) const;
+  std::span<const uint32_t> groups(Split split) const;  // the number of images in each group of kGroupShards shards
   // The shards of the split in which these images are, ascending. Precondition: each is below count(split).
   std::vector<size_t> shards_of(Split split, std::span<const uint32_t> images) const;
 

@@ -92,6 +92,15 @@ uint32_t Manifest::count(Split split) const {
   return images;
 }
 
+std::vector<uint32_t> group_counts(const Manifest& manifest, Split split) {
+  std::vector<uint32_t> counts;
+  for (size_t i = 0; i < manifest.of(split).size(); ++i) {
+    if (i % kGroupShards == 0) counts.push_back(0);
+    counts.back() += manifest.of(split)[i].count;
+  }
+  return counts;
+}
+
 Bytes encode(const Manifest& manifest) {
   ByteWriter writer;
   writer.string(kMagic);

@@ -38,6 +38,10 @@ struct Manifest {
   uint64_t image_size() const { return uint64_t{channels} * height * width; }  // bytes
 };
 
+// So many consecutive shards of a split are a group, within which an epoch shuffles; the last has what is left.
+inline constexpr size_t kGroupShards = 8;
+std::vector<uint32_t> group_counts(const Manifest& manifest, Split split);  // images of each group
+
 // Label and name of each image of a shard.
 struct IndexEntry {
   uint16_t label = 0;

@@ -98,11 +98,11 @@ Result<Probe> probe(const Project& project, Trainer& trainer, trust::EntryId id,
 Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, const std::string& image,
                                                        std::optional<trust::Round> round) {
   CAIRN_TRY(const uint32_t index, project.data().find(image));
-  const uint32_t count = project.data().count(data::Split::train);
+  const auto groups = project.data().groups(data::Split::train);
   std::vector<trust::EntryId> found;
   for (const trust::LiveEntry& entry : project.state().live_entries()) {
     if (round && entry.round != *round) continue;
-    const std::vector<uint32_t> images = work::unit_images(project.recipe(), count, entry.unit);
+    const std::vector<uint32_t> images = work::unit_images(project.recipe(), groups, entry.unit);
     if (std::ranges::find(images, index) != images.end()) found.push_back(entry.id);
   }
   return found;

@@ -26,7 +26,7 @@ std::set<EntryId> claimed_entries(const trust::State& state) {
 std::vector<Digest> shards_of(const Project& project, trust::UnitId unit) {
   const std::vector<data::Shard>& shards = project.data().manifest().of(data::Split::train);
   std::vector<uint32_t> images =
-      work::unit_images(project.recipe(), project.data().count(data::Split::train), unit);
+      work::unit_images(project.recipe(), project.data().groups(data::Split::train), unit);
   std::ranges::sort(images);
   std::vector<Digest> digests;
   uint64_t begin = 0;

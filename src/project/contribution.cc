@@ -124,7 +124,7 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken) {
   CAIRN_CHECK(the_open_round(project));
   CAIRN_TRY(Leases leases, leases_of(project, request.now));
-  CAIRN_TRY(taken, choose_lease(project.state(), project.unit_board(), leases, request));
+  CAIRN_TRY(taken, choose_lease(project.state(), project.unit_board(), project.unit_order(), leases, request));
   if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
   leases.push_back(taken);
   return leases_change(leases);

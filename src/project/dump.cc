@@ -28,9 +28,14 @@ Result<work::GradientFile> dump_gradient(const Project& project, Trainer& traine
   Status visited;
   const auto observe = [&](const work::BatchGradient& batch) {
     if (batch.number != 0) return;
-    const auto count = static_cast<int64_t>(batch.labels.size());
-    writer.add("input", input_shape(project.graph(), count), batch.input);
-    writer.add("labels", std::vector<int64_t>{count}, batch.labels);
+    const auto count = static_cast<int64_t>(batch.batch.labels.size());
+    const float smoothing = project.recipe().label_smoothing;
+    const work::Batch& taken = batch.batch;
+    writer.add("input", input_shape(project.graph(), count), std::span<const float>(taken.input));
+    writer.add("labels", std::vector<int64_t>{count}, std::span<const int32_t>(taken.labels));
+    writer.add("other_labels", std::vector<int64_t>{count}, std::span<const int32_t>(taken.others));
+    writer.add("share", std::vector<int64_t>{1}, std::span<const float>(&taken.share, 1));
+    writer.add("smoothing", std::vector<int64_t>{1}, std::span<const float>(&smoothing, 1));
     writer.add("loss", std::vector<int64_t>{1}, std::span<const float>(&batch.loss, 1));
     const auto parameters = trainer.network().parameters();
     add_by_name(writer, "parameter/", parameters, batch.parameters);

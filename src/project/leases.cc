@@ -4,6 +4,8 @@
 #include <set>
 #include <tuple>
 
+#include "project/home_groups.h"
+
 namespace cairn::project {
 namespace {
 
@@ -43,14 +45,17 @@ struct PlaceView {
 
 class Choice {
  public:
-  Choice(const State& state, const UnitBoard& board, const Leases& leases, const LeaseRequest& request)
+  Choice(const State& state, const UnitBoard& board, const work::UnitOrder& order, const Leases& leases,
+         const LeaseRequest& request)
       : state_(state),
         board_(board),
+        order_(order),
         leases_(leases),
         request_(request),
         round_(*state.open_round()),
         user_(state.user_of(request.user)),
-        who_(person(state, request.user)) {}
+        who_(person(state, request.user)),
+        home_(order, who_) {}
 
   Result<Lease> run() {
     if (request_.slot >= kMaxSlots) {
@@ -137,7 +142,7 @@ class Choice {
     return 5 * (others + 1) > all + 1;
   }
 
-  Lease new_lease() const {
+  Lease new_lease() {
     if (!duplicates()) return lease({free_unit(), round_}, false);
     if (newcomer()) {
       const auto place = place_to_accompany();
@@ -185,29 +190,40 @@ class Choice {
            std::ranges::find(view.people, who_) == view.people.end() && !has_entry(state_, round, unit, who_);
   }
 
-  // Units leave in the order of the permutation; so what lapsed or was returned goes next. Nobody may be at
-  // it, from whatever snapshot.
+  // Epoch after epoch, so that no image is left out; in it the user's own groups first, and there in the
+  // order of the permutation, so what lapsed or was returned goes next.
   UnitId free_unit() const {
-    auto done = board_.done.lower_bound(board_.first_left);
-    auto sealed = board_.sealed.lower_bound({board_.first_left, 0});
-    auto leased = std::ranges::lower_bound(leased_, Place{board_.first_left, 0}, {}, &Leased::place);
-    for (UnitId unit = board_.first_left;; ++unit) {
-      bool taken = false;
-      for (; done != board_.done.end() && *done == unit; ++done) taken = true;
-      for (; sealed != board_.sealed.end() && sealed->first.first == unit; ++sealed)
-        taken |= !sealed->second.people.empty();
-      for (; leased != leased_.end() && leased->place.first == unit; ++leased) taken |= open(*leased->lease);
-      if (!taken && takes_me({unit, round_}, view({unit, round_}))) return unit;
+    for (uint32_t epoch = order_.epoch_of(board_.first_left);; ++epoch) {
+      for (const auto& [begin, end] : home_.units(epoch)) {
+        for (UnitId unit = std::max(begin, board_.first_left); unit < end; ++unit) {
+          if (is_free(unit)) return unit;
+        }
+      }
     }
   }
 
-  // One of somebody established, before others; where few are, before many; the lowest.
-  std::optional<Place> place_to_accompany() const {
-    std::optional<std::tuple<bool, size_t, Place>> best;
+  // Nobody may be at it, from whatever snapshot.
+  bool is_free(UnitId unit) const {
+    if (board_.is_done(unit)) return false;
+    for (auto sealed = board_.sealed.lower_bound({unit, 0});
+         sealed != board_.sealed.end() && sealed->first.first == unit; ++sealed) {
+      if (!sealed->second.people.empty()) return false;
+    }
+    for (auto leased = std::ranges::lower_bound(leased_, Place{unit, 0}, {}, &Leased::place);
+         leased != leased_.end() && leased->place.first == unit; ++leased) {
+      if (open(*leased->lease)) return false;
+    }
+    return takes_me({unit, round_}, view({unit, round_}));
+  }
+
+  // One of somebody established, before others; where few are, before many; of the user's own groups; the
+  // lowest.
+  std::optional<Place> place_to_accompany() {
+    std::optional<std::tuple<bool, size_t, uint32_t, Place>> best;
     for (const Place& place : places()) {
       const PlaceView here = view(place);
       if (here.people.empty() || !takes_me(place, here)) continue;
-      const std::tuple candidate(!here.established, here.people.size(), place);
+      const std::tuple candidate(!here.established, here.people.size(), home_.rank(place.first), place);
       if (!best || candidate < *best) best = candidate;
     }
     if (!best) return std::nullopt;
@@ -221,13 +237,17 @@ class Choice {
     return places;
   }
 
-  std::optional<Place> place_to_double() const {
+  std::optional<Place> place_to_double() {
+    std::optional<std::pair<uint32_t, Place>> best;
     for (const Leased& leased : leased_) {
       if (!leased.lease->doubled) continue;
       const PlaceView here = view(leased.place);
-      if (here.people.size() == 1 && takes_me(leased.place, here)) return leased.place;
+      if (here.people.size() != 1 || !takes_me(leased.place, here)) continue;
+      const std::pair candidate(home_.rank(leased.place.first), leased.place);
+      if (!best || candidate < *best) best = candidate;
     }
-    return std::nullopt;
+    if (!best) return std::nullopt;
+    return best->second;
   }
 
   // With probability max(3 %, 1/n) for the user's n-th entry.
@@ -245,11 +265,13 @@ class Choice {
 
   const State& state_;
   const UnitBoard& board_;
+  const work::UnitOrder& order_;
   const Leases& leases_;
   const LeaseRequest& request_;
   trust::Round round_;
   std::optional<trust::UserId> user_;
   PublicKey who_;
+  HomeGroups home_;
   std::vector<Leased> leased_;  // ascending by place
 };
 
@@ -294,9 +316,9 @@ Leases current_leases(const State& state, Leases leases, int64_t now) {
   return leases;
 }
 
-Result<Lease> choose_lease(const State& state, const UnitBoard& board, const Leases& leases,
-                           const LeaseRequest& request) {
-  return Choice(state, board, leases, request).run();
+Result<Lease> choose_lease(const State& state, const UnitBoard& board, const work::UnitOrder& order,
+                           const Leases& leases, const LeaseRequest& request) {
+  return Choice(state, board, order, leases, request).run();
 }
 
 Status check_lease(const State& state, const UnitBoard& board, const Leases& leases, trust::Round round,

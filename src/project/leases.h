@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "project/unit_board.h"
+#include "work/unit.h"
 
 namespace cairn::project {
 
@@ -45,8 +46,8 @@ struct LeaseRequest {
 // The lease that answers a request: the one that the user holds in that slot, or a new one, which the caller
 // adds to `leases`. Preconditions: a round is open, `leases` are current, and `board` is that of the state.
 // The rule: docs/internals/trust.md. Refusals say what to do.
-Result<Lease> choose_lease(const trust::State& state, const UnitBoard& board, const Leases& leases,
-                           const LeaseRequest& request);
+Result<Lease> choose_lease(const trust::State& state, const UnitBoard& board, const work::UnitOrder& order,
+                           const Leases& leases, const LeaseRequest& request);
 
 // Whether the user may send an entry for a unit, computed from the snapshot of that current round: it is
 // leased to them, or nobody else's.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <random>
+#include <set>
 
 #include "trust/random_history.h"
 
@@ -37,7 +38,8 @@ struct LeaseTest : testing::Test {
 
   Result<Lease> ask(const std::string& name, uint32_t slot = 0, uint64_t random = kNever) {
     leases = current_leases(log.state, leases, now);
-    auto lease = choose_lease(log.state, unit_board(log.state), leases, {key(name), slot, now, random});
+    auto lease =
+        choose_lease(log.state, unit_board(log.state), order, leases, {key(name), slot, now, random});
     if (lease && std::ranges::find(leases, *lease) == leases.end()) leases.push_back(*lease);
     return lease;
   }
@@ -74,6 +76,7 @@ struct LeaseTest : testing::Test {
   }
 
   Chronicle log;
+  work::UnitOrder order{work::Recipe(), {1'000'000'000}};  // one group: everybody's favourite
   Leases leases;
   int64_t now = 1000;
 };
@@ -91,6 +94,39 @@ TEST_F(LeaseTest, EverybodyGetsTheLowestThatIsFreeAndKeepsIt) {
   EXPECT_EQ(unit("ada"), 0u) << "joining changes nothing";
   send("ada", 0);
   EXPECT_EQ(unit("ada"), 2u);
+}
+
+// A hundred people who do the same work: each needs a few of a hundred groups in an epoch, and few more in
+// the next.
+TEST_F(LeaseTest, WhoDoesOnePerCentOfTheWorkNeedsAFewPerCentOfTheData) {
+  constexpr uint32_t kPeople = 100, kGroups = 100, kUnits = 10;  // in a group
+  order = {work::Recipe(), std::vector<uint32_t>(kGroups, kUnits * work::Recipe().batch)};
+  for (uint32_t i = 0; i < kPeople; ++i) log.join("person " + std::to_string(i));
+  log.open_round();
+  std::mt19937_64 random(1);
+  std::vector<std::set<uint32_t>> groups(kPeople);
+  std::set<UnitId> done;
+  double after_one = 0;
+  for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+    for (uint32_t i = 0; i < kGroups * kUnits; ++i) {
+      const auto person = static_cast<uint32_t>(random() % kPeople);
+      UnitBoard board;
+      board.done = done;
+      while (board.is_done(board.first_left)) ++board.first_left;
+      const Lease lease = *choose_lease(log.state, board, order, {},
+                                        {key("person " + std::to_string(person)), 0, now, kNever});
+      EXPECT_EQ(order.epoch_of(lease.unit), epoch) << "no image of an epoch is left out";
+      ASSERT_TRUE(done.insert(lease.unit).second);
+      groups[person].insert(order.epoch(epoch).group_at(order.position_of(lease.unit)));
+    }
+    double sum = 0;
+    for (const auto& needed : groups) sum += static_cast<double>(needed.size());
+    const double share = sum / kPeople / kGroups;
+    RecordProperty(epoch == 0 ? "share after one epoch" : "share after two", std::to_string(share));
+    if (epoch == 0) after_one = share;
+    EXPECT_LT(share, 0.08);
+    EXPECT_LT(share, 1.6 * std::max(after_one, 0.01)) << "the same groups again";
+  }
 }
 
 TEST_F(LeaseTest, WhatLapsedOrWasReturnedGoesNext) {
@@ -233,7 +269,7 @@ TEST_F(BlindLeases, LaterEntriesAreDoubledMoreAndMoreRarely) {
     }
     int doubled = 0;
     for (int i = 0; i < 4000; ++i) {
-      const auto lease = choose_lease(log.state, {}, {}, {key("ada"), 0, now, random()});
+      const auto lease = choose_lease(log.state, {}, order, {}, {key("ada"), 0, now, random()});
       doubled += lease->doubled ? 1 : 0;
     }
     const double p = std::max(0.03, 1.0 / static_cast<double>(n));

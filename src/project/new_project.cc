@@ -14,6 +14,7 @@
 #include "project/offered_precision.h"
 #include "project/policy_settings.h"
 #include "work/settings.h"
+#include "work/templates.h"
 
 namespace cairn::project {
 namespace {
@@ -79,7 +80,7 @@ Result<Settings> read_settings(const fs::path& file) {
   Settings settings;
   std::string name = "the default recipe";
   if (file.empty()) {
-    settings.text = std::string(work::default_recipe()) + "\n" + policy_toml(ledger::Policy{});
+    settings.text = std::string(work::templates().front().recipe) + "\n" + policy_toml(ledger::Policy{});
   } else {
     name = file.string();
     CAIRN_TRY(const Bytes bytes, read_file(file, work::kMaxSettingsSize));

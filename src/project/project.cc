@@ -75,6 +75,8 @@ Status Project::load() {
   CAIRN_TRY(graph_, model::decode_graph(graph));
   CAIRN_TRY(data::DataSet data, data::DataSet::open(genesis.manifest, blobs_, *shards_));
   data_ = std::make_unique<data::DataSet>(std::move(data));
+  const auto groups = data_->groups(data::Split::train);
+  unit_order_.emplace(recipe_, std::vector<uint32_t>(groups.begin(), groups.end()));
   return {};
 }
 

@@ -70,6 +70,7 @@ class Project {
   std::optional<trust::UserId> user_named(std::string_view name) const;
 
   const UnitBoard& unit_board();  // of the state
+  const work::UnitOrder& unit_order() const { return *unit_order_; }
 
   // The parameters that a round opened with.
   Result<std::vector<float>> parameters(trust::Round round) const;
@@ -131,6 +132,7 @@ class Project {
   work::Recipe recipe_;
   model::Graph graph_;
   std::unique_ptr<data::DataSet> data_;
+  std::optional<work::UnitOrder> unit_order_;
 };
 
 // Until it is committed, only its own Project shows what was added. The project outlives it and stays where

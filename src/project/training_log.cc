@@ -10,9 +10,9 @@ namespace cairn::project {
 namespace {
 
 Result<std::vector<std::string>> image_names(const Project& project, trust::UnitId unit) {
-  const uint32_t count = project.data().count(data::Split::train);
+  const auto groups = project.data().groups(data::Split::train);
   std::vector<std::string> names;
-  for (const uint32_t image : work::unit_images(project.recipe(), count, unit)) {
+  for (const uint32_t image : work::unit_images(project.recipe(), groups, unit)) {
     CAIRN_TRY(std::string name, project.data().name(data::Split::train, image));
     names.push_back(std::move(name));
   }

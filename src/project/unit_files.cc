@@ -37,7 +37,7 @@ UnitFiles unit_files(const Project& project, trust::Round round, trust::UnitId u
   collection.add(project.blobs().path(project.state().rounds()[round].snapshot),
                  average::parameters_size(parameters));
   const data::DataSet& data = project.data();
-  const auto images = work::unit_images(project.recipe(), data.count(data::Split::train), unit);
+  const auto images = work::unit_images(project.recipe(), data.groups(data::Split::train), unit);
   for (const size_t number : data.shards_of(data::Split::train, images)) {
     const data::Shard& shard = data.manifest().of(data::Split::train)[number];
     constexpr uint64_t kIndexEntry = sizeof(uint16_t) + sizeof(uint32_t) + data::kMaxNameSize;

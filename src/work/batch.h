@@ -19,17 +19,33 @@ Result<model::Network> compile_network(const model::Graph& graph, const Recipe& 
 // Whether recipe, network and data belong together.
 Status check_network(const Recipe& recipe, const model::Network& network, const data::DataSet& data);
 
-// Normalizes pixels through the recipe's tables. Safe for several threads. The data set outlives it.
+// A batch as the network takes it.
+struct Batch {
+  std::vector<float> input;     // one image after the other
+  std::vector<int32_t> labels;  // one for each row of logits
+  std::vector<int32_t> others;  // labels of what is mixed in; where nothing is, the same
+  float share = 1;              // of the labels before the others
+};
+
+// Cuts, augments and normalizes images as the recipe says: docs/formats/recipe.md. Safe for several threads.
+// Recipe and data outlive it.
 class BatchLoader {
  public:
   BatchLoader(const Recipe& recipe, const data::DataSet& data);
 
-  // One image after the other: image_size floats of input and one label each.
-  Status load(data::Split split, std::span<const uint32_t> images, std::span<float> input,
-              std::span<int32_t> labels) const;
+  // Batch number `number` of a unit, with all that is done to training images by chance.
+  Status load_training(uint32_t unit, uint32_t number, std::span<const uint32_t> images, Batch& batch) const;
+  // As a model is tested: the middle of each image. Rows beyond the images become zeros.
+  Status load(data::Split split, std::span<const uint32_t> images, Batch& batch) const;
 
  private:
+  void normalize(const Bytes& pixels, std::span<float> input) const;
+  void mix(uint32_t unit, uint32_t number, Batch& batch) const;
+
+  const Recipe& recipe_;
   const data::DataSet& data_;
+  InputSize size_;
+  size_t input_size_;                           // floats of one image
   std::vector<std::array<float, 256>> tables_;  // by channel
 };
 

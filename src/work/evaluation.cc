@@ -5,7 +5,7 @@
 
 #include "base/float_environment.h"
 #include "work/batch.h"
-#include "work/permutation.h"
+#include "work/epoch.h"
 
 namespace cairn::work {
 namespace {
@@ -31,15 +31,13 @@ Result<std::vector<float>> sample_statistics(const Recipe& recipe, model::Networ
   if (mean.empty()) return mean;
   const BatchLoader loader(recipe, data);
   const uint32_t count = data.count(data::Split::train);
-  const Permutation order(recipe.seed, RandomStream::evaluation_sample, 0, count);
-  std::vector<uint32_t> images(recipe.batch);
-  std::vector<float> input(network.input_count());
-  std::vector<int32_t> labels(recipe.batch);
+  const Epoch order(recipe.seed, RandomStream::evaluation_sample, 0, data.groups(data::Split::train));
+  Batch loaded;
   const uint32_t batches = std::min(recipe.evaluation_sample, count) / recipe.batch;
   for (uint32_t batch = 0; batch < batches; ++batch) {
-    for (uint32_t i = 0; i < recipe.batch; ++i) images[i] = order.at(batch * recipe.batch + i);
-    CAIRN_CHECK(loader.load(data::Split::train, images, input, labels));
-    CAIRN_TRY(const std::vector<float> one, network.batch_statistics(parameters, input));
+    const std::vector<uint32_t> images = order.images(batch * recipe.batch, recipe.batch);
+    CAIRN_CHECK(loader.load(data::Split::train, images, loaded));
+    CAIRN_TRY(const std::vector<float> one, network.batch_statistics(parameters, loaded.input));
     for (size_t i = 0; i < mean.size(); ++i) mean[i] = batch == 0 ? one[i] : mean[i] + one[i];
     if (!report(progress, batch + 1, batches)) return Error{"stopped"};
   }
@@ -58,18 +56,16 @@ Result<Evaluation> evaluate(const Recipe& recipe, model::Network& network, exact
   const BatchLoader loader(recipe, data);
   const auto classes = static_cast<size_t>(network.classes());
   std::vector<uint32_t> images(recipe.batch);
-  std::vector<float> input(network.input_count());
-  std::vector<int32_t> labels(recipe.batch);
+  Batch batch;
   std::vector<float> losses(result.images);
   for (uint32_t first = 0; first < result.images; first += recipe.batch) {
     const uint32_t rows = std::min(recipe.batch, result.images - first);
     std::iota(images.begin(), images.end(), first);
-    std::ranges::fill(input, 0.0f);
-    CAIRN_CHECK(loader.load(split, std::span(images).first(rows), input, labels));
-    CAIRN_TRY(const std::vector<float> logits, network.logits(parameters, statistics, input));
-    result.correct += count_correct(logits, std::span(labels).first(rows), classes);
-    if (!backend.softmax_cross_entropy(logits.data(), labels.data(), rows, network.classes(),
-                                       losses.data() + first, nullptr)) {
+    CAIRN_CHECK(loader.load(split, std::span(images).first(rows), batch));
+    CAIRN_TRY(const std::vector<float> logits, network.logits(parameters, statistics, batch.input));
+    result.correct += count_correct(logits, std::span(batch.labels).first(rows), classes);
+    if (!backend.softmax_cross_entropy(logits.data(), {batch.labels.data(), batch.labels.data()}, rows,
+                                       network.classes(), losses.data() + first, nullptr)) {
       return Error{"diverged: the logits are no finite numbers"};
     }
     if (!report(progress, first + rows, result.images)) return Error{"stopped"};

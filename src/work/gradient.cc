@@ -21,9 +21,7 @@ class UnitRun {
         network_(network),
         start_(start),
         loader_(recipe, data),
-        images_(unit_images(recipe, data.count(data::Split::train), task.unit)),
-        input_(network.input_count()),
-        labels_(recipe.batch),
+        images_(unit_images(recipe, data.groups(data::Split::train), task.unit)),
         batch_gradient_(network.parameter_count()),
         state_(std::move(state)) {
     if (state_.batches > 0 || recipe.local_steps == 0) return;
@@ -60,11 +58,12 @@ class UnitRun {
   Status add_batch(const GradientObserver& observer) {
     const uint32_t number = state_.batches;
     const auto images = std::span(images_).subspan(size_t{number} * recipe_.batch, recipe_.batch);
-    CAIRN_CHECK(loader_.load(data::Split::train, images, input_, labels_));
+    CAIRN_CHECK(loader_.load_training(task_.unit, number, images, batch_));
     const model::DitherKey key{recipe_.seed, task_.round, task_.unit, number};
-    CAIRN_TRY(const float loss, network_.gradient(parameters(), input_, labels_, key, batch_gradient_));
+    const model::BatchTargets targets{batch_.labels, batch_.others, batch_.share, recipe_.label_smoothing};
+    CAIRN_TRY(const float loss, network_.gradient(parameters(), batch_.input, targets, key, batch_gradient_));
     state_.loss_sum = state_.loss_sum + loss;
-    if (observer) observer({number, batches(), images, input_, labels_, parameters(), batch_gradient_, loss});
+    if (observer) observer({number, batches(), images, batch_, parameters(), batch_gradient_, loss});
     add_to_sum();
     ++state_.batches;
     return {};
@@ -84,6 +83,7 @@ class UnitRun {
     const auto count = static_cast<float>(recipe_.accumulation);
     for (float& value : state_.sum) value = value / count;
     if (recipe_.local_steps == 0) return;
+    if (recipe_.clip > 0) clip_norm(recipe_.clip, state_.sum);
     const uint32_t step = state_.batches / recipe_.accumulation - 1;
     InnerOptimizer(recipe_, state_.optimizer)
         .step(inner_rate(recipe_, task_.round, step), state_.sum, state_.parameters);
@@ -96,8 +96,7 @@ class UnitRun {
   std::span<const float> start_;  // the snapshot's parameters
   BatchLoader loader_;
   std::vector<uint32_t> images_;
-  std::vector<float> input_;
-  std::vector<int32_t> labels_;
+  Batch batch_;
   std::vector<float> batch_gradient_;
   GradientState state_;
 };

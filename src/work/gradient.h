@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "model/network.h"
+#include "work/batch.h"
 #include "work/gradient_file.h"
 #include "work/gradient_state.h"
 #include "work/recipe.h"
@@ -19,8 +20,7 @@ struct BatchGradient {
   uint32_t number;   // of the batch in its unit, from 0
   uint32_t batches;  // of the unit
   std::span<const uint32_t> images;
-  std::span<const float> input;  // normalized
-  std::span<const int32_t> labels;
+  const Batch& batch;                 // as the network took it
   std::span<const float> parameters;  // that the gradient was computed at
   std::span<const float> gradient;    // of this batch
   float loss;

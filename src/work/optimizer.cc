@@ -4,6 +4,22 @@
 
 namespace cairn::work {
 
+void clip_norm(float largest, std::span<float> gradient) {
+  constexpr size_t kSums =
+      8;  // side by side, so that the order is fixed and yet no addition waits for the last
+  double sums[kSums] = {};
+  for (size_t i = 0; i < gradient.size(); ++i) {
+    const double value = gradient[i];
+    sums[i % kSums] = sums[i % kSums] + value * value;
+  }
+  const double square =
+      ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+  const double norm = std::sqrt(square);
+  if (!(norm > largest)) return;
+  const auto factor = static_cast<float>(largest / norm);
+  for (float& value : gradient) value = value * factor;
+}
+
 OptimizerState::OptimizerState(const Recipe& recipe, size_t parameter_count)
     : first(parameter_count), second(recipe.optimizer == Optimizer::adamw ? parameter_count : 0) {}
 

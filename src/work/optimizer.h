@@ -9,6 +9,10 @@
 
 namespace cairn::work {
 
+// Scales a gradient whose Euclidean norm is above `largest` down to it (Pascanu et al., "On the Difficulty of
+// Training Recurrent Neural Networks", ICML 2013). Precondition: largest > 0.
+void clip_norm(float largest, std::span<float> gradient);
+
 // What an optimizer remembers from step to step. Starts at zero in every unit.
 struct OptimizerState {
   OptimizerState() = default;

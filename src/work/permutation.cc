@@ -7,8 +7,8 @@
 
 namespace cairn::work {
 
-Permutation::Permutation(uint64_t seed, RandomStream stream, uint32_t major, uint32_t size)
-    : seed_(seed), stream_(stream), major_(major), size_(size) {
+Permutation::Permutation(uint64_t seed, const Name& name, uint32_t size)
+    : seed_(seed), name_(name), size_(size) {
   CAIRN_ASSERT(size >= 1 && size <= uint32_t{1} << 31);
   half_bits_ = std::max(1, (static_cast<int>(std::bit_width(size - 1)) + 1) / 2);
 }
@@ -26,7 +26,8 @@ uint32_t Permutation::encipher(uint32_t block) const {
   uint32_t left = block >> half_bits_;
   uint32_t right = block & mask;
   for (uint32_t round = 0; round < kFeistelRounds; ++round) {
-    const uint32_t word = RandomSequence(seed_, stream_, major_, round).at(right)[0];
+    const RandomSequence sequence(seed_, name_.stream, name_.epoch, kFeistelRounds * name_.lane + round);
+    const uint32_t word = sequence.at(right)[0];
     const uint32_t mixed = left ^ (word & mask);
     left = right;
     right = mixed;

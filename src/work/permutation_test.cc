@@ -12,7 +12,7 @@ namespace cairn::work {
 namespace {
 
 std::vector<uint32_t> whole(uint64_t seed, uint32_t major, uint32_t size) {
-  const Permutation permutation(seed, RandomStream::permutation, major, size);
+  const Permutation permutation(seed, {RandomStream::permutation, major, 5}, size);
   std::vector<uint32_t> images(size);
   for (uint32_t i = 0; i < size; ++i) images[i] = permutation.at(i);
   return images;
@@ -44,17 +44,18 @@ TEST(Permutation, IsABijectionOfRandomSizes) {
 
 TEST(Permutation, StaysInsideTheLargestSize) {
   const uint32_t size = uint32_t{1} << 31;
-  const Permutation permutation(9, RandomStream::permutation, 3, size);
+  const Permutation permutation(9, {RandomStream::permutation, 3, 0}, size);
   for (const uint32_t position : {0u, 1u, 12'345u, size - 1}) EXPECT_LT(permutation.at(position), size);
 }
 
-TEST(Permutation, DependsOnSeedStreamAndEpoch) {
+TEST(Permutation, DependsOnSeedStreamEpochAndLane) {
   const auto first = whole(1, 0, 1000);
   EXPECT_EQ(first, whole(1, 0, 1000));
   EXPECT_NE(first, whole(2, 0, 1000));
   EXPECT_NE(first, whole(uint64_t{1} << 32 | 1, 0, 1000));
   EXPECT_NE(first, whole(1, 1, 1000));
-  EXPECT_NE(first[0], Permutation(1, RandomStream::evaluation_sample, 0, 1000).at(0));
+  EXPECT_NE(first[0], Permutation(1, {RandomStream::evaluation_sample, 0, 5}, 1000).at(0));
+  EXPECT_NE(first[0], Permutation(1, {RandomStream::permutation, 0, 6}, 1000).at(0));
 }
 
 // Serial correlation and mean displacement of a good shuffle: both within four standard deviations.

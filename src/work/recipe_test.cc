@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <numbers>
+
 #include "base/digest.h"
 #include "data/mutation.h"
+#include "work/mixup.h"
+#include "work/templates.h"
 
 namespace cairn::work {
 namespace {
@@ -16,6 +21,10 @@ Recipe parsed(std::string_view toml) {
   auto recipe = parse_recipe(toml, "recipe.toml");
   EXPECT_TRUE(recipe.ok()) << recipe.error().message;
   return recipe ? *recipe : Recipe();
+}
+
+std::string_view default_text() {
+  return templates().front().recipe;
 }
 
 std::string refusal(std::string_view toml) {
@@ -35,11 +44,20 @@ TEST(Recipe, CommentsMayBeInAnyScript) {
 }
 
 TEST(Recipe, DefaultTextParsesAndSuitsFashionMnist) {
-  const Recipe recipe = parsed(default_recipe());
+  const Recipe recipe = parsed(default_text());
   data::Manifest manifest;
   manifest.channels = 1;
+  manifest.height = manifest.width = 28;
   manifest.shards[0].push_back({60'000, {}, {}});
   EXPECT_TRUE(check_recipe(recipe, manifest).ok());
+}
+
+TEST(Recipe, EveryTemplateParses) {
+  for (const Template& one : templates()) {
+    EXPECT_EQ(find_template(one.name), &one);
+    parsed(one.recipe);
+  }
+  EXPECT_EQ(find_template("horoscope"), nullptr);
 }
 
 TEST(Recipe, ReadsEveryKey) {
@@ -50,20 +68,37 @@ TEST(Recipe, ReadsEveryKey) {
     accumulation = 2
     local_steps = 5
     precision = "high"
+    trace = 2
+    label_smoothing = 0.1
+    mixup = 0.2
     [inner]
     rate = [[0, 0.5], [10, 0.25]]
     warmup_steps = 3
     momentum = 0.9
     nesterov = true
     weight_decay = 1e-4
+    clip = 2.5
     [gradient]
-    bits = 8
+    bits = 4
     block_size = 64
+    keep = 0.015625
     [input]
     mean = [0.1, 0.2, 0.3]
     deviation = [1, 2, 3]
+    size = 128
+    [augmentation]
+    crop = "resized"
+    min_area = 0.25
+    max_area = 0.5
+    max_ratio = 1.5
+    flip = true
+    brightness = 0.5
+    contrast = 0.25
+    saturation = 1
     [evaluation]
-    sample = 80)");
+    sample = 80
+    every = 7
+    images = 1000)");
   EXPECT_EQ(sgd.seed, 9u);
   EXPECT_EQ(sgd.unit_images(), 80u);
   EXPECT_EQ(sgd.precision, model::Precision::high);
@@ -71,7 +106,17 @@ TEST(Recipe, ReadsEveryKey) {
   EXPECT_EQ(sgd.momentum, 0.9f);
   EXPECT_TRUE(sgd.nesterov);
   EXPECT_EQ(sgd.weight_decay, 1e-4f);
-  EXPECT_EQ(sgd.bits, 8);
+  EXPECT_EQ(sgd.trace, 2u);
+  EXPECT_EQ(sgd.label_smoothing, 0.1f);
+  EXPECT_EQ(sgd.mixup, mixup_shares(0.2));
+  EXPECT_EQ(sgd.clip, 2.5f);
+  EXPECT_EQ(sgd.bits, 4);
+  EXPECT_EQ(sgd.keep, 15'625u);
+  EXPECT_EQ(sgd.size, 128u);
+  EXPECT_EQ(sgd.augmentation,
+            (Augmentation{Crop::resized, 4, 0x4000, 0x8000, 0x18000, true, 0x8000, 0x4000, 0x10000}));
+  EXPECT_EQ(sgd.evaluation_every, 7u);
+  EXPECT_EQ(sgd.evaluation_images, 1000u);
   EXPECT_EQ(sgd.block_size, 64u);
   EXPECT_THAT(sgd.mean, ElementsAre(0.1f, 0.2f, 0.3f));
   EXPECT_THAT(sgd.deviation, ElementsAre(1.0f, 2.0f, 3.0f));
@@ -126,8 +171,31 @@ TEST(Recipe, RefusalsNameTheKey) {
        "recipe.toml: line 2: a number, true, false, a string or a list is expected"},
       {"[inner]\nnesterov = 1", "inner.nesterov: must be true or false"},
       {"[inner]\nweight_decay = 2", "inner.weight_decay: 2 is not between 0 and 1"},
-      {"[gradient]\nbits = 12", "gradient.bits: must be 8 or 16"},
-      {"[gradient]\nbits = 264", "gradient.bits: must be 8 or 16"},
+      {"[gradient]\nbits = 12", "gradient.bits: must be 4, 8 or 16"},
+      {"[gradient]\nbits = 264", "gradient.bits: must be 4, 8 or 16"},
+      {"[gradient]\nkeep = 0", "gradient.keep: 0 is not between 1e-06 and 1"},
+      {"[gradient]\nkeep = 2", "gradient.keep: 2 is not between 0 and 1"},
+      {"[training]\ntrace = 3", "training.trace: is for units of local steps"},
+      {"[training]\nlabel_smoothing = 0.6", "training.label_smoothing: 0.6"},
+      {"[training]\nmixup = 9", "training.mixup: 9 is not between 0 and 8"},
+      {"[training]\nmixup = 0.01", "training.mixup: must be 0 or between 0.05 and 8"},
+      {"[inner]\nclip = -1", "inner.clip: -1 is not between"},
+      {"[inner]\nschedule = 'sine'", "inner.schedule: must be \"constant\" or \"cosine\" or \"steps\""},
+      {"[inner]\nrounds = 5", "inner.rounds: unknown key"},
+      {"[inner]\nschedule = 'cosine'", "inner.rounds: is needed for a cosine"},
+      {"[inner]\nschedule = 'cosine'\nrounds = 5\nwarmup_rounds = 5", "inner.rounds: 5 is not between 6"},
+      {"[inner]\nschedule = 'steps'", "inner.milestones: are needed"},
+      {"[inner]\nschedule = 'steps'\nmilestones = [4, 3]", "inner.milestones: must be at most 64 ascending"},
+      {"[inner]\nrate = [[0, 1]]\nschedule = 'cosine'", "inner.schedule: unknown key"},
+      {"[input]\nsize = 100000", "input.size: 1e+05 is not between"},
+      {"[augmentation]\ncrop = 'square'", "augmentation.crop: must be"},
+      {"[augmentation]\npadding = 3", "augmentation.padding: unknown key"},
+      {"[augmentation]\ncrop = 'padded'\npadding = 2000", "augmentation.padding: 2000 is not between"},
+      {"[augmentation]\ncrop = 'resized'\nmin_area = 0.9\nmax_area = 0.5",
+       "augmentation.min_area: 0.899993896484375 is not between"},
+      {"[augmentation]\ncrop = 'resized'\nmax_ratio = 0.5", "augmentation.max_ratio: 0.5 is not between 1"},
+      {"[augmentation]\nbrightness = 1.5", "augmentation.brightness: 1.5 is not between 0 and 1"},
+      {"[evaluation]\nevery = 2000000", "evaluation.every: 2e+06 is not between"},
       {"[gradient]\nblock_size = 0", "gradient.block_size: 0 is not between 1 and 1048576"},
       {"[input]\nmean = 0.5", "input.mean: must be a list of numbers"},
       {"[input]\nmean = []", "input.mean: must be a list of numbers"},
@@ -148,7 +216,7 @@ TEST(Recipe, RefusalsNameTheKey) {
 
 TEST(Recipe, DamagedTextNeverCrashes) {
   std::mt19937_64 random(1);
-  const BytesView text = as_bytes(default_recipe());
+  const BytesView text = as_bytes(default_text());
   for (int i = 0; i < 3'000; ++i) {
     const Bytes damaged = data::mutate({text.begin(), text.end()}, random);
     const std::string toml(damaged.begin(), damaged.end());
@@ -163,7 +231,7 @@ TEST(Recipe, CanonicalBytesRoundTrip) {
   Recipe adamw = parsed("[inner]\noptimizer = 'adamw'\nrate = [[3, 1], [4, 0.5]]");
   const Recipe high = parsed("[training]\nprecision = 'high'");
   const Recipe fast = parsed("[training]\nprecision = 'fast'");
-  for (const Recipe& recipe : {Recipe(), parsed(default_recipe()), adamw, high, fast}) {
+  for (const Recipe& recipe : {Recipe(), parsed(default_text()), adamw, high, fast}) {
     const auto decoded = decode_recipe(encode(recipe));
     ASSERT_TRUE(decoded.ok()) << decoded.error().message;
     EXPECT_EQ(*decoded, recipe);
@@ -180,7 +248,7 @@ TEST(Recipe, PrecisionIsOneByteThatNeverChangesItsMeaning) {
     EXPECT_EQ(encode(recipe)[kPlace], byte);
   }
   EXPECT_EQ(sha256(encode(Recipe())).hex(),
-            "f2d4688d9aa05bbc3734f2db239c2b132522d8d3a1ca3276015c922138288a6c")
+            "4758ad3f7ecaf3758427be9f3642fe721b5f275d309d405f68a52c3c8614d105")
       << "computed by a separate program from docs/formats/recipe.md";
   for (const int byte : {0, 7, 9, 12, 15, 255}) {
     Bytes bytes = encode(Recipe());
@@ -192,17 +260,18 @@ TEST(Recipe, PrecisionIsOneByteThatNeverChangesItsMeaning) {
 
 TEST(Recipe, DamagedBytesAreRefusedByField) {
   std::mt19937_64 random(2);
-  const Bytes originals[] = {encode(parsed(default_recipe())),
-                             encode(parsed("[inner]\noptimizer = 'adamw'"))};
+  const Bytes originals[] = {encode(parsed(default_text())), encode(parsed("[inner]\noptimizer = 'adamw'"))};
   for (int i = 0; i < 10'000; ++i) {
     const Bytes damaged = data::mutate(originals[i % 2], random);
     const auto decoded = decode_recipe(damaged);
     if (decoded) {
       ASSERT_EQ(encode(*decoded), damaged);
     } else {
-      ASSERT_THAT(decoded.error().message,
-                  MatchesRegex(
-                      "recipe: (magic|version|training|inner|gradient|input|evaluation|end)[a-z0-9_.]*: .+"));
+      ASSERT_THAT(
+          decoded.error().message,
+          MatchesRegex(
+              "recipe: (magic|version|training|inner|gradient|input|augmentation|evaluation|end)[a-z0-9_.]*: "
+              ".+"));
     }
   }
 }
@@ -210,6 +279,8 @@ TEST(Recipe, DamagedBytesAreRefusedByField) {
 TEST(Recipe, MustSuitTheData) {
   data::Manifest manifest;
   manifest.channels = 3;
+  manifest.height = 32;
+  manifest.width = 48;
   manifest.shards[0].push_back({100, {}, {}});
   Recipe recipe;
   recipe.evaluation_sample = 96;
@@ -223,6 +294,71 @@ TEST(Recipe, MustSuitTheData) {
   recipe.batch = 128;
   EXPECT_EQ(check_recipe(recipe, manifest).error().message,
             "training.batch: 128 is more than the 100 training images");
+}
+
+TEST(Recipe, MustSuitTheSizeAndColoursOfTheImages) {
+  data::Manifest manifest;
+  manifest.channels = 1;
+  manifest.height = 32;
+  manifest.width = 48;
+  manifest.shards[0].push_back({100, {}, {}});
+  Recipe recipe;
+  EXPECT_EQ(input_size(recipe, manifest), (InputSize{32, 48}));
+  recipe.size = 24;
+  EXPECT_EQ(input_size(recipe, manifest), (InputSize{24, 24}));
+  EXPECT_TRUE(check_recipe(recipe, manifest).ok());
+  recipe.size = 33;
+  EXPECT_EQ(check_recipe(recipe, manifest).error().message,
+            "input.size: 33 is more than the images have, which are 32 by 48");
+  recipe.size = 0;
+  recipe.augmentation.saturation = 1;
+  EXPECT_EQ(check_recipe(recipe, manifest).error().message,
+            "augmentation.saturation: is for images of three channels, and these have 1");
+}
+
+TEST(Recipe, CosineFallsFromTheRateToTheFinalOne) {
+  const Recipe recipe =
+      parsed("[inner]\nrate = 1\nschedule = 'cosine'\nrounds = 1010\nwarmup_rounds = 10\nfinal_rate = 0.5");
+  EXPECT_LE(recipe.rate.size(), 66u);
+  const auto at = [&](uint32_t round) { return static_cast<double>(rate_at(recipe.rate, round)) * 0x1p-40; };
+  EXPECT_NEAR(at(0), 1 / 11.0, 1e-9);
+  EXPECT_NEAR(at(5), (1 + 5) / 11.0, 1e-9);
+  for (uint32_t round = 10; round <= 1010; round += 10) {
+    EXPECT_NEAR(at(round), 0.75 + 0.25 * std::cos(std::numbers::pi * (round - 10) / 1000), 3e-4) << round;
+  }
+  EXPECT_EQ(at(5000), 0.5);
+  // Shorter than the parts that a cosine has: a knot for each round.
+  EXPECT_EQ(parsed("[inner]\nrate = 1\nschedule = 'cosine'\nrounds = 4").rate.size(), 5u);
+}
+
+TEST(Recipe, StepsMultiplyTheRateAtTheirRounds) {
+  const Recipe recipe = parsed(
+      "[inner]\nrate = 1\nschedule = 'steps'\nmilestones = [3, 4, 10]\nfactor = 0.5\nwarmup_rounds = 1");
+  std::vector<double> rates;
+  for (uint32_t round = 0; round < 12; ++round)
+    rates.push_back(static_cast<double>(rate_at(recipe.rate, round)) * 0x1p-40);
+  EXPECT_THAT(rates, ElementsAre(0.5, 1, 1, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.125, 0.125));
+}
+
+TEST(Mixup, SharesAreQuantilesOfTheBetaDistribution) {
+  // Beta(1, 1) is uniform: the larger of x and 1 - x lies between one half and one.
+  const std::vector<uint16_t> uniform = mixup_shares(1);
+  ASSERT_EQ(uniform.size(), kMixupShares);
+  for (size_t i = 0; i < uniform.size(); ++i)
+    EXPECT_NEAR(uniform[i], 32768 + (static_cast<double>(i) + 0.5) * 512, 1.5);
+  // The larger half of Beta(2, 2) has the distribution function 6 (x^2 / 2 - x^3 / 3), doubled, less one.
+  const std::vector<uint16_t> two = mixup_shares(2);
+  for (size_t i = 0; i < two.size(); ++i) {
+    const double x = two[i] / 65536.0;
+    EXPECT_NEAR(2 * (3 * x * x - 2 * x * x * x) - 1, (static_cast<double>(i) + 0.5) / 64, 1e-3);
+  }
+  // And that of Beta(1/2, 1/2) is the arcsine law.
+  const std::vector<uint16_t> half = mixup_shares(0.5);
+  for (size_t i = 0; i < half.size(); ++i) {
+    const double x = half[i] / 65536.0;
+    EXPECT_NEAR(4 / std::numbers::pi * std::asin(std::sqrt(x)) - 1, (static_cast<double>(i) + 0.5) / 64,
+                3e-3);
+  }
 }
 
 TEST(Recipe, RateWarmsUpAndFollowsTheRounds) {

@@ -109,28 +109,6 @@ std::vector<double> SettingsReader::numbers(std::string_view key, std::vector<do
   return values;
 }
 
-std::vector<RateKnot> SettingsReader::schedule(std::string_view key, double fallback, double low,
-                                               double high) {
-  const auto fixed = [](double rate) { return static_cast<uint64_t>(rate * 0x1p40 + 0.5); };
-  const Setting* setting = find(key);
-  if (setting == nullptr) return {{0, fixed(fallback)}};
-  const auto* list = std::get_if<std::vector<Setting>>(&setting->value);
-  if (list == nullptr) return {{0, fixed(in_range(key, *setting, low, high))}};
-  std::vector<RateKnot> knots;
-  for (const Setting& item : *list) {
-    const auto* pair = std::get_if<std::vector<Setting>>(&item.value);
-    const int64_t* round = pair && pair->size() == 2 ? std::get_if<int64_t>(&pair->front().value) : nullptr;
-    if (round == nullptr || *round < 0 || *round > UINT32_MAX ||
-        (!knots.empty() && *round <= static_cast<int64_t>(knots.back().round))) {
-      fail(key, "must be a number or a list of [round, rate] with ascending rounds");
-      break;
-    }
-    knots.push_back({static_cast<uint32_t>(*round), fixed(in_range(key, pair->back(), low, high))});
-  }
-  if (knots.empty()) fail(key, "must be a number or a list of [round, rate] with ascending rounds");
-  return knots;
-}
-
 SettingsReader SettingsReader::table(std::string_view key) {
   static const SettingsTable kNothing;
   const Setting* setting = find(key);

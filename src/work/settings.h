@@ -48,7 +48,9 @@ class SettingsReader {
   std::string choice(std::string_view key, std::string_view fallback,
                      std::initializer_list<std::string_view> choices);
   std::vector<double> numbers(std::string_view key, std::vector<double> fallback, double low, double high);
-  // A number, or knots [[round, rate], …] with ascending rounds. Rates are rounded to multiples of 2^-40.
+  // A number, or knots [[round, rate], …] with ascending rounds; or a number that the keys `schedule`,
+  // `rounds`, `warmup_rounds`, `final_rate`, `milestones` and `factor` beside it turn into knots, as
+  // docs/formats/recipe.md says. Rates are rounded to multiples of 2^-40.
   std::vector<RateKnot> schedule(std::string_view key, double fallback, double low, double high);
   // A reader of an inner table; of an empty one where the key is absent. Its failures are its own.
   SettingsReader table(std::string_view key);
@@ -59,6 +61,8 @@ class SettingsReader {
 
  private:
   const Setting* find(std::string_view key);
+  std::vector<RateKnot> knots(std::string_view key, const std::vector<Setting>& list, double low,
+                              double high);
   double in_range(std::string_view key, const Setting& setting, double low, double high);
   std::string path(std::string_view key) const;
 
