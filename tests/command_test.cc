@@ -164,6 +164,17 @@ TEST_F(Commands, AnExportedModelCanBeTheNextProjects) {
   EXPECT_EQ(ask({"status", "next"})["model_digest"], ask({"status", "study"})["model_digest"]);
 }
 
+TEST_F(Commands, ExportsWhatTheEndingOrTheOptionSays) {
+  const std::pair<const char*, const char*> files[] = {
+      {"m.onnx", "onnx"}, {"m.safetensors", "safetensors"}, {"m.pt", "pytorch"}, {"m.pth", "pytorch"}};
+  for (const auto& [file, format] : files) EXPECT_EQ(ask({"export", "study", "-o", file})["format"], format);
+  EXPECT_EQ(ask({"export", "study", "-o", "m.bin", "--format", "pytorch"})["format"], "pytorch");
+  EXPECT_THAT(refused({"export", "study", "-o", "m.bin"}), HasSubstr("--format"));
+  const auto weights = read_file(work_.file("m.safetensors"), 1 << 24);
+  ASSERT_TRUE(weights);
+  EXPECT_THAT(std::string(weights->begin() + 8, weights->begin() + 200), HasSubstr("fc1.weight"));
+}
+
 TEST_F(Commands, EveryInstructionSetGivesTheSameGradient) {
   work_.must({"user", "study", "ada"});
   const std::string list = work_.must({"selftest", "--isa", "list"});

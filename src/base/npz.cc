@@ -1,10 +1,7 @@
 #include "base/npz.h"
 
-#include <zlib.h>
-
 #include <bit>
 #include <charconv>
-#include <limits>
 #include <set>
 
 namespace cairn {
@@ -17,9 +14,6 @@ constexpr uint32_t kDirectoryHeader = 0x02014b50;
 constexpr uint32_t kEndOfDirectory = 0x06054b50;
 constexpr size_t kEndSize = 22;
 constexpr size_t kDirectoryEntrySize = 46;
-constexpr uint64_t kMaxFileSize = std::numeric_limits<uint32_t>::max() - 1;
-constexpr uint16_t kZipVersion = 20;
-constexpr uint16_t kFirstDay = 0x21;  // 1980-01-01 as a DOS date
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr size_t kHeaderAlignment = 64;
@@ -37,11 +31,6 @@ constexpr TypeName kTypes[] = {{NpzType::u8, "|u1", 1},
 
 const TypeName& type_name(NpzType type) {
   return kTypes[static_cast<size_t>(type)];
-}
-
-uint32_t checksum(BytesView bytes, uint32_t seed = 0) {
-  // crc32_z takes a null buffer as the wish for its initial value.
-  return bytes.empty() ? seed : static_cast<uint32_t>(::crc32_z(seed, bytes.data(), bytes.size()));
 }
 
 // The header of a .npy array, format 1.0: padded so that the values begin at a multiple of 64 bytes.
@@ -65,20 +54,6 @@ Bytes array_header(std::span<const int64_t> shape, NpzType type) {
   return writer.take();
 }
 
-// The fields that a local header and a directory entry share, from "flags" to "extra length".
-void write_common(ByteWriter& out, const std::string& name, uint32_t crc, uint32_t size) {
-  constexpr uint16_t kUtf8Names = 1 << 11;
-  out.u16(kUtf8Names);
-  out.u16(0);  // stored
-  out.u16(0);  // time
-  out.u16(kFirstDay);
-  out.u32(crc);
-  out.u32(size);  // compressed
-  out.u32(size);
-  out.u16(static_cast<uint16_t>(name.size()));
-  out.u16(0);  // extra
-}
-
 }  // namespace
 
 void NpzWriter::add_array(std::string_view name, std::span<const int64_t> shape, NpzType type,
@@ -93,51 +68,12 @@ void NpzWriter::add_array(std::string_view name, std::span<const int64_t> shape,
   }
 
   const Bytes header = array_header(shape, type);
-  const uint64_t size = header.size() + data.size();
-  if (entries_.size() >= kMaxNpzArrays || file_.bytes().size() + size > kMaxFileSize) {
-    error_ = "array " + std::string(name) + " does not fit: an .npz file holds at most " +
-             std::to_string(kMaxNpzArrays) + " arrays and 4 GiB";
-    return;
-  }
-  Entry entry{std::string(name) + ".npy", file_.bytes().size(), static_cast<uint32_t>(size),
-              checksum(data, checksum(header))};
-  file_.u32(kLocalHeader);
-  file_.u16(kZipVersion);
-  write_common(file_, entry.name, entry.crc, entry.size);
-  file_.raw(as_bytes(entry.name));
-  file_.raw(header);
-  file_.raw(data);
-  entries_.push_back(std::move(entry));
+  zip_.add(std::string(name) + ".npy", {header, data});
 }
 
 Result<Bytes> NpzWriter::finish() {
   if (!error_.empty()) return Error{error_};
-  std::set<std::string_view> names;
-  const uint64_t directory = file_.bytes().size();
-  for (const Entry& entry : entries_) {
-    if (!names.insert(entry.name).second) return Error{"two arrays are named " + entry.name};
-    file_.u32(kDirectoryHeader);
-    file_.u16(kZipVersion);  // made by
-    file_.u16(kZipVersion);  // needed
-    write_common(file_, entry.name, entry.crc, entry.size);
-    file_.u16(0);  // comment
-    file_.u16(0);  // disk
-    file_.u16(0);  // internal attributes
-    file_.u32(0);  // external attributes
-    file_.u32(static_cast<uint32_t>(entry.offset));
-    file_.raw(as_bytes(entry.name));
-  }
-  const uint64_t end = file_.bytes().size();
-  if (end + kEndSize > kMaxFileSize) return Error{"an .npz file holds at most 4 GiB"};
-  file_.u32(kEndOfDirectory);
-  file_.u16(0);
-  file_.u16(0);
-  file_.u16(static_cast<uint16_t>(entries_.size()));
-  file_.u16(static_cast<uint16_t>(entries_.size()));
-  file_.u32(static_cast<uint32_t>(end - directory));
-  file_.u32(static_cast<uint32_t>(directory));
-  file_.u16(0);
-  return file_.take();
+  return zip_.finish();
 }
 
 namespace {
@@ -260,7 +196,8 @@ Result<NpzArray> read_entry(BytesView file, const DirectoryEntry& entry) {
   in.raw("extra", extra_size);
   const BytesView bytes = in.raw("values", entry.size);
   if (!in.ok()) return in.status().error().within(entry.name);
-  if (checksum(bytes) != entry.crc) return Error{entry.name + " has a wrong checksum: the file is damaged"};
+  if (zip_checksum(bytes) != entry.crc)
+    return Error{entry.name + " has a wrong checksum: the file is damaged"};
 
   constexpr std::string_view kSuffix = ".npy";
   NpzArray array{};

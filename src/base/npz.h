@@ -1,7 +1,7 @@
-// NumPy's .npz files: a zip archive (PKWARE APPNOTE 6.3.10) of .npy arrays (NumPy enhancement proposal 1).
+// NumPy's .npz files: a zip archive (base/stored_zip.h) of .npy arrays (NumPy enhancement proposal 1).
 //
 // Only what numpy.savez writes: stored entries, no compression, little-endian, C order, below 4 GiB in all.
-// The same arrays give the same bytes: entries carry the date 1980-01-01.
+// The same arrays give the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
+#include "base/stored_zip.h"
 
 namespace cairn {
 
@@ -42,19 +42,11 @@ class NpzWriter {
  private:
   void add_array(std::string_view name, std::span<const int64_t> shape, NpzType type, BytesView data);
 
-  struct Entry {
-    std::string name;
-    uint64_t offset;
-    uint32_t size;
-    uint32_t crc;
-  };
-  ByteWriter file_;
-  std::vector<Entry> entries_;
+  StoredZip zip_;
   std::string error_;
 };
 
 inline constexpr size_t kMaxNpzName = 1024;
-inline constexpr size_t kMaxNpzArrays = 65535;
 inline constexpr size_t kMaxNpzRank = 32;
 
 // An array of a file that was read: a view into the file's bytes, which must outlive it.

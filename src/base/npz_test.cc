@@ -56,7 +56,7 @@ TEST(Npz, RefusesTwoArraysOfOneNameAndBadNames) {
   NpzWriter twice;
   twice.add<float>("a", std::vector<int64_t>{0}, {});
   twice.add<float>("a", std::vector<int64_t>{0}, {});
-  EXPECT_THAT(twice.finish().error().message, HasSubstr("two arrays are named a.npy"));
+  EXPECT_THAT(twice.finish().error().message, HasSubstr("two entries are named a.npy"));
   NpzWriter nameless;
   nameless.add<float>("", std::vector<int64_t>{0}, {});
   EXPECT_FALSE(nameless.finish().ok());
