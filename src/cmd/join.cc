@@ -56,6 +56,9 @@ class Session {
     role::Contributor contributor(*opened_.remote, *opened_.replica, key_, compute,
                                   {options_.name, options_.units, options_.rounds, unfinished->submission()},
                                   system_environment());
+    contributor.evaluate = [&](trust::Round round) {
+      return trainer.evaluate(round, [this](uint64_t, uint64_t) { return powered() && console_.go_on(); });
+    };
     contributor.on_news = [this](const role::ContributorNews& news) { report_.news(news); };
     contributor.progress = [this](uint64_t done, uint64_t total) { return advance(done, total); };
     contributor.pause = [this](int64_t milliseconds) { return console_.wait(milliseconds); };

@@ -90,6 +90,8 @@ void JoinReport::news(const ContributorNews& news) {
       write({{"event", "computing"}, {"round", news.round}, {"unit", news.unit}, {"expires", news.expires}});
   } else if (news.kind == Kind::waiting) {
     say("waiting", "waiting: " + news.message);
+  } else if (news.kind == Kind::evaluating || news.kind == Kind::evaluated) {
+    evaluation(news);
   } else if (news.kind == Kind::refused && shared_.json) {
     write({{"event", "refused"}, {"round", news.round}, {"unit", news.unit}, {"message", news.message}});
   } else if (news.kind == Kind::refused) {
@@ -103,6 +105,27 @@ void JoinReport::news(const ContributorNews& news) {
     fmt::print("unit {} of round {} accepted, loss {:.4f}; {}\n", news.unit, news.round, news.loss,
                standing());
     std::fflush(stdout);
+  }
+}
+
+void JoinReport::evaluation(const ContributorNews& news) {
+  const bool done = news.kind == Kind::evaluated;
+  const double accuracy = done ? news.evaluation.accuracy() : 0;
+  if (!shared_.json && !done) {
+    console_.say(fmt::format("testing the model of round {}: it is this machine's turn", news.round));
+  } else if (!shared_.json) {
+    console_.say(fmt::format("round {}: test accuracy {:.4f} ({} of {}), signed and in the log", news.round,
+                             accuracy, news.evaluation.correct,
+                             plural(news.evaluation.images, "sample", "samples")));
+  } else if (!done) {
+    write({{"event", "evaluating"}, {"round", news.round}});
+  } else {
+    write({{"event", "evaluated"},
+           {"round", news.round},
+           {"correct", news.evaluation.correct},
+           {"images", news.evaluation.images},
+           {"accuracy", accuracy},
+           {"loss", news.evaluation.loss}});
   }
 }
 

@@ -31,6 +31,7 @@ class JoinReport {
   void add_standing(Json& json);
   void write(Json json) const;
 
+  void evaluation(const role::ContributorNews& news);
   void measure(uint64_t done, uint64_t total);
   void tell_speed(uint64_t unit_images);
   void warn_if_late(uint64_t images_left);

@@ -11,13 +11,25 @@ struct Options {
   std::string model = "lenet";
   std::string data = "fashion-mnist";
   std::filesystem::path recipe;
+  std::string recipe_template;
+  std::filesystem::path weights;
+  bool partial = false;
   std::filesystem::path fork;
 };
 
-Result<project::Project> make(const Options& options, ledger::KeyRing& keys) {
+Result<project::Project> make(const Options& options, ledger::KeyRing& keys,
+                              std::vector<std::string>& notes) {
   if (options.fork.empty()) {
-    return project::create_project(options.directory, {options.model, options.data, options.recipe}, keys,
-                                   system_environment(), progress_line("importing the data"));
+    project::NewProject wanted;
+    wanted.model = options.model;
+    wanted.data = options.data;
+    wanted.recipe = options.recipe;
+    wanted.recipe_template = options.recipe_template;
+    wanted.weights = options.weights;
+    wanted.fit = options.partial ? weights::Fit::partial : weights::Fit::whole;
+    wanted.on_note = [&notes](const std::string& sentence) { notes.push_back(sentence); };
+    return project::create_project(options.directory, wanted, keys, system_environment(),
+                                   progress_line("importing the data"));
   }
   CAIRN_TRY(const auto parent, project::Project::open(options.fork, system_environment()));
   return project::fork_project(options.directory, parent, keys, system_environment(),
@@ -27,7 +39,10 @@ Result<project::Project> make(const Options& options, ledger::KeyRing& keys) {
 Result<int> run(const Shared& shared, const Options& options) {
   if (options.directory.empty()) return Error{"DIR: is empty; name a folder to make"};
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
-  CAIRN_TRY(const project::Project made, make(options, keys));
+  std::vector<std::string> notes;
+  CAIRN_TRY(const project::Project made, make(options, keys, notes));
+  std::string noted;
+  for (const std::string& note : notes) noted += printable(note) + "\n";
   const auto& manifest = made.data().manifest();
   const Json json = {{"directory", options.directory.string()},
                      {"project", made.id().hex()},
@@ -35,18 +50,19 @@ Result<int> run(const Shared& shared, const Options& options) {
                      {"parameters", model::parameter_count(made.graph())},
                      {"images", manifest.count(data::Split::train)},
                      {"classes", manifest.classes.size()},
-                     {"unit_images", made.recipe().unit_images()}};
+                     {"unit_images", made.recipe().unit_images()},
+                     {"notes", notes}};
   print(
       shared, json,
       fmt::format(
           "{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
-          "round 0 is open; a unit is {}\n"
+          "{}round 0 is open; a unit is {}\n"
           "the keys of root, coordinator and judge are in {}\n"
           "next: cairn user {} NAME\n",
           printable(options.directory.string()),
           options.fork.empty() ? printable(options.model) : "the model of " + shell_word(options.fork),
           model::parameter_count(made.graph()), printable(manifest.name), manifest.count(data::Split::train),
-          manifest.classes.size(), plural(made.recipe().unit_images(), "image", "images"),
+          manifest.classes.size(), noted, plural(made.recipe().unit_images(), "image", "images"),
           keys.directory().string(), shell_word(options.directory)));
   return kDone;
 }
@@ -63,6 +79,16 @@ void add_new(Command app, const Shared& shared) {
   const Option data = command.add_option("--data", options->data, "fashion-mnist, or a folder of IDX files");
   const Option recipe = command.add_option("--recipe", options->recipe,
                                            "TOML file (default: a commented one is written into DIR)");
+  command
+      .add_option("--template", options->recipe_template,
+                  "The recipe to start from: image-classification (default), fine-tune or language-model")
+      .excludes(recipe);
+  const Option weights = command.add_option(
+      "--weights", options->weights, "Start from these: safetensors or ONNX (default: the model's own)");
+  command
+      .add_flag("--partial-weights", options->partial,
+                "Take what fits of --weights, and begin the rest afresh: for a last layer of other classes")
+      .needs(weights);
   command
       .add_option(
           "--fork", options->fork,

@@ -1,8 +1,10 @@
 #include "project/audit.h"
 
 #include <algorithm>
+#include <variant>
 
 #include "project/draft.h"
+#include "project/evaluation.h"
 #include "trust/probe.h"
 #include "work/unit.h"
 
@@ -29,11 +31,11 @@ Status check_probable(const Project& project, trust::EntryId id) {
   return {};
 }
 
-// What the log says that computing a unit gives.
+// What the log says that computing something gives: a unit, or what a snapshot gets right.
 struct Stated {
   trust::Round round = 0;
   trust::UnitId unit = 0;
-  Digest digest;
+  std::variant<Digest, trust::Evaluation> result;
   std::string who;  // says so
 };
 
@@ -50,7 +52,31 @@ std::vector<Stated> everything_stated(const Project& project) {
     const Entry& entry = state.entry(state.claim(id).entry);
     all.push_back({entry.round, entry.unit, verdict->gradient, "the verdict on claim " + std::to_string(id)});
   }
+  for (trust::Round round = 0; round < state.rounds().size(); ++round) {
+    for (const auto& [user, evaluation] : state.rounds()[round].evaluations)
+      all.push_back({round, 0, evaluation,
+                     "the test of round " + std::to_string(round) + " by " + project.user_name(user)});
+  }
   return all;
+}
+
+Status recompute(Trainer& trainer, const Stated& one) {
+  constexpr std::string_view kAdvice = "; `cairn selftest` shows whether this machine is sound";
+  if (const auto* stated = std::get_if<trust::Evaluation>(&one.result)) {
+    CAIRN_TRY(const work::Evaluation found, trainer.evaluate(one.round, {}));
+    const ledger::Evaluated own = evaluated(one.round, found);
+    if (*stated == trust::Evaluation{own.correct, own.images, own.loss}) return {};
+    return Error{one.who + ": is " + std::to_string(stated->correct) + " of " +
+                 std::to_string(stated->images) + ", and testing it gives " + std::to_string(own.correct) +
+                 " of " + std::to_string(own.images) + std::string(kAdvice)};
+  }
+  const Digest& digest = std::get<Digest>(one.result);
+  CAIRN_TRY(const work::GradientFile file, trainer.gradient(one.round, one.unit, {}));
+  const Digest recomputed = sha256(work::encode(file));
+  if (recomputed == digest) return {};
+  return Error{one.who + ": computing unit " + std::to_string(one.unit) + " of round " +
+               std::to_string(one.round) + " gives " + recomputed.hex() + ", not " + digest.hex() +
+               std::string(kAdvice)};
 }
 
 // Moves `count` items, drawn at random, to the front.
@@ -69,14 +95,8 @@ Result<uint32_t> recompute_some(const Project& project, Trainer& trainer, uint32
   count = static_cast<uint32_t>(std::min<size_t>(count, stated.size()));
   draw_to_front(stated, count, project.environment());
   for (uint32_t i = 0; i < count; ++i) {
-    const Stated& one = stated[i];
     if (!report(progress, i, count)) return Error{"interrupted"};
-    CAIRN_TRY(const work::GradientFile file, trainer.gradient(one.round, one.unit, {}));
-    const Digest recomputed = sha256(work::encode(file));
-    if (recomputed == one.digest) continue;
-    return Error{one.who + ": computing unit " + std::to_string(one.unit) + " of round " +
-                 std::to_string(one.round) + " gives " + recomputed.hex() + ", not " + one.digest.hex() +
-                 "; `cairn selftest` shows whether this machine is sound"};
+    CAIRN_CHECK(recompute(trainer, stated[i]));
   }
   return count;
 }

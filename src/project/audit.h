@@ -19,8 +19,9 @@ Result<trust::EntryId> draw_entry(const Project& project, trust::UserId auditor,
 // Recomputes an opened entry. Refuses entries that are sealed, revoked or unknown.
 Result<Probe> probe(const Project& project, Trainer& trainer, trust::EntryId entry, const Progress& progress);
 
-// Recomputes what so many live entries and verdicts, drawn at random, say; all of them where there are fewer.
-// Returns how many were recomputed; an error names the first that does not follow. Progress counts them.
+// Recomputes what so many live entries, verdicts and evaluations, drawn at random, say; all of them where
+// there are fewer. Returns how many were recomputed; an error names the first that does not follow. Progress
+// counts them.
 Result<uint32_t> recompute_some(const Project& project, Trainer& trainer, uint32_t count,
                                 const Progress& progress);
 

@@ -70,6 +70,12 @@ class Teller {
                        suspended.entry, author_of(suspended.entry));
   }
 
+  std::string operator()(const ledger::Evaluated& stated) const {
+    return fmt::format("{} tests the model of round {}: {:.4f} of {} right", author(), stated.round,
+                       static_cast<double>(stated.correct) / stated.images,
+                       count(stated.images, "sample", "samples"));
+  }
+
   std::string operator()(const ledger::VerdictVoided& voided) const {
     return fmt::format("the verdict on claim {} is void, as if it had never been", voided.claim);
   }

@@ -76,14 +76,23 @@ struct Settings {
   ledger::Policy policy;
 };
 
-Result<Settings> read_settings(const fs::path& file) {
+Result<std::string> template_text(const std::string& name) {
+  const work::Template* chosen = name.empty() ? &work::templates().front() : work::find_template(name);
+  if (chosen != nullptr) return std::string(chosen->recipe) + "\n" + policy_toml(ledger::Policy{});
+  std::string names;
+  for (const work::Template& one : work::templates())
+    names += (names.empty() ? "" : ", ") + std::string(one.name);
+  return Error{"--template " + name + ": there is none of that name; there are " + names};
+}
+
+Result<Settings> read_settings(const NewProject& wanted) {
   Settings settings;
-  std::string name = "the default recipe";
-  if (file.empty()) {
-    settings.text = std::string(work::templates().front().recipe) + "\n" + policy_toml(ledger::Policy{});
+  std::string name = wanted.recipe.string();
+  if (wanted.recipe.empty()) {
+    name = "the template";
+    CAIRN_TRY(settings.text, template_text(wanted.recipe_template));
   } else {
-    name = file.string();
-    CAIRN_TRY(const Bytes bytes, read_file(file, work::kMaxSettingsSize));
+    CAIRN_TRY(const Bytes bytes, read_file(wanted.recipe, work::kMaxSettingsSize));
     settings.text.assign(bytes.begin(), bytes.end());
   }
   CAIRN_TRY(settings.recipe, work::parse_recipe(settings.text, name));
@@ -96,8 +105,14 @@ struct StartingModel {
   std::vector<float> parameters;
 };
 
-Result<StartingModel> starting_model(const std::string& name, const data::Manifest& manifest, uint64_t seed) {
-  const model::Shape input = {1, manifest.channels, manifest.height, manifest.width};
+// One image as the model sees it.
+model::Shape image_shape(const work::Recipe& recipe, const data::Manifest& manifest) {
+  const work::InputSize size = work::input_size(recipe, manifest);
+  return {1, manifest.channels, size.height, size.width};
+}
+
+Result<StartingModel> named_model(const std::string& name, const model::Shape& input,
+                                  const data::Manifest& manifest, uint64_t seed) {
   const auto classes = static_cast<int64_t>(manifest.classes.size());
   if (std::ranges::find(model::builtin_names(), name) != model::builtin_names().end()) {
     CAIRN_TRY(model::Graph graph, model::builtin_model(name, input, classes));
@@ -110,6 +125,29 @@ Result<StartingModel> starting_model(const std::string& name, const data::Manife
   return StartingModel{std::move(imported.graph), std::move(imported.parameters)};
 }
 
+std::string list_text(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 8;
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kShown) text += " and " + std::to_string(names.size() - kShown) + " more";
+  return text;
+}
+
+Result<StartingModel> starting_model(const NewProject& wanted, const work::Recipe& recipe,
+                                     const data::Manifest& manifest) {
+  CAIRN_TRY(StartingModel model,
+            named_model(wanted.model, image_shape(recipe, manifest), manifest, recipe.seed));
+  if (wanted.weights.empty()) return model;
+  CAIRN_TRY(weights::LoadedWeights loaded,
+            weights::load_weights(model.graph, model.parameters, wanted.weights, wanted.fit));
+  if (wanted.on_note && !loaded.kept.empty())
+    wanted.on_note("not in " + wanted.weights.string() + ", so begun afresh: " + list_text(loaded.kept));
+  if (wanted.on_note && !loaded.surplus.empty())
+    wanted.on_note("in " + wanted.weights.string() + ", but not in the model: " + list_text(loaded.surplus));
+  model.parameters = std::move(loaded.parameters);
+  return model;
+}
+
 std::string shape_text(const model::Shape& shape) {
   std::string text;
   for (const int64_t size : shape) {
@@ -120,11 +158,11 @@ std::string shape_text(const model::Shape& shape) {
 }
 
 // The model takes the images of the data and tells as many classes.
-Status check_fit(const model::Graph& graph, const data::Manifest& manifest) {
+Status check_fit(const model::Graph& graph, const work::Recipe& recipe, const data::Manifest& manifest) {
   const model::Shape& input = graph.shapes[graph.input];
   const model::Shape& output = graph.shapes[graph.output];
-  const model::Shape image = {1, manifest.channels, manifest.height, manifest.width};
-  const model::Shape flat = {1, static_cast<int64_t>(manifest.image_size())};
+  const model::Shape image = image_shape(recipe, manifest);
+  const model::Shape flat = {1, image[1] * image[2] * image[3]};
   if (output.size() > 2) {
     return Error{"model: predicts at each of " + std::to_string(output[1]) +
                  " positions of a sample, where the data has one label for each sample"};
@@ -157,10 +195,10 @@ Result<Contents> store_contents(const fs::path& directory, const std::string& na
   CAIRN_TRY(const data::Manifest manifest, data::import_idx_directory(location, shards, progress));
   if (Status fits = work::check_recipe(settings.recipe, manifest); !fits)
     return fits.error().within("recipe");
-  CAIRN_TRY(const StartingModel model, starting_model(wanted.model, manifest, settings.recipe.seed));
+  CAIRN_TRY(const StartingModel model, starting_model(wanted, settings.recipe, manifest));
   if (Status offered = check_offered(model.graph, settings.recipe.precision); !offered)
     return offered.error().within("recipe");
-  CAIRN_CHECK(check_fit(model.graph, manifest));
+  CAIRN_CHECK(check_fit(model.graph, settings.recipe, manifest));
 
   Contents contents;
   CAIRN_TRY(contents.start, average::starting_snapshot(model.parameters));
@@ -263,7 +301,7 @@ Result<Project> create_project(const std::filesystem::path& place, const NewProj
                                Environment& environment, const Progress& progress) {
   const fs::path directory = without_trailing_slash(place);
   CAIRN_CHECK(check_place(directory));
-  CAIRN_TRY(const Settings settings, read_settings(wanted.recipe));
+  CAIRN_TRY(const Settings settings, read_settings(wanted));
   Scaffold scaffold(directory);
   CAIRN_CHECK(make_directory(scaffold.directory()));
   CAIRN_TRY(Contents contents,

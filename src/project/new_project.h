@@ -2,13 +2,19 @@
 #pragma once
 
 #include "project/project.h"
+#include "weights/load.h"
 
 namespace cairn::project {
 
 struct NewProject {
-  std::string model;             // mlp, lenet, resnet8, or the path of an ONNX file
-  std::string data;              // fashion-mnist, or a folder of IDX files
-  std::filesystem::path recipe;  // TOML; empty: the default
+  std::string model;                       // mlp, lenet, resnet8, or the path of an ONNX file
+  std::string data;                        // fashion-mnist, or a folder of IDX files
+  std::filesystem::path recipe = {};       // TOML; empty: a template
+  std::string recipe_template = {};        // its name (work/templates.h); empty: the first
+  std::filesystem::path weights = {};      // safetensors or ONNX to start from; empty: the model's own
+  weights::Fit fit = weights::Fit::whole;  // of the weights
+  // Told what a maintainer should know of a project that is made all the same, in one sentence each.
+  std::function<void(const std::string& sentence)> on_note = {};
 };
 
 // Makes the directory whole or not at all, and the keys of root, coordinator and judge in `keys`.

@@ -37,8 +37,9 @@ Result<work::Evaluation> Trainer::evaluate(trust::Round round, const Progress& p
   CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
   CAIRN_TRY(const std::vector<float> sample,
             work::sample_statistics(project_->recipe(), *network_, project_->data(), parameters, progress));
+  const uint32_t images = project_->recipe().evaluation_images;
   return work::evaluate(project_->recipe(), *network_, *backend_, project_->data(), data::Split::test,
-                        parameters, sample, UINT32_MAX, progress);
+                        parameters, sample, images == 0 ? UINT32_MAX : images, progress);
 }
 
 }  // namespace cairn::project

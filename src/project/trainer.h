@@ -32,7 +32,7 @@ class Trainer {
 
   // Of the model that a round opened with.
   Result<std::vector<float>> statistics(trust::Round round, const Progress& progress);
-  Result<work::Evaluation> evaluate(trust::Round round, const Progress& progress);  // on the test images
+  Result<work::Evaluation> evaluate(trust::Round round, const Progress& progress);  // as the recipe says
 
   const model::Network& network() const { return *network_; }
 

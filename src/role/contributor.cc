@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "ledger/join_work.h"
 #include "project/contribution.h"
+#include "project/evaluation.h"
 
 namespace cairn::role {
 namespace {
@@ -83,6 +84,8 @@ Result<Contributor::Step> Contributor::one_unit() {
   if (auto synced = replica_.sync(); !synced) return wait_out(synced.error());
   const auto open_round = replica_.project().state().open_round();
   if (open_round && over(*open_round)) return Step::stop;
+  CAIRN_TRY(const Step evaluated, evaluate_if_asked());
+  if (evaluated != Step::done) return evaluated;
   CAIRN_CHECK(do_join_work());
   const auto lease = remote_.take_unit(request(UnitRequest::Kind::lease, 0));
   if (!lease) {
@@ -107,6 +110,29 @@ Result<Contributor::Step> Contributor::one_unit() {
     return gradient.error();
   }
   return hand_in(*gradient);
+}
+
+// Before the next unit. What others stated meanwhile makes this one superfluous, not wrong.
+Result<Contributor::Step> Contributor::evaluate_if_asked() {
+  const project::Project& project = replica_.project();
+  const auto user = project.state().user_of(key_.public_key());
+  const auto round = evaluate && user ? project::evaluation_wanted(project, *user) : std::nullopt;
+  if (!round) return Step::done;
+  tell({.kind = ContributorNews::Kind::evaluating, .round = *round});
+  const auto found = evaluate(*round);
+  if (!found) {
+    const net::Failure why = remote_.explain(found.error());
+    if (lacks_files(why)) return Step::done;  // an old snapshot, say, that the host has dropped
+    if (why.may_pass()) return wait_out(why);
+    if (progress && !progress(0, 0)) return Step::stop;
+    return found.error();
+  }
+  const auto said = remote_.say({project.sign(key_, project::evaluated(*round, *found))});
+  if (!said && said.error().status != 409) return wait_out(said.error());
+  if (!said) return Step::done;
+  CAIRN_CHECK(replica_.keep(*said));
+  tell({.kind = ContributorNews::Kind::evaluated, .round = *round, .evaluation = *found});
+  return Step::again;
 }
 
 // "Accepted" is believed only with the coordinator's signature under the sealed entry.

@@ -15,6 +15,9 @@ namespace cairn::role {
 // Waits without holding anything up: false once the user wants to stop.
 using Pause = std::function<bool(int64_t milliseconds)>;
 
+// What the snapshot of a round gets right on the test images.
+using Evaluate = std::function<Result<work::Evaluation>(trust::Round round)>;
+
 // The gradient of a unit; progress that returns false ends it with an error.
 using Compute = std::function<Result<work::GradientFile>(trust::Round round, trust::UnitId unit,
                                                          const Progress& progress)>;
@@ -29,14 +32,15 @@ struct ContributorOptions {
 
 // What a person wants to see while it goes on.
 struct ContributorNews {
-  enum class Kind : uint8_t { computing, accepted, refused, waiting };
+  enum class Kind : uint8_t { computing, accepted, refused, waiting, evaluating, evaluated };
   Kind kind = Kind::computing;
   trust::Round round = 0;
   trust::UnitId unit = 0;
-  uint64_t accepted = 0;     // units so far, of this run
-  float loss = 0;            // of an accepted one
-  std::string message = {};  // why it was refused, or what is waited for
-  int64_t expires = 0;       // the lease of the unit that is computed: Unix milliseconds
+  uint64_t accepted = 0;             // units so far, of this run
+  float loss = 0;                    // of an accepted one
+  std::string message = {};          // why it was refused, or what is waited for
+  int64_t expires = 0;               // the lease of the unit that is computed: Unix milliseconds
+  work::Evaluation evaluation = {};  // once it is stated
 };
 
 class Contributor {
@@ -53,6 +57,7 @@ class Contributor {
   std::function<void(const ContributorNews&)> on_news;
   Progress progress;  // of the unit that is being computed; false: stop
   Pause pause;
+  Evaluate evaluate;  // empty: leaves that to others
 
   // Until `units` are accepted or `rounds` are over, or a callback says stop: all are success.
   Status run();
@@ -63,6 +68,7 @@ class Contributor {
   enum class Step : uint8_t { done, again, stop };
   Result<Step> one_unit();
   bool over(trust::Round open);
+  Result<Step> evaluate_if_asked();
   UnitRequest request(UnitRequest::Kind kind, trust::UnitId unit) const;
   Status do_join_work();
   void give_back(trust::UnitId unit);

@@ -6,6 +6,8 @@
 #include <atomic>
 
 #include "base/file.h"
+#include "project/audit.h"
+#include "project/evaluation.h"
 #include "role/testing.h"
 #include "role/unfinished.h"
 #include "role/worker.h"
@@ -89,6 +91,37 @@ class Contributing : public testing::Test {
   uint64_t accepted = 0;
   std::vector<ContributorNews> news;
 };
+
+// Every second round is tested by two of those who took part in the one before, and by nobody else.
+TEST_F(Contributing, AModelIsTestedByTwoOfItsAuthorsWhereTheRecipeWantsIt) {
+  const Workshop workshop("[evaluation]\nsample = 8\nevery = 2\nimages = 40\n");
+  const auto host = workshop.host({.quorum = 3});
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben"), cleo(workshop, *host, "cleo");
+  for (int round = 0; round < 5; ++round) {
+    for (Person* person : {&ada, &ben, &cleo}) {
+      project::Trainer trainer = person->trainer();
+      Contributor contributor(*person->remote, *person->replica, *person->key, compute_with(trainer),
+                              {.name = person->name, .units = 1}, system_environment());
+      contributor.evaluate = [&](trust::Round tested) { return trainer.evaluate(tested, {}); };
+      contributor.on_news = [this](const ContributorNews& told) { news.push_back(told); };
+      ASSERT_TRUE(contributor.run().ok());
+    }
+    ada.follow_to(static_cast<trust::Round>(round + 1));
+  }
+  const project::Project& project = ada.replica->project();
+  must(ada.replica->sync());
+  const auto& rounds = project.state().rounds();
+  for (trust::Round round = 0; round < 5; ++round) {
+    EXPECT_EQ(rounds[round].evaluations.size(), round == 2 || round == 4 ? project::kEvaluators : 0u) << round;
+    for (const auto& [user, stated] : rounds[round].evaluations) EXPECT_EQ(stated.images, 40u);
+  }
+  project::Trainer trainer = ada.trainer();
+  const auto found = must(trainer.evaluate(4, {}));
+  for (const auto& one : project::stated_evaluations(project, 4, found)) EXPECT_TRUE(one.agrees);
+  EXPECT_EQ(std::ranges::count(news, ContributorNews::Kind::evaluated, &ContributorNews::kind), 4);
+  // And whoever recomputes everything finds it so.
+  EXPECT_EQ(must(project::recompute_some(project, trainer, 100, {})), 15u + 4u);
+}
 
 TEST_F(Contributing, WhatIsComputedAndNotAcknowledgedIsHandedInByTheNextRun) {
   const Workshop workshop;
