@@ -19,7 +19,7 @@ Result<project::Verification> fetch_files(project::Project& project, const Progr
   CAIRN_TRY(const project::Verification verification, project::verify(project, progress));
   for (const data::Split split : data::kSplits) {
     for (uint32_t i = 0; i < project.data().count(split); ++i) {
-      CAIRN_CHECK(project.data().pixels(split, i));
+      CAIRN_CHECK(project.data().sample(split, i));
       CAIRN_CHECK(project.data().label(split, i));
       if (!report(progress, i, project.data().count(split))) return Error{"interrupted"};
     }

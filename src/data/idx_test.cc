@@ -13,18 +13,33 @@ namespace {
 
 using ::testing::HasSubstr;
 
+Result<Bytes> read_all(Result<IdxFile> file) {
+  if (!file) return file.error();
+  return file->read(0, file->count());
+}
+Result<Bytes> read_idx_images(const std::filesystem::path& path) {
+  return read_all(IdxFile::open_images(path));
+}
+Result<Bytes> read_idx_labels(const std::filesystem::path& path) {
+  return read_all(IdxFile::open_labels(path));
+}
+
 TEST(Idx, ReadsPlainAndCompressedFiles) {
   TemporaryDirectory directory;
   write_plain(directory / "plain", idx_images(5, 3, 4));
   write_gzip(directory / "gzip", idx_images(5, 3, 4));
   for (const char* name : {"plain", "gzip"}) {
-    const auto images = read_idx_images(directory / name);
+    auto images = IdxFile::open_images(directory / name);
     ASSERT_TRUE(images.ok()) << images.error().message;
-    EXPECT_EQ(images->count, 5u);
-    EXPECT_EQ(images->height, 3u);
-    EXPECT_EQ(images->width, 4u);
-    ASSERT_EQ(images->pixels.size(), 60u);
-    EXPECT_EQ(images->pixels[59], 4 + 11);
+    EXPECT_EQ(images->count(), 5u);
+    EXPECT_EQ(images->height(), 3u);
+    EXPECT_EQ(images->width(), 4u);
+    const auto pixels = images->read(0, 5);
+    ASSERT_TRUE(pixels.ok()) << pixels.error().message;
+    ASSERT_EQ(pixels->size(), 60u);
+    EXPECT_EQ((*pixels)[59], 4 + 11);
+    // Forth, back and forth again.
+    for (const uint32_t i : {3, 1, 2, 4}) EXPECT_EQ((*images->read(i, 1))[0], i);
   }
   write_gzip(directory / "labels", idx_labels(7, 3));
   const auto labels = read_idx_labels(directory / "labels");
@@ -54,7 +69,7 @@ TEST(Idx, RefusesBadFilesByName) {
   EXPECT_THAT(refusal(idx_header(0x803, {1, 1 << 14, 1 << 13})),
               HasSubstr("image size: an image is larger than 64 MiB"));
   EXPECT_THAT(refusal(idx_header(0x803, {UINT32_MAX, 28, 28})),
-              HasSubstr("count: the images are larger than"));
+              HasSubstr("count: more items than a data set may have"));
   EXPECT_THAT(refusal(idx_header(0x803, {2'000'000, 28, 28})), HasSubstr("ends too early"));
   Bytes longer = good;
   longer.push_back(0);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "data/dataset.h"
+#include "data/idx.h"
 #include "data/test_files.h"
 
 namespace cairn::data {
@@ -29,10 +30,9 @@ class Import : public ::testing::Test {
     write_gzip(source_ / (std::string(kTestLabels) + ".gz"), idx_labels(30, 10));
   }
 
-  Result<Manifest> import() {
-    auto location = find_data(source_.path().string());
-    EXPECT_TRUE(location.ok());
-    return import_idx_directory(*location, store_, {});
+  Result<Manifest> import(const Progress& progress = {}) {
+    CAIRN_TRY(const auto source, open_source(source_.path().string()));
+    return import_source(*source, store_, pool_, progress);
   }
   std::string refusal() {
     const auto manifest = import();
@@ -41,6 +41,7 @@ class Import : public ::testing::Test {
 
   TemporaryDirectory source_, target_;
   ShardStore store_{target_.path()};
+  ThreadPool pool_{2};
 };
 
 TEST_F(Import, GivesEveryImageItsPixelsLabelAndName) {
@@ -52,12 +53,12 @@ TEST_F(Import, GivesEveryImageItsPixelsLabelAndName) {
   ASSERT_EQ(data.count(Split::test), 30u);
   for (uint32_t i = 0; i < 100; ++i) {
     EXPECT_EQ(*data.label(Split::train, i), i % 10);
-    EXPECT_EQ((*data.pixels(Split::train, i))[3], i + 3);
+    EXPECT_EQ((*data.sample(Split::train, i))[3], i + 3);
   }
   EXPECT_EQ(*data.name(Split::train, 0), "train-00001");
   EXPECT_EQ(*data.name(Split::test, 29), "test-00030");
   EXPECT_EQ(*data.find("train-00042"), 41u);
-  EXPECT_EQ(data.find("train-00101").error().message, "there is no training image named train-00101");
+  EXPECT_EQ(data.find("train-00101").error().message, "there is no training sample named train-00101");
 }
 
 TEST_F(Import, ManifestDecodesAndOpens) {
@@ -81,16 +82,18 @@ TEST_F(Import, WorksWithoutATestSet) {
 
 // The names of four million images of one pixel are larger than an index may be.
 TEST_F(Import, TinyImagesFillNoShardWithNames) {
-  constexpr uint32_t kCount = (1 << 18) + 1;
+  constexpr uint32_t kCount = (1 << 17) + 1;
   std::filesystem::remove(source_ / (std::string(kTestImages) + ".gz"));
   std::filesystem::remove(source_ / (std::string(kTestLabels) + ".gz"));
   write_plain(source_ / kTrainImages, idx_images(kCount, 1, 1));
   write_plain(source_ / kTrainLabels, idx_labels(kCount, 10));
   const auto manifest = import();
   ASSERT_TRUE(manifest.ok()) << manifest.error().message;
-  ASSERT_EQ(manifest->of(Split::train).size(), 2u);
-  EXPECT_EQ(manifest->of(Split::train)[0].count, kCount - 1);
-  EXPECT_EQ(*DataSet(*manifest, store_).name(Split::train, kCount - 1), "train-262145");
+  const DataSet data(*manifest, store_);
+  const auto shards = data.shards(Split::train, 0);
+  ASSERT_EQ(shards->size(), 2u);
+  EXPECT_EQ((*shards)[0].count, kCount - 1);
+  EXPECT_EQ(*data.name(Split::train, kCount - 1), "train-131073");
 }
 
 TEST_F(Import, RefusesWhatDoesNotFitTogether) {
@@ -106,39 +109,48 @@ TEST_F(Import, RefusesWhatDoesNotFitTogether) {
 }
 
 TEST_F(Import, KnownClassesLimitTheLabels) {
-  DataLocation location = *find_data(source_.path().string());
-  location.classes = {"cat", "dog"};
-  EXPECT_THAT(import_idx_directory(location, store_, {}).error().message,
+  EXPECT_THAT(open_idx_folder(source_.path(), "pets", {"cat", "dog"}).error().message,
               HasSubstr("train-labels-idx1-ubyte: label 3 is 2, but there are 2 classes"));
 }
 
 TEST_F(Import, StopsWhenAsked) {
-  const DataLocation location = *find_data(source_.path().string());
   uint64_t whole = 0;
   const auto stop = [&](uint64_t, uint64_t total) {
     whole = total;
     return false;
   };
-  EXPECT_EQ(import_idx_directory(location, store_, stop).error().message, "the import was stopped");
+  EXPECT_EQ(import(stop).error().message, "the import was stopped");
   EXPECT_EQ(whole, 130u);
+}
+
+// Shards of 32 MiB, eight to a group.
+TEST_F(Import, AGroupHasEightShards) {
+  constexpr uint32_t kSide = 1 << 11, kPerShard = 8, kCount = 9 * kPerShard;
+  std::filesystem::remove(source_ / (std::string(kTestImages) + ".gz"));
+  std::filesystem::remove(source_ / (std::string(kTestLabels) + ".gz"));
+  Bytes images = idx_header(0x803, {kCount, kSide, kSide});
+  for (uint32_t i = 0; i < kCount; ++i) images.insert(images.end(), kSide * kSide, static_cast<uint8_t>(i));
+  write_plain(source_ / kTrainImages, images);
+  write_plain(source_ / kTrainLabels, idx_labels(kCount, 10));
+  const auto manifest = import();
+  ASSERT_TRUE(manifest.ok()) << manifest.error().message;
+  const DataSet data(*manifest, store_);
+  EXPECT_THAT(data.groups(Split::train), ElementsAre(8 * kPerShard, kPerShard));
+  for (const uint32_t i : {0u, 63u, 64u, 71u}) {
+    EXPECT_EQ(*data.sample(Split::train, i), Bytes(kSide * kSide, static_cast<uint8_t>(i)));
+    EXPECT_EQ(*data.label(Split::train, i), i % 10);
+  }
 }
 
 TEST_F(Import, MissingShardIsAnErrorUntilItIsThere) {
   const Manifest manifest = *import();
   const DataSet data(manifest, store_);
-  const auto file = store_.path(manifest.of(Split::train)[0].pixels);
+  const auto file = store_.path((*data.shards(Split::train, 0))[0].samples);
   std::filesystem::rename(file, target_ / "aside");
-  EXPECT_FALSE(data.pixels(Split::train, 7).ok());
+  EXPECT_FALSE(data.sample(Split::train, 7).ok());
   EXPECT_TRUE(data.label(Split::train, 7).ok());
   std::filesystem::rename(target_ / "aside", file);
-  EXPECT_TRUE(data.pixels(Split::train, 7).ok());
-}
-
-TEST_F(Import, ShardOfAnotherSizeIsRefused) {
-  Manifest manifest = *import();
-  manifest.shards[0][0].pixels = *store_.put(Bytes{1, 2, 3});
-  EXPECT_THAT(DataSet(manifest, store_).pixels(Split::train, 0).error().message,
-              HasSubstr("has 3 bytes where the manifest needs 2000"));
+  EXPECT_TRUE(data.sample(Split::train, 7).ok());
 }
 
 TEST_F(Import, ThreadsReadTheSame) {
@@ -149,7 +161,7 @@ TEST_F(Import, ThreadsReadTheSame) {
     threads.emplace_back([&, t] {
       for (uint32_t i = 0; i < 100; ++i) {
         const uint32_t image = (i * 7 + t * 13) % 100;
-        const auto pixels = data.pixels(Split::train, image);
+        const auto pixels = data.sample(Split::train, image);
         if (!pixels || (*pixels)[0] != image || *data.label(Split::train, image) != image % 10) ++wrong;
         if (*data.find("train-00001") != 0) ++wrong;
       }
@@ -159,20 +171,21 @@ TEST_F(Import, ThreadsReadTheSame) {
   EXPECT_EQ(wrong, 0);
 }
 
-TEST(FindData, RefusesUnknownNames) {
-  EXPECT_THAT(find_data("/nonexistent/x").error().message,
+TEST(OpenSource, RefusesUnknownNames) {
+  EXPECT_THAT(open_source("/nonexistent/x").error().message,
               HasSubstr("is neither a directory nor the name of"));
 }
 
 TEST(FashionMnist, HasTheKnownManifest) {
-  const auto location = find_data("fashion-mnist");
-  if (!location) GTEST_SKIP() << "NOT TESTED: " << location.error().message;
+  const auto source = open_source("fashion-mnist");
+  if (!source) GTEST_SKIP() << "NOT TESTED: " << source.error().message;
   TemporaryDirectory target;
   ShardStore store(target.path());
-  const auto manifest = import_idx_directory(*location, store, {});
+  ThreadPool pool(2);
+  const auto manifest = import_source(**source, store, pool, {});
   ASSERT_TRUE(manifest.ok()) << manifest.error().message;
   EXPECT_EQ(sha256(encode(*manifest)).hex(),
-            "3506f331a3fba335f9c5a75f543c045dd81d1bb5655d74f0c3f1a2c14ee38ed9");
+            "da15cb5589fe04e69aa0ced7c5b8957563336687449f6166b70ab119b00cf98c");
   const DataSet data(*manifest, store);
   EXPECT_EQ(data.count(Split::train), 60'000u);
   EXPECT_EQ(data.count(Split::test), 10'000u);

@@ -1,9 +1,9 @@
 #include "data/shard_store.h"
 
 #include <gmock/gmock.h>
-#include <zstd.h>
 
 #include "base/file.h"
+#include "data/manifest.h"
 #include "data/mutation.h"
 #include "data/test_files.h"
 
@@ -31,6 +31,45 @@ TEST(ShardStore, KeepsCompressedWhatItFindsByTheDigestOfTheContent) {
   EXPECT_EQ(*store.get(*digest, 10'000), example());
   ASSERT_TRUE(store.put({}).ok());
   EXPECT_EQ(*store.get(sha256({}), 0), Bytes());
+}
+
+// Bytes that do not compress, of three chunks and a part of one.
+Bytes large_example() {
+  std::mt19937_64 random(8);
+  Bytes bytes(3 * kChunkSize + 12'345);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  return bytes;
+}
+
+TEST(ShardStore, GivesAChunkWithoutReadingTheOthers) {
+  TemporaryDirectory directory;
+  ShardStore store(directory.path());
+  const Bytes bytes = large_example();
+  const Digest digest = *store.put(bytes);
+  EXPECT_LE(std::filesystem::file_size(store.path(digest)), max_file_size(bytes.size()));
+  EXPECT_EQ(*store.get(digest, bytes.size()), bytes);
+  Bytes file = *read_file(store.path(digest), 1 << 23);
+  file[10'000] ^= 1;  // in the first frame
+  write_plain(store.path(digest), file);
+  EXPECT_FALSE(store.get(digest, bytes.size()).ok());
+  for (const uint32_t number : {3, 1, 2}) {
+    const auto chunk = store.chunk(digest, bytes.size(), number);
+    ASSERT_TRUE(chunk.ok()) << chunk.error().message;
+    const size_t first = number * kChunkSize, end = std::min(bytes.size(), first + kChunkSize);
+    EXPECT_TRUE(std::ranges::equal(*chunk, BytesView(bytes).subspan(first, end - first)));
+  }
+  EXPECT_THAT(store.chunk(digest, bytes.size() - 1, 3).error().message, HasSubstr("holds"));
+  EXPECT_THAT(store.chunk(digest, bytes.size() + 1, 3).error().message,
+              HasSubstr("bytes where the manifest needs"));
+}
+
+TEST(ShardStore, ThreadsCompressToTheSameFile) {
+  TemporaryDirectory directory;
+  ShardStore alone(directory / "alone"), shared(directory / "shared");
+  ThreadPool pool(4);
+  const Digest digest = *alone.put(large_example());
+  EXPECT_EQ(*shared.put(large_example(), &pool), digest);
+  EXPECT_EQ(*read_file(alone.path(digest), 1 << 23), *read_file(shared.path(digest), 1 << 23));
 }
 
 TEST(ShardStore, RefusesMoreThanAskedFor) {

@@ -23,21 +23,14 @@ std::set<EntryId> claimed_entries(const trust::State& state) {
   return entries;
 }
 
+// Where a page that lists the shards is missing, the pages: without them nobody reaches the others.
 std::vector<Digest> shards_of(const Project& project, trust::UnitId unit) {
-  const std::vector<data::Shard>& shards = project.data().manifest().of(data::Split::train);
-  std::vector<uint32_t> images =
-      work::unit_images(project.recipe(), project.data().groups(data::Split::train), unit);
-  std::ranges::sort(images);
+  const data::DataSet& data = project.data();
+  const auto images = work::unit_images(project.recipe(), data.groups(data::Split::train), unit);
+  auto parts = data.parts_of(data::Split::train, images);
+  if (!parts) parts = data.pages_of(data::Split::train, images);
   std::vector<Digest> digests;
-  uint64_t begin = 0;
-  auto image = images.begin();
-  for (const data::Shard& shard : shards) {
-    const uint64_t end = begin + shard.count;
-    const auto next = std::find_if(image, images.end(), [end](uint32_t number) { return number >= end; });
-    if (next != image) digests.insert(digests.end(), {shard.pixels, shard.index});
-    image = next;
-    begin = end;
-  }
+  for (const data::Part& part : *parts) digests.push_back(part.digest);
   return digests;
 }
 

@@ -14,7 +14,7 @@ namespace cairn::project {
 struct Needs {
   trust::EntryId entry = 0;
   Digest snapshot;
-  std::vector<Digest> shards;  // that hold the unit's images
+  std::vector<Digest> shards;  // that hold the unit's images, and the pages that list them
 };
 
 // Of every entry under an open claim.

@@ -6,6 +6,7 @@
 
 #include "average/snapshot.h"
 #include "base/file.h"
+#include "base/threads.h"
 #include "data/import.h"
 #include "exact/backend.h"
 #include "ledger/sqlite_store.h"
@@ -191,8 +192,9 @@ Result<Contents> store_contents(const fs::path& directory, const std::string& na
                                 const Settings& settings, const Progress& progress) {
   BlobStore blobs(directory / "blobs");
   data::ShardStore shards(directory / "shards");
-  CAIRN_TRY(const data::DataLocation location, data::find_data(wanted.data));
-  CAIRN_TRY(const data::Manifest manifest, data::import_idx_directory(location, shards, progress));
+  CAIRN_TRY(const auto source, data::open_source(wanted.data));
+  ThreadPool pool(hardware_threads());
+  CAIRN_TRY(const data::Manifest manifest, data::import_source(*source, shards, pool, progress));
   if (Status fits = work::check_recipe(settings.recipe, manifest); !fits)
     return fits.error().within("recipe");
   CAIRN_TRY(const StartingModel model, starting_model(wanted, settings.recipe, manifest));
@@ -230,16 +232,23 @@ Status append_first_events(const fs::path& log, const ProjectKeys& keys, const l
 }
 
 Status copy_shards(const Project& parent, data::ShardStore& shards, const Progress& progress) {
-  const data::Manifest& manifest = parent.data().manifest();
+  const data::DataSet& data = parent.data();
+  const auto copy = [&](const Digest& part) -> Status {
+    CAIRN_TRY(const Bytes bytes, parent.shards().get(part, data::kMaxShardSize));
+    if (auto put = shards.put(bytes); !put) return put.error();
+    return {};
+  };
+  const size_t total = data.groups(data::Split::train).size() + data.groups(data::Split::test).size();
   uint64_t done = 0;
-  for (const auto& split : manifest.shards) {
-    for (const data::Shard& shard : split) {
-      for (const Digest& part : {shard.pixels, shard.index}) {
-        CAIRN_TRY(const Bytes bytes, parent.shards().get(part, data::kMaxShardSize));
-        CAIRN_CHECK(shards.put(bytes));
+  for (const data::Split split : data::kSplits) {
+    for (size_t group = 0; group < data.groups(split).size(); ++group) {
+      CAIRN_CHECK(copy(data.manifest().of(split)[group].page));
+      CAIRN_TRY(const std::vector<data::Shard> page, data.shards(split, group));
+      for (const data::Shard& shard : page) {
+        CAIRN_CHECK(copy(shard.samples));
+        CAIRN_CHECK(copy(shard.index));
       }
-      if (!report(progress, ++done, manifest.shards[0].size() + manifest.shards[1].size()))
-        return Error{"interrupted"};
+      if (!report(progress, ++done, total)) return Error{"interrupted"};
     }
   }
   return {};

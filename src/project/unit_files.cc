@@ -6,11 +6,6 @@
 namespace cairn::project {
 namespace {
 
-// What does not compress grows a little by being stored.
-uint64_t stored(uint64_t bytes) {
-  return bytes + bytes / 128 + 1024;
-}
-
 class Collection {
  public:
   void add(const std::filesystem::path& file, uint64_t at_most) {
@@ -27,7 +22,7 @@ class Collection {
 
 }  // namespace
 
-UnitFiles unit_files(const Project& project, trust::Round round, trust::UnitId unit) {
+Result<UnitFiles> unit_files(const Project& project, trust::Round round, trust::UnitId unit) {
   Collection collection;
   const ledger::Genesis& genesis = project.genesis();
   // Opening the project has fetched these.
@@ -38,12 +33,9 @@ UnitFiles unit_files(const Project& project, trust::Round round, trust::UnitId u
                  average::parameters_size(parameters));
   const data::DataSet& data = project.data();
   const auto images = work::unit_images(project.recipe(), data.groups(data::Split::train), unit);
-  for (const size_t number : data.shards_of(data::Split::train, images)) {
-    const data::Shard& shard = data.manifest().of(data::Split::train)[number];
-    constexpr uint64_t kIndexEntry = sizeof(uint16_t) + sizeof(uint32_t) + data::kMaxNameSize;
-    collection.add(project.shards().path(shard.pixels), stored(shard.count * data.manifest().image_size()));
-    collection.add(project.shards().path(shard.index), stored(shard.count * kIndexEntry));
-  }
+  CAIRN_TRY(const std::vector<data::Part> parts, data.parts_of(data::Split::train, images));
+  for (const data::Part& part : parts)
+    collection.add(project.shards().path(part.digest), data::max_file_size(part.size));
   return collection.take();
 }
 

@@ -13,7 +13,7 @@ struct UnitFiles {
   uint64_t bytes = 0;                        // of all; of what is not here yet, the most that it may have
 };
 
-// Precondition: the round has been opened.
-UnitFiles unit_files(const Project& project, trust::Round round, trust::UnitId unit);
+// Reads the pages of the manifest that list the unit's shards. Precondition: the round has been opened.
+Result<UnitFiles> unit_files(const Project& project, trust::Round round, trust::UnitId unit);
 
 }  // namespace cairn::project

@@ -10,7 +10,7 @@ namespace cairn::role {
 // Before anything is fetched: what the unit needs stays until the next one is begun.
 Status Worker::reserve(trust::Round round, trust::UnitId unit) {
   if (options_.limit == nullptr) return {};
-  const project::UnitFiles needed = project::unit_files(project_, round, unit);
+  CAIRN_TRY(const project::UnitFiles needed, project::unit_files(project_, round, unit));
   if (needed.bytes > options_.limit->bytes()) {
     return Error{"unit " + std::to_string(unit) + ": its model and data may take " + size_text(needed.bytes) +
                  " of disk, over the limit of " + size_text(options_.limit->bytes()) +

@@ -59,7 +59,7 @@ Status BatchLoader::load(data::Split split, std::span<const uint32_t> images, Ba
   const data::Manifest& manifest = data_.manifest();
   for (size_t i = 0; i < images.size(); ++i) {
     CAIRN_TRY(batch.labels[i], data_.label(split, images[i]));
-    CAIRN_TRY(const Bytes pixels, data_.pixels(split, images[i]));
+    CAIRN_TRY(const Bytes pixels, data_.sample(split, images[i]));
     const Image image{manifest.channels, manifest.height, manifest.width, pixels};
     normalize(middle(image, size_), std::span(batch.input).subspan(i * input_size_, input_size_));
   }
@@ -75,7 +75,7 @@ Status BatchLoader::load_training(uint32_t unit, uint32_t number, std::span<cons
   const data::Manifest& manifest = data_.manifest();
   for (size_t i = 0; i < images.size(); ++i) {
     CAIRN_TRY(batch.labels[i], data_.label(data::Split::train, images[i]));
-    CAIRN_TRY(const Bytes pixels, data_.pixels(data::Split::train, images[i]));
+    CAIRN_TRY(const Bytes pixels, data_.sample(data::Split::train, images[i]));
     const Image image{manifest.channels, manifest.height, manifest.width, pixels};
     const auto place = static_cast<uint32_t>(number * images.size() + i);
     normalize(augment(image, size_, recipe_.augmentation, recipe_.seed, unit, place),

@@ -114,7 +114,7 @@ TEST(Gradient, ObserverSeesTheImagesOfTheUnit) {
     for (size_t i = 0; i < batch.images.size(); ++i) {
       const uint32_t image = batch.images[i];
       EXPECT_EQ(batch.batch.labels[i], *data.label(data::Split::train, image));
-      const uint8_t pixel = (*data.pixels(data::Split::train, image))[17];
+      const uint8_t pixel = (*data.sample(data::Split::train, image))[17];
       EXPECT_EQ(batch.batch.input[i * 256 + 17], (static_cast<float>(pixel) / 255.0f - 0.5f) / 0.5f);
     }
   };
@@ -241,7 +241,7 @@ TEST(Gradient, RefusesWhatDoesNotBelongTogether) {
   EXPECT_THAT(refusal(),
               HasSubstr("the model takes 256 numbers for an image, but the images of the data have 128"));
   toy.manifest.width = 16;
-  toy.blobs.remove(toy.manifest.shards[0][1].pixels);
+  toy.blobs.remove((*toy.open().shards(data::Split::train, 0))[1].samples);
   EXPECT_THAT(refusal(), HasSubstr("is missing"));
 }
 

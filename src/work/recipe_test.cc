@@ -48,7 +48,7 @@ TEST(Recipe, DefaultTextParsesAndSuitsFashionMnist) {
   data::Manifest manifest;
   manifest.channels = 1;
   manifest.height = manifest.width = 28;
-  manifest.shards[0].push_back({60'000, {}, {}});
+  manifest.groups[0].push_back({60'000, {}});
   EXPECT_TRUE(check_recipe(recipe, manifest).ok());
 }
 
@@ -281,7 +281,7 @@ TEST(Recipe, MustSuitTheData) {
   manifest.channels = 3;
   manifest.height = 32;
   manifest.width = 48;
-  manifest.shards[0].push_back({100, {}, {}});
+  manifest.groups[0].push_back({100, {}});
   Recipe recipe;
   recipe.evaluation_sample = 96;
   EXPECT_TRUE(check_recipe(recipe, manifest).ok());
@@ -301,7 +301,7 @@ TEST(Recipe, MustSuitTheSizeAndColoursOfTheImages) {
   manifest.channels = 1;
   manifest.height = 32;
   manifest.width = 48;
-  manifest.shards[0].push_back({100, {}, {}});
+  manifest.groups[0].push_back({100, {}});
   Recipe recipe;
   EXPECT_EQ(input_size(recipe, manifest), (InputSize{32, 48}));
   recipe.size = 24;

@@ -9,7 +9,7 @@
 
 namespace cairn::work {
 
-class MemoryBlobs : public BlobSource {
+class MemoryBlobs : public data::ShardSource {
  public:
   Digest put(BytesView bytes) {
     const Digest digest = sha256(bytes);
@@ -33,11 +33,16 @@ struct ToyData {
   static constexpr uint32_t kSide = 16;
 
   explicit ToyData(uint32_t train_count = 150, uint32_t test_count = 70)
-      : manifest{"toy", {"a", "b", "c", "d"}, 1, kSide, kSide, {}} {
+      : manifest{
+            .name = "toy", .classes = {"a", "b", "c", "d"}, .channels = 1, .height = kSide, .width = kSide} {
     std::mt19937_64 random(5);
     for (const auto& [split, count] : {std::pair(0, train_count), std::pair(1, test_count)}) {
-      for (uint32_t first = 0; first < count; first += 64)
-        add_shard(split, std::min(64u, count - first), random);
+      std::vector<data::Shard> page;
+      for (uint32_t first = 0; first < count; first += 64) {
+        page.push_back(make_shard(std::min(64u, count - first), random));
+        if (page.size() == data::kGroupShards) add_group(split, page);
+      }
+      if (!page.empty()) add_group(split, page);
     }
   }
 
@@ -47,19 +52,26 @@ struct ToyData {
   MemoryBlobs blobs;
 
  private:
-  void add_shard(int split, uint32_t count, std::mt19937_64& random) {
+  void add_group(int split, std::vector<data::Shard>& page) {
+    data::Group group{0, blobs.put(data::encode_page(page))};
+    for (const data::Shard& shard : page) group.count += shard.count;
+    manifest.groups[static_cast<size_t>(split)].push_back(group);
+    page.clear();
+  }
+
+  data::Shard make_shard(uint32_t count, std::mt19937_64& random) {
     Bytes pixels;
-    std::vector<data::IndexEntry> index;
+    data::Index index;
     for (uint32_t i = 0; i < count; ++i) {
       const auto label = static_cast<uint16_t>(random() % 4);
-      index.push_back({label, "toy-" + std::to_string(random())});
+      index.entries.push_back({label, "toy-" + std::to_string(random())});
       for (uint32_t p = 0; p < kSide * kSide; ++p) {
         const uint32_t quadrant = p / (kSide * kSide / 2) * 2 + p % kSide / (kSide / 2);
         pixels.push_back(static_cast<uint8_t>(random() % 100 + (quadrant == label ? 100 : 0)));
       }
     }
-    manifest.shards[static_cast<size_t>(split)].push_back(
-        {count, blobs.put(pixels), blobs.put(data::encode_index(index))});
+    index.chunks = data::chunk_digests(pixels);
+    return {count, blobs.put(pixels), blobs.put(data::encode_index(index, count))};
   }
 };
 
