@@ -14,6 +14,7 @@
 #include "onnx/sandbox.h"
 #include "project/offered_precision.h"
 #include "project/policy_settings.h"
+#include "work/batch.h"
 #include "work/settings.h"
 #include "work/templates.h"
 
@@ -116,6 +117,9 @@ Result<StartingModel> named_model(const std::string& name, const model::Shape& i
                                   const data::Manifest& manifest, uint64_t seed) {
   const auto classes = static_cast<int64_t>(manifest.classes.size());
   if (std::ranges::find(model::builtin_names(), name) != model::builtin_names().end()) {
+    if (manifest.kind == data::Kind::text)
+      return Error{"--model " + name +
+                   ": is for images, and this data is text; give a language model as an ONNX file"};
     CAIRN_TRY(model::Graph graph, model::builtin_model(name, input, classes));
     std::vector<float> parameters = model::initial_parameters(graph, seed);
     return StartingModel{std::move(graph), std::move(parameters)};
@@ -158,8 +162,24 @@ std::string shape_text(const model::Shape& shape) {
   return text;
 }
 
-// The model takes the images of the data and tells as many classes.
-Status check_fit(const model::Graph& graph, const work::Recipe& recipe, const data::Manifest& manifest) {
+Status check_text_model(const model::Graph& graph, const data::Manifest& manifest) {
+  const model::Shape& input = graph.shapes[graph.input];
+  const model::Shape text = {1, manifest.context};
+  if (input != text)
+    return Error{"model: takes inputs of " + shape_text(input) + " where pieces of the text are " +
+                 shape_text(text)};
+  if (model::token_limit(graph) < manifest.vocabulary) {
+    return Error{"model: has an embedding of " + std::to_string(model::token_limit(graph)) +
+                 " tokens where the text has " + std::to_string(manifest.vocabulary)};
+  }
+  if (model::rows_per_sample(graph) != manifest.context)
+    return Error{"model: does not predict at each of the " + std::to_string(manifest.context) +
+                 " tokens of a piece of text"};
+  return {};
+}
+
+Status check_image_model(const model::Graph& graph, const work::Recipe& recipe,
+                         const data::Manifest& manifest) {
   const model::Shape& input = graph.shapes[graph.input];
   const model::Shape& output = graph.shapes[graph.output];
   const model::Shape image = image_shape(recipe, manifest);
@@ -171,15 +191,18 @@ Status check_fit(const model::Graph& graph, const work::Recipe& recipe, const da
   if (model::token_limit(graph) > 0) {
     return Error{"model: begins with an embedding of whole numbers, where the data has images"};
   }
-  if (input != image && input != flat) {
-    return Error{"model: takes inputs of " + shape_text(input) + " where the images are " +
-                 shape_text(image)};
-  }
-  if (output.back() < static_cast<int64_t>(manifest.classes.size())) {
-    return Error{"model: tells " + std::to_string(output.back()) + " classes where the data has " +
-                 std::to_string(manifest.classes.size())};
-  }
-  return {};
+  if (input == image || input == flat) return {};
+  return Error{"model: takes inputs of " + shape_text(input) + " where the images are " + shape_text(image)};
+}
+
+// The model takes the samples of the data and tells as many classes.
+Status check_fit(const model::Graph& graph, const work::Recipe& recipe, const data::Manifest& manifest) {
+  const bool text = manifest.kind == data::Kind::text;
+  CAIRN_CHECK(text ? check_text_model(graph, manifest) : check_image_model(graph, recipe, manifest));
+  const auto classes = static_cast<int64_t>(work::sample_form(recipe, manifest).classes);
+  if (graph.shapes[graph.output].back() >= classes) return {};
+  return Error{"model: tells " + std::to_string(graph.shapes[graph.output].back()) +
+               " classes where the data has " + std::to_string(classes)};
 }
 
 struct Contents {

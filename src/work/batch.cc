@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "work/augmentation.h"
 #include "work/gradient_file.h"
 
 namespace cairn::work {
@@ -21,20 +20,19 @@ Status check_network(const Recipe& recipe, const model::Network& network, const 
     return Error{"the model was compiled for a batch of " + std::to_string(network.batch()) +
                  ", but the recipe's is " + std::to_string(recipe.batch)};
   }
-  if (network.label_count() != recipe.batch) {
-    return Error{
-        "the model gives " + std::to_string(network.label_count() / recipe.batch) +
-        " predictions for each sample (one for each position), but the data has one label for each sample"};
-  }
-  const InputSize size = input_size(recipe, data.manifest());
-  const uint64_t numbers = uint64_t{data.manifest().channels} * size.height * size.width;
-  if (network.input_count() != recipe.batch * numbers) {
-    return Error{"the model takes " + std::to_string(network.input_count() / recipe.batch) +
-                 " numbers for an image, but the images of the data have " + std::to_string(numbers)};
-  }
-  if (static_cast<uint64_t>(network.classes()) < data.manifest().classes.size()) {
+  const SampleForm form = sample_form(recipe, data.manifest());
+  const std::string what = data.manifest().kind == data::Kind::images ? "image" : "piece of text";
+  const auto differs = [&](const char* of_model, uint64_t has, uint64_t wanted) {
+    return Error{std::string("the model ") + of_model + " " + std::to_string(has) + " for each " + what +
+                 " of the data, where " + std::to_string(wanted) + " are needed"};
+  };
+  if (network.label_count() != recipe.batch * form.labels)
+    return differs("makes this many predictions:", network.label_count() / recipe.batch, form.labels);
+  if (network.input_count() != recipe.batch * form.inputs)
+    return differs("takes this many numbers:", network.input_count() / recipe.batch, form.inputs);
+  if (static_cast<uint64_t>(network.classes()) < form.classes) {
     return Error{"the model has " + std::to_string(network.classes()) + " classes, but the data has " +
-                 std::to_string(data.manifest().classes.size())};
+                 std::to_string(form.classes)};
   }
   if (network.parameter_count() == 0 || network.parameter_count() > kMaxParameters) {
     return Error{"the model has " + std::to_string(network.parameter_count()) +
@@ -43,49 +41,59 @@ Status check_network(const Recipe& recipe, const model::Network& network, const 
   return {};
 }
 
+SampleForm sample_form(const Recipe& recipe, const data::Manifest& manifest) {
+  if (manifest.kind == data::Kind::text) return {manifest.context, manifest.context, manifest.vocabulary};
+  const InputSize size = input_size(recipe, manifest);
+  return {uint64_t{manifest.channels} * size.height * size.width, 1, manifest.classes.size()};
+}
+
 BatchLoader::BatchLoader(const Recipe& recipe, const data::DataSet& data)
     : recipe_(recipe),
       data_(data),
       size_(input_size(recipe, data.manifest())),
-      input_size_(size_t{data.manifest().channels} * size_.height * size_.width) {
+      form_(sample_form(recipe, data.manifest())) {
   for (uint32_t channel = 0; channel < data.manifest().channels; ++channel) {
     tables_.push_back(pixel_table(recipe, channel));
   }
 }
 
-Status BatchLoader::load(data::Split split, std::span<const uint32_t> images, Batch& batch) const {
-  batch.input.assign(recipe_.batch * input_size_, 0.0f);
-  batch.labels.assign(recipe_.batch, 0);
+Status BatchLoader::load(data::Split split, std::span<const uint32_t> samples, Batch& batch) const {
+  return load(
+      split, samples, [this](const Image& image, size_t) { return middle(image, size_); }, batch);
+}
+
+Status BatchLoader::load_training(uint32_t unit, uint32_t number, std::span<const uint32_t> samples,
+                                  Batch& batch) const {
+  const auto prepare = [&](const Image& image, size_t i) {
+    const auto place = static_cast<uint32_t>(number * samples.size() + i);
+    return augment(image, size_, recipe_.augmentation, recipe_.seed, unit, place);
+  };
+  CAIRN_CHECK(load(data::Split::train, samples, prepare, batch));
+  mix(unit, number, batch);
+  return {};
+}
+
+Status BatchLoader::load(data::Split split, std::span<const uint32_t> samples, const Prepare& prepare,
+                         Batch& batch) const {
   const data::Manifest& manifest = data_.manifest();
-  for (size_t i = 0; i < images.size(); ++i) {
-    CAIRN_TRY(batch.labels[i], data_.label(split, images[i]));
-    CAIRN_TRY(const Bytes pixels, data_.sample(split, images[i]));
-    const Image image{manifest.channels, manifest.height, manifest.width, pixels};
-    normalize(middle(image, size_), std::span(batch.input).subspan(i * input_size_, input_size_));
+  batch.input.assign(recipe_.batch * form_.inputs, 0.0f);
+  batch.labels.assign(recipe_.batch * form_.labels, 0);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    CAIRN_TRY(const Bytes sample, data_.sample(split, samples[i]));
+    if (manifest.kind == data::Kind::text) {
+      take_text(sample, i, batch);
+    } else {
+      take_image(prepare({manifest.channels, manifest.height, manifest.width, sample}, i), i, batch);
+      CAIRN_TRY(batch.labels[i], data_.label(split, samples[i]));
+    }
   }
   batch.others = batch.labels;
   batch.share = 1;
   return {};
 }
 
-Status BatchLoader::load_training(uint32_t unit, uint32_t number, std::span<const uint32_t> images,
-                                  Batch& batch) const {
-  batch.input.resize(images.size() * input_size_);
-  batch.labels.resize(images.size());
-  const data::Manifest& manifest = data_.manifest();
-  for (size_t i = 0; i < images.size(); ++i) {
-    CAIRN_TRY(batch.labels[i], data_.label(data::Split::train, images[i]));
-    CAIRN_TRY(const Bytes pixels, data_.sample(data::Split::train, images[i]));
-    const Image image{manifest.channels, manifest.height, manifest.width, pixels};
-    const auto place = static_cast<uint32_t>(number * images.size() + i);
-    normalize(augment(image, size_, recipe_.augmentation, recipe_.seed, unit, place),
-              std::span(batch.input).subspan(i * input_size_, input_size_));
-  }
-  mix(unit, number, batch);
-  return {};
-}
-
-void BatchLoader::normalize(const Bytes& pixels, std::span<float> input) const {
+void BatchLoader::take_image(const Bytes& pixels, size_t place, Batch& batch) const {
+  float* input = &batch.input[place * form_.inputs];
   const size_t plane = pixels.size() / tables_.size();
   for (size_t channel = 0; channel < tables_.size(); ++channel) {
     const std::array<float, 256>& table = tables_[channel];
@@ -93,10 +101,16 @@ void BatchLoader::normalize(const Bytes& pixels, std::span<float> input) const {
   }
 }
 
+void BatchLoader::take_text(const Bytes& tokens, size_t place, Batch& batch) const {
+  const auto token = [&](size_t i) { return tokens[2 * i] | tokens[2 * i + 1] << 8; };
+  for (size_t i = 0; i < form_.inputs; ++i) {
+    batch.input[place * form_.inputs + i] = static_cast<float>(token(i));
+    batch.labels[place * form_.labels + i] = token(i + 1);
+  }
+}
+
 // Each image with the one at the other end of the batch, so that pairs are mixed both ways.
 void BatchLoader::mix(uint32_t unit, uint32_t number, Batch& batch) const {
-  batch.others = batch.labels;
-  batch.share = 1;
   if (recipe_.mixup.empty()) return;
   std::ranges::reverse(batch.others);
   const uint32_t word = RandomSequence(recipe_.seed, RandomStream::mixup, unit).at(number)[0];
@@ -105,9 +119,9 @@ void BatchLoader::mix(uint32_t unit, uint32_t number, Batch& batch) const {
   batch.share = share;
   const size_t count = batch.labels.size();
   for (size_t i = 0; 2 * i < count; ++i) {
-    float* front = &batch.input[i * input_size_];
-    float* back = &batch.input[(count - 1 - i) * input_size_];
-    for (size_t p = 0; p < input_size_; ++p) {
+    float* front = &batch.input[i * form_.inputs];
+    float* back = &batch.input[(count - 1 - i) * form_.inputs];
+    for (size_t p = 0; p < form_.inputs; ++p) {
       const float x = front[p], y = back[p];
       front[p] = share * x + rest * y;
       back[p] = share * y + rest * x;

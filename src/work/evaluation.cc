@@ -10,6 +10,8 @@
 namespace cairn::work {
 namespace {
 
+constexpr uint64_t kMaxPredictions = uint64_t{1} << 28;
+
 uint32_t count_correct(std::span<const float> logits, std::span<const int32_t> labels, size_t classes) {
   uint32_t correct = 0;
   for (size_t row = 0; row < labels.size(); ++row) {
@@ -51,24 +53,30 @@ Result<Evaluation> evaluate(const Recipe& recipe, model::Network& network, exact
   CAIRN_CHECK(check_network(recipe, network, data));
   set_float_environment();
   Evaluation result;
-  result.images = std::min(limit, data.count(split));
-  if (result.images == 0) return Error{"the data set has no images to evaluate on"};
+  const uint32_t samples = std::min(limit, data.count(split));
+  if (samples == 0) return Error{"the data set has no test samples to evaluate on"};
+  const uint64_t labels = network.label_count() / recipe.batch;  // of a sample
+  if (samples * labels > kMaxPredictions)
+    return Error{"evaluation.images: too many tokens; take fewer pieces of text"};
+  result.images = static_cast<uint32_t>(samples * labels);
   const BatchLoader loader(recipe, data);
   const auto classes = static_cast<size_t>(network.classes());
-  std::vector<uint32_t> images(recipe.batch);
+  std::vector<uint32_t> numbers(recipe.batch);
   Batch batch;
   std::vector<float> losses(result.images);
-  for (uint32_t first = 0; first < result.images; first += recipe.batch) {
-    const uint32_t rows = std::min(recipe.batch, result.images - first);
-    std::iota(images.begin(), images.end(), first);
-    CAIRN_CHECK(loader.load(split, std::span(images).first(rows), batch));
+  for (uint32_t first = 0; first < samples; first += recipe.batch) {
+    const uint32_t count = std::min(recipe.batch, samples - first);
+    const size_t rows = count * labels;
+    std::iota(numbers.begin(), numbers.end(), first);
+    CAIRN_CHECK(loader.load(split, std::span(numbers).first(count), batch));
     CAIRN_TRY(const std::vector<float> logits, network.logits(parameters, statistics, batch.input));
     result.correct += count_correct(logits, std::span(batch.labels).first(rows), classes);
-    if (!backend.softmax_cross_entropy(logits.data(), {batch.labels.data(), batch.labels.data()}, rows,
-                                       network.classes(), losses.data() + first, nullptr)) {
+    if (!backend.softmax_cross_entropy(logits.data(), {batch.labels.data(), batch.labels.data()},
+                                       static_cast<int64_t>(rows), network.classes(),
+                                       losses.data() + first * labels, nullptr)) {
       return Error{"diverged: the logits are no finite numbers"};
     }
-    if (!report(progress, first + rows, result.images)) return Error{"stopped"};
+    if (!report(progress, first + count, samples)) return Error{"stopped"};
   }
   float sum = 0;
   if (!backend.sum(losses.data(), {1, 1, result.images}, &sum))

@@ -22,14 +22,14 @@ Result<std::vector<float>> sample_statistics(const Recipe& recipe, model::Networ
 
 struct Evaluation {
   uint32_t correct = 0;
-  uint32_t images = 0;
-  float loss = 0;  // mean
+  uint32_t images = 0;  // or, of a text, predicted tokens
+  float loss = 0;       // mean
   bool operator==(const Evaluation&) const = default;
   double accuracy() const { return static_cast<double>(correct) / images; }
 };
 
-// Over the first `limit` images of the split. The class is the first of the largest logits. The last batch is
-// filled up with rows of zeros that count nowhere; no row's logits depend on another row. Exact too.
+// Over the first `limit` samples of the split. The class is the first of the largest logits. The last batch
+// is filled up with rows of zeros that count nowhere; no row's logits depend on another row. Exact too.
 Result<Evaluation> evaluate(const Recipe& recipe, model::Network& network, exact::Backend& backend,
                             const data::DataSet& data, data::Split split, std::span<const float> parameters,
                             std::span<const float> statistics, uint32_t limit = UINT32_MAX,

@@ -116,7 +116,7 @@ TEST(Evaluation, RefusesWithReasons) {
   const data::DataSet data = toy.open();
   Evaluator evaluator("mlp");
   EXPECT_EQ(evaluator.run(data, data::Split::test).error().message,
-            "the data set has no images to evaluate on");
+            "the data set has no test samples to evaluate on");
   const auto stop = [](uint64_t, uint64_t) { return false; };
   EXPECT_EQ(evaluator.run(data, data::Split::train, 20, stop).error().message, "stopped");
   evaluator.parameters[0] = INFINITY;
@@ -143,7 +143,9 @@ TEST(Evaluation, RefusesModelsThatPredictAtEachPosition) {
   const auto result = evaluate(recipe, network, *backend, data, data::Split::test,
                                std::vector<float>(network.parameter_count()), {});
   ASSERT_FALSE(result.ok());
-  EXPECT_THAT(result.error().message, HasSubstr("but the data has one label for each sample"));
+  EXPECT_THAT(
+      result.error().message,
+      HasSubstr("the model makes this many predictions: 16 for each image of the data, where 1 are needed"));
 }
 
 }  // namespace

@@ -238,8 +238,9 @@ TEST(Gradient, RefusesWhatDoesNotBelongTogether) {
   EXPECT_THAT(refusal(), HasSubstr("the model has 4 classes, but the data has 5"));
   toy.manifest.classes.pop_back();
   toy.manifest.width = 8;
-  EXPECT_THAT(refusal(),
-              HasSubstr("the model takes 256 numbers for an image, but the images of the data have 128"));
+  EXPECT_THAT(
+      refusal(),
+      HasSubstr("the model takes this many numbers: 256 for each image of the data, where 128 are needed"));
   toy.manifest.width = 16;
   toy.blobs.remove((*toy.open().shards(data::Split::train, 0))[1].samples);
   EXPECT_THAT(refusal(), HasSubstr("is missing"));

@@ -127,7 +127,22 @@ Status check(const Recipe& recipe) {
   return check_evaluation(recipe);
 }
 
-Status check_recipe(const Recipe& recipe, const data::Manifest& manifest) {
+namespace {
+
+// What makes no sense of tokens.
+Status check_text_recipe(const Recipe& recipe) {
+  const Recipe none;
+  const auto wrong = [](const char* key) {
+    return Error{std::string(key) + ": is for images, and this data is text; leave it out"};
+  };
+  if (!recipe.mixup.empty()) return wrong("training.mixup");
+  if (recipe.mean != none.mean || recipe.deviation != none.deviation || recipe.size != 0)
+    return wrong("input");
+  if (recipe.augmentation != none.augmentation) return wrong("augmentation");
+  return {};
+}
+
+Status check_image_recipe(const Recipe& recipe, const data::Manifest& manifest) {
   for (const auto* values : {&recipe.mean, &recipe.deviation}) {
     if (values->size() == 1 || values->size() == manifest.channels) continue;
     return Error{std::string("input.") + (values == &recipe.mean ? "mean" : "deviation") + ": has " +
@@ -142,9 +157,18 @@ Status check_recipe(const Recipe& recipe, const data::Manifest& manifest) {
     return Error{"augmentation.saturation: is for images of three channels, and these have " +
                  std::to_string(manifest.channels)};
   }
+  return {};
+}
+
+}  // namespace
+
+Status check_recipe(const Recipe& recipe, const data::Manifest& manifest) {
+  const bool text = manifest.kind == data::Kind::text;
+  CAIRN_CHECK(text ? check_text_recipe(recipe) : check_image_recipe(recipe, manifest));
   if (recipe.batch > manifest.count(data::Split::train)) {
     return Error{"training.batch: " + std::to_string(recipe.batch) + " is more than the " +
-                 std::to_string(manifest.count(data::Split::train)) + " training images"};
+                 std::to_string(manifest.count(data::Split::train)) +
+                 (text ? " pieces of training text" : " training images")};
   }
   return {};
 }
