@@ -47,7 +47,7 @@ if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("weights")
     parser.add_argument("name", nargs="?", default="net")
-    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--classes", type=int)
     parser.add_argument("--compare", metavar="FILE.npz")
     chosen = parser.parse_args()
     model, missing = load_weights(make(chosen.name, chosen.classes)[0], chosen.onnx)

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "data/import.h"
+#include "data/pixel_statistics.h"
 #include "exact/backend.h"
 #include "ledger/sqlite_store.h"
 #include "model/builtin.h"
@@ -78,28 +79,41 @@ struct Settings {
   ledger::Policy policy;
 };
 
-Result<std::string> template_text(const std::string& name) {
-  const work::Template* chosen = name.empty() ? &work::templates().front() : work::find_template(name);
-  if (chosen != nullptr) return std::string(chosen->recipe) + "\n" + policy_toml(ledger::Policy{});
+Result<const work::Template*> template_of(const NewProject& wanted) {
+  if (!wanted.recipe.empty()) return nullptr;
+  if (wanted.recipe_template.empty()) return &work::templates().front();
+  const work::Template* chosen = work::find_template(wanted.recipe_template);
+  if (chosen != nullptr) return chosen;
   std::string names;
   for (const work::Template& one : work::templates())
     names += (names.empty() ? "" : ", ") + std::string(one.name);
-  return Error{"--template " + name + ": there is none of that name; there are " + names};
+  return Error{"--template " + wanted.recipe_template + ": there is none of that name; there are " + names};
 }
 
-Result<Settings> read_settings(const NewProject& wanted) {
+Result<Settings> parsed_settings(std::string text, const std::string& name) {
   Settings settings;
-  std::string name = wanted.recipe.string();
-  if (wanted.recipe.empty()) {
-    name = "the template";
-    CAIRN_TRY(settings.text, template_text(wanted.recipe_template));
-  } else {
-    CAIRN_TRY(const Bytes bytes, read_file(wanted.recipe, work::kMaxSettingsSize));
-    settings.text.assign(bytes.begin(), bytes.end());
-  }
+  settings.text = std::move(text);
   CAIRN_TRY(settings.recipe, work::parse_recipe(settings.text, name));
   CAIRN_TRY(settings.policy, parse_policy(settings.text, name));
   return settings;
+}
+
+Result<Settings> read_settings(const NewProject& wanted, const work::Template* chosen) {
+  if (chosen != nullptr)
+    return parsed_settings(std::string(chosen->recipe) + "\n" + policy_toml(ledger::Policy{}),
+                           "the template");
+  CAIRN_TRY(const Bytes bytes, read_file(wanted.recipe, work::kMaxSettingsSize));
+  return parsed_settings({bytes.begin(), bytes.end()}, wanted.recipe.string());
+}
+
+// A template that normalizes pixels does so as these data need it.
+Result<Settings> suited_settings(Settings settings, const work::Template* chosen, const data::DataSet& data) {
+  constexpr uint32_t kMeasured = 2048;      // images
+  constexpr double kLeastDeviation = 0.01;  // of images of one colour
+  if (chosen == nullptr || !chosen->own_pixels || data.manifest().kind != data::Kind::images) return settings;
+  CAIRN_TRY(data::PixelStatistics found, data::pixel_statistics(data, kMeasured));
+  for (double& deviation : found.deviation) deviation = std::max(deviation, kLeastDeviation);
+  return parsed_settings(work::with_pixels(settings.text, found.mean, found.deviation), "the template");
 }
 
 struct StartingModel {
@@ -212,12 +226,15 @@ struct Contents {
 
 // Stores everything that the genesis event names.
 Result<Contents> store_contents(const fs::path& directory, const std::string& name, const NewProject& wanted,
-                                const Settings& settings, const Progress& progress) {
+                                const Progress& progress) {
+  CAIRN_TRY(const work::Template* chosen, template_of(wanted));
+  CAIRN_TRY(Settings settings, read_settings(wanted, chosen));
   BlobStore blobs(directory / "blobs");
   data::ShardStore shards(directory / "shards");
   CAIRN_TRY(const auto source, data::open_source(wanted.data));
   ThreadPool pool(hardware_threads());
   CAIRN_TRY(const data::Manifest manifest, data::import_source(*source, shards, pool, progress));
+  CAIRN_TRY(settings, suited_settings(std::move(settings), chosen, data::DataSet(manifest, shards)));
   if (Status fits = work::check_recipe(settings.recipe, manifest); !fits)
     return fits.error().within("recipe");
   CAIRN_TRY(const StartingModel model, starting_model(wanted, settings.recipe, manifest));
@@ -333,11 +350,10 @@ Result<Project> create_project(const std::filesystem::path& place, const NewProj
                                Environment& environment, const Progress& progress) {
   const fs::path directory = without_trailing_slash(place);
   CAIRN_CHECK(check_place(directory));
-  CAIRN_TRY(const Settings settings, read_settings(wanted));
   Scaffold scaffold(directory);
   CAIRN_CHECK(make_directory(scaffold.directory()));
   CAIRN_TRY(Contents contents,
-            store_contents(scaffold.directory(), project_name(directory), wanted, settings, progress));
+            store_contents(scaffold.directory(), project_name(directory), wanted, progress));
   return found(scaffold, directory, std::move(contents), ring, environment);
 }
 

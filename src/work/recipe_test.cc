@@ -52,6 +52,17 @@ TEST(Recipe, DefaultTextParsesAndSuitsFashionMnist) {
   EXPECT_TRUE(check_recipe(recipe, manifest).ok());
 }
 
+TEST(Recipe, ATemplateTakesThePixelsOfTheData) {
+  const Template& first = templates().front();
+  ASSERT_TRUE(first.own_pixels);
+  const std::string text =
+      with_pixels(first.recipe, std::vector{0.5, 0.25, 0.12345}, std::vector{1.0, 0.5, 0.1});
+  EXPECT_THAT(text, HasSubstr("\nmean = [0.500, 0.250, 0.123] # one number"));
+  const Recipe recipe = parsed(text);
+  EXPECT_THAT(recipe.mean, ElementsAre(0.5f, 0.25f, 0.123f));
+  EXPECT_THAT(recipe.deviation, ElementsAre(1.0f, 0.5f, 0.1f));
+}
+
 TEST(Recipe, EveryTemplateParses) {
   for (const Template& one : templates()) {
     EXPECT_EQ(find_template(one.name), &one);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+
+#include "base/result.h"
 
 namespace cairn::work {
 namespace {
@@ -37,8 +40,8 @@ block_size = 256          # values that share a power-of-two scale
 keep = 1                  # the part of the values that travels, the largest; 1: all
 
 [input]                   # a pixel p becomes (p / 255 - mean) / deviation
-mean = [0.286]            # one number for each channel, or one for all
-deviation = [0.353]       # of ImageNet: mean = [0.485, 0.456, 0.406], deviation = [0.229, 0.224, 0.225]
+mean = [0.5]              # one number for each channel, or one for all
+deviation = [0.25]        # `cairn new` writes those of the data here
 size = 0                  # side of the square that the model sees; 0: images as the data set has them
 
 [augmentation]            # of training images, by chance
@@ -131,8 +134,29 @@ every = 10                # rounds between two evaluations by contributors, sign
 images = 512              # pieces of the held-out text
 )";
 
+std::string list_of(std::span<const double> numbers) {
+  std::string list;
+  for (const double number : numbers) {
+    char digits[32];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed, 3);
+    list += (list.empty() ? "" : ", ") + std::string(digits, end.ptr);
+  }
+  return "[" + list + "]";
+}
+
+// The line that sets `key`, with the same comment in the same place.
+void replace_list(std::string& text, std::string_view key, std::span<const double> numbers) {
+  const std::string start = std::string(key) + " = ";
+  const size_t begin = text.find("\n" + start + "[") + 1;
+  CAIRN_ASSERT(begin != 0);
+  const size_t comment = std::min(text.find('#', begin), text.find('\n', begin));
+  std::string line = start + list_of(numbers);
+  line.resize(std::max(line.size() + 1, comment - begin), ' ');
+  text.replace(begin, comment - begin, line);
+}
+
 constexpr std::array<Template, 3> kTemplates = {{
-    {"image-classification", "train an image classifier from nothing", kImageClassification},
+    {"image-classification", "train an image classifier from nothing", kImageClassification, true},
     {"fine-tune", "go on training a classifier from given weights", kFineTune},
     {"language-model", "train a model that predicts text", kLanguageModel},
 }};
@@ -141,6 +165,14 @@ constexpr std::array<Template, 3> kTemplates = {{
 
 std::span<const Template> templates() {
   return kTemplates;
+}
+
+std::string with_pixels(std::string_view recipe, std::span<const double> mean,
+                        std::span<const double> deviation) {
+  std::string text(recipe);
+  replace_list(text, "mean", mean);
+  replace_list(text, "deviation", deviation);
+  return text;
 }
 
 const Template* find_template(std::string_view name) {
