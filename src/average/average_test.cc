@@ -425,11 +425,11 @@ TEST(AverageErrors, NameTheEntryAndPass) {
 
   gradients.gone.clear();
   gradients.given[digest] = MadeUpGradients::make(digest);
-  gradients.given[digest].values.resize(36);
+  gradients.given[digest].parameters = 36;
   result = RunningAverage(start()).update(log.state, gradients);
   ASSERT_FALSE(result);
   EXPECT_THAT(result.error().message,
-              HasSubstr("the gradient of entry 7: values: 36 where the model has 37"));
+              HasSubstr("the gradient of entry 7: parameters: 36 where the model has 37"));
 
   gradients.given.clear();
   EXPECT_EQ(running.update(log.state, gradients).value(), good);

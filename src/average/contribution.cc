@@ -22,9 +22,9 @@ Coefficient coefficient(uint64_t rate, uint32_t clip, uint64_t weight, Wide tota
 
 Status GridSum::replace(const work::GradientFile& gradient, const Coefficient& old_one,
                         const Coefficient& new_one) {
-  if (gradient.values.size() != sum_.size()) {
-    return Error{"values: " + std::to_string(gradient.values.size()) + " where the model has " +
-                 std::to_string(sum_.size()) + " parameters"};
+  if (gradient.parameters != sum_.size()) {
+    return Error{"parameters: " + std::to_string(gradient.parameters) + " where the model has " +
+                 std::to_string(sum_.size())};
   }
   CAIRN_CHECK(add(gradient, old_one, false));
   return add(gradient, new_one, true);
@@ -33,32 +33,40 @@ Status GridSum::replace(const work::GradientFile& gradient, const Coefficient& o
 Status GridSum::add(const work::GradientFile& gradient, const Coefficient& coefficient, bool negative) {
   if (coefficient.factor == 0) return {};
   const int64_t factor = negative ? -coefficient.factor : coefficient.factor;
-  const std::span<const int16_t> values = gradient.values;
-  for (size_t b = 0; b * gradient.block_size < values.size(); ++b) {
-    const size_t begin = b * gradient.block_size;
-    const auto block = values.subspan(begin, std::min<size_t>(gradient.block_size, values.size() - begin));
+  for (size_t b = 0; b < gradient.exponents.size(); ++b) {
+    const size_t first = b * gradient.block_size;
+    const size_t last = std::min<size_t>(first + gradient.block_size, gradient.values.size());
     const int shift = coefficient.exponent + gradient.exponents[b];
     if (shift >= 0) {
-      CAIRN_CHECK(add_large(block, begin, factor, shift));
+      CAIRN_CHECK(add_large(gradient, first, last, factor, shift));
     } else if (shift >= -62) {  // below that every product rounds to zero
-      add_block(block, begin, factor, -shift);
+      add_block(gradient, first, last, factor, -shift);
     }
   }
   return {};
 }
 
-void GridSum::add_block(std::span<const int16_t> values, size_t begin, int64_t factor, int shift) {
-  for (size_t i = 0; i < values.size(); ++i) add_one(begin + i, rounded_shift(values[i] * factor, shift));
+void GridSum::add_block(const work::GradientFile& gradient, size_t first, size_t last, int64_t factor,
+                        int shift) {
+  const std::vector<int16_t>& values = gradient.values;
+  const std::vector<uint32_t>& positions = gradient.positions;
+  if (positions.empty()) {
+    for (size_t i = first; i < last; ++i) add_one(i, rounded_shift(values[i] * factor, shift));
+  } else {
+    for (size_t i = first; i < last; ++i) add_one(positions[i], rounded_shift(values[i] * factor, shift));
+  }
 }
 
-Status GridSum::add_large(std::span<const int16_t> values, size_t begin, int64_t factor, int shift) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    const int64_t product = values[i] * factor;
+Status GridSum::add_large(const work::GradientFile& gradient, size_t first, size_t last, int64_t factor,
+                          int shift) {
+  for (size_t i = first; i < last; ++i) {
+    const int64_t product = gradient.values[i] * factor;
     if (product == 0) continue;
+    const size_t position = gradient.positions.empty() ? i : gradient.positions[i];
     if (shift > 62 || (product < 0 ? -product : product) >> (63 - shift) != 0) {
-      return Error{"values: value " + std::to_string(begin + i) + " alone takes the model out of its range"};
+      return Error{"values: value " + std::to_string(position) + " alone takes the model out of its range"};
     }
-    add_one(begin + i, product * (int64_t{1} << shift));
+    add_one(position, product * (int64_t{1} << shift));
   }
   return {};
 }

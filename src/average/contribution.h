@@ -38,8 +38,9 @@ class GridSum {
 
  private:
   Status add(const work::GradientFile& gradient, const Coefficient& coefficient, bool negative);
-  void add_block(std::span<const int16_t> values, size_t begin, int64_t factor, int shift);
-  Status add_large(std::span<const int16_t> values, size_t begin, int64_t factor, int shift);
+  // Of values `first` to `last` of a gradient, which share an exponent.
+  void add_block(const work::GradientFile& gradient, size_t first, size_t last, int64_t factor, int shift);
+  Status add_large(const work::GradientFile& gradient, size_t first, size_t last, int64_t factor, int shift);
   void add_one(size_t index, int64_t term) {
     if (__builtin_add_overflow(sum_[index], term, &sum_[index])) [[unlikely]]
       wrapped(index, term);

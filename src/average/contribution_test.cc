@@ -20,6 +20,7 @@ constexpr uint64_t kOne = 1'000'000'000'000;
 work::GradientFile gradient(std::vector<int16_t> values, int exponent) {
   work::GradientFile file;
   file.block_size = static_cast<uint32_t>(values.size());
+  file.parameters = file.block_size;
   file.values = std::move(values);
   file.exponents = {static_cast<int8_t>(exponent)};
   return file;
@@ -86,7 +87,7 @@ TEST(GridSum, TakesLargeProductsThatFitAndNoOthers) {
 TEST(GridSum, RefusesAGradientOfAnotherModel) {
   const Status status = GridSum({0, 0}).replace(gradient({1}, 0), {}, {1, 0});
   ASSERT_FALSE(status);
-  EXPECT_THAT(status.error().message, HasSubstr("1 where the model has 2 parameters"));
+  EXPECT_THAT(status.error().message, HasSubstr("parameters: 1 where the model has 2"));
 }
 
 TEST(GridSum, NoticesOnlyASumThatIsOutOfRangeAtTheEnd) {
@@ -102,6 +103,39 @@ TEST(GridSum, NoticesOnlyASumThatIsOutOfRangeAtTheEnd) {
   ASSERT_TRUE(sum.replace(down_one, {}, down));
   EXPECT_TRUE(sum.in_range());
   EXPECT_EQ(sum.values(), (std::vector<int64_t>{int64_t{1} << 62, 0}));
+}
+
+// The same sum as of the gradient with all its zeros, and the same errors.
+TEST(GridSum, TakesKeptValuesWhereTheyBelong) {
+  std::mt19937_64 random(3);
+  for (int trial = 0; trial < 300; ++trial) {
+    work::GradientFile sparse, dense;
+    sparse.parameters = dense.parameters = 40;
+    sparse.block_size = 3;
+    dense.block_size = 1;
+    dense.values.resize(40);
+    dense.exponents.resize(40);
+    for (uint32_t i = 0; i < 40; ++i) {
+      if (random() % 4 != 0) continue;
+      const auto value = static_cast<int16_t>(static_cast<int>(random() % 65535) - 32767);
+      if (sparse.values.size() % 3 == 0)
+        sparse.exponents.push_back(static_cast<int8_t>(static_cast<int>(random() % 70) - 48));
+      sparse.positions.push_back(i);
+      sparse.values.push_back(value);
+      dense.values[i] = value;
+      dense.exponents[i] = sparse.exponents.back();
+    }
+    if (sparse.values.empty()) continue;
+    const Coefficient c = {static_cast<int64_t>(random() >> 18), -static_cast<int>(random() % 20) - 8};
+    GridSum one(std::vector<int64_t>(40, 7)), other(std::vector<int64_t>(40, 7));
+    const Status added = one.replace(sparse, {}, c), expected = other.replace(dense, {}, c);
+    ASSERT_EQ(added.ok(), expected.ok());
+    if (added) {
+      ASSERT_EQ(one.values(), other.values());
+    } else {
+      ASSERT_EQ(added.error().message, expected.error().message);
+    }
+  }
 }
 
 TEST(GridSum, DoesNotShowInWhichOrderTermsCameAndWent) {

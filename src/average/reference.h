@@ -150,7 +150,8 @@ class Reference {
     const work::GradientFile file = gradient(id);
     for (size_t i = 0; i < file.values.size(); ++i) {
       const Signed value = static_cast<Signed>(factor) * file.values[i];
-      sum[i] -= scaled(value, 48 - 70 - shift + file.exponents[i / file.block_size]);
+      const size_t parameter = file.positions.empty() ? i : file.positions[i];
+      sum[parameter] -= scaled(value, 48 - 70 - shift + file.exponents[i / file.block_size]);
     }
   }
 

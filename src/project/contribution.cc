@@ -44,7 +44,9 @@ Status check_gradient(const Project& project, const work::GradientSummary& file)
   if (file.bits != recipe.bits) return wrong("bits", file.bits, recipe.bits);
   if (file.block_size != recipe.block_size) return wrong("block size", file.block_size, recipe.block_size);
   const uint64_t parameters = model::parameter_count(project.graph());
-  if (file.values != parameters) return wrong("values", file.values, parameters);
+  if (file.parameters != parameters) return wrong("parameters", file.parameters, parameters);
+  const uint32_t kept = work::kept_count(parameters, work::kKeepAll);
+  if (file.kept != kept) return wrong("kept", file.kept, kept);
   return {};
 }
 

@@ -79,9 +79,10 @@ Result<Submission> decode_submission(const SharedBytes& bytes) {
   return submission;
 }
 
+// Of a value: two bytes, an exponent of its own and two bits for its position, whatever the recipe says.
 uint64_t max_submission_size(uint64_t parameter_count) {
   constexpr uint64_t kStatements = kMaxStatements * ledger::kMaxEventSize + 4096;
-  return kStatements + parameter_count * 3;
+  return kStatements + parameter_count * 13 / 4;
 }
 
 }  // namespace cairn::project

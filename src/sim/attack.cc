@@ -50,18 +50,17 @@ Result<Attack> attack_from_name(std::string_view name) {
 }
 
 work::GradientFile falsify(work::GradientFile file, Attack attack, uint64_t seed) {
-  std::vector<float> values(file.values.size());
-  work::decode_blocks(file, values);
+  std::vector<float> values(file.parameters);
+  work::decode_values(file, values);
   const float bound = largest(values);
   const RandomSequence random(seed, RandomStream::probe, file.round, file.unit);
   for (size_t i = 0; i < values.size(); ++i) {
     values[i] = false_value(values[i], attack, random, static_cast<uint32_t>(i), bound);
   }
   const RandomSequence rounding(seed, RandomStream::gradient_rounding, file.round, file.unit);
-  auto blocks = work::encode_blocks(values, file.bits, file.block_size, rounding);
-  CAIRN_ASSERT(blocks.ok());
-  file.exponents = std::move(blocks->exponents);
-  file.values = std::move(blocks->values);
+  const Status encoded =
+      work::encode_values(values, static_cast<uint32_t>(file.values.size()), rounding, file);
+  CAIRN_ASSERT(encoded.ok());
   return file;
 }
 

@@ -7,29 +7,27 @@
 namespace cairn::sim {
 namespace {
 
-work::GradientFile honest_file(uint8_t bits) {
+work::GradientFile honest_file(uint8_t bits, uint32_t kept = 100) {
   work::GradientFile file;
   file.samples = 8;
   file.bits = bits;
   file.block_size = 16;
   std::vector<float> values(100);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) * 0x1p-8f - 0.125f;
-  const auto blocks =
-      work::encode_blocks(values, bits, file.block_size, RandomSequence(1, RandomStream::gradient_rounding));
-  file.exponents = blocks->exponents;
-  file.values = blocks->values;
+  const RandomSequence rounding(1, RandomStream::gradient_rounding);
+  EXPECT_TRUE(work::encode_values(values, kept, rounding, file));
   return file;
 }
 
 std::vector<float> numbers(const work::GradientFile& file) {
-  std::vector<float> values(file.values.size());
-  work::decode_blocks(file, values);
+  std::vector<float> values(file.parameters);
+  work::decode_values(file, values);
   return values;
 }
 
 TEST(Attack, EveryLieIsAWellFormedFileOfTheSameUnit) {
-  for (const uint8_t bits : {uint8_t{8}, uint8_t{16}}) {
-    const work::GradientFile truth = honest_file(bits);
+  for (const work::GradientFile& truth :
+       {honest_file(16), honest_file(8), honest_file(4), honest_file(8, 10), honest_file(4, 1)}) {
     for (const std::string_view name : attack_names()) {
       const work::GradientFile lie = falsify(truth, *attack_from_name(name), 7);
       const auto decoded = work::decode_gradient_file(work::encode(lie));

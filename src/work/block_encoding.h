@@ -12,18 +12,19 @@
 
 namespace cairn::work {
 
-struct EncodedBlocks {
-  std::vector<int8_t> exponents;
-  std::vector<int16_t> values;
-};
+// The positions of the `kept` values of largest magnitude, ascending; of equal ones the earlier is kept.
+// Precondition: 1 <= kept <= values.size(). A NaN counts as larger than an infinity.
+std::vector<uint32_t> largest_values(std::span<const float> values, uint32_t kept);
 
-// Value i is rounded up or down by chance, with word i of `rounding`, so that its expectation is the exact
-// value. `bits` is 8 or 16. Refuses non-finite values and values too large for the largest exponent, naming
-// the index.
-Result<EncodedBlocks> encode_blocks(std::span<const float> values, int bits, uint32_t block_size,
-                                    const RandomSequence& rounding);
+// Writes a gradient into `file`, whose bits and block size say how: the `kept` largest values, each rounded
+// up or down by chance, with the word of `rounding` at its position, so that its expectation is the exact
+// value. (That of the others is lost: a gradient of which little is kept is shorter than the true one.)
+// Refuses non-finite values and values too large for the largest exponent, naming the position; then the
+// numbers of `file` are unspecified.
+Status encode_values(std::span<const float> values, uint32_t kept, const RandomSequence& rounding,
+                     GradientFile& file);
 
-// The numbers that a gradient file stands for, exactly. Precondition: `values` is as long as `file.values`.
-void decode_blocks(const GradientFile& file, std::span<float> values);
+// The whole gradient that a file stands for, exactly. Precondition: `values` has file.parameters elements.
+void decode_values(const GradientFile& file, std::span<float> values);
 
 }  // namespace cairn::work

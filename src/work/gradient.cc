@@ -113,7 +113,6 @@ Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& re
   UnitRun run(task, recipe, network, data, parameters, std::move(resumption.start));
   CAIRN_CHECK(run.run(progress, observer, resumption));
   const RandomSequence rounding(recipe.seed, RandomStream::gradient_rounding, task.round, task.unit);
-  CAIRN_TRY(EncodedBlocks blocks, encode_blocks(run.result(), recipe.bits, recipe.block_size, rounding));
   GradientFile file;
   file.project = task.project;
   file.snapshot = task.snapshot;
@@ -124,8 +123,7 @@ Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& re
   if (!std::isfinite(file.loss)) return Error{"diverged: the training loss is no finite number"};
   file.bits = recipe.bits;
   file.block_size = recipe.block_size;
-  file.exponents = std::move(blocks.exponents);
-  file.values = std::move(blocks.values);
+  CAIRN_CHECK(encode_values(run.result(), kept_count(parameters.size(), kKeepAll), rounding, file));
   return file;
 }
 

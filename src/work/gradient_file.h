@@ -1,4 +1,5 @@
-// A gradient file: the gradient of one unit as small integers with power-of-two block scales.
+// A gradient file: the gradient of one unit as small integers with power-of-two block scales, all of them or
+// only the largest.
 //
 // It says nothing about who computed it: the same unit gives every honest machine the same bytes, so two
 // files are compared by digest. Canonical bytes: docs/formats/gradient-file.md.
@@ -17,6 +18,7 @@ inline constexpr uint64_t kMaxParameters = uint64_t{1} << 28;
 inline constexpr uint32_t kMaxBlockSize = uint32_t{1} << 20;
 inline constexpr int kMinExponent = -126;
 inline constexpr int kMaxExponent = 63;
+inline constexpr uint32_t kKeepAll = 1'000'000;  // parts per million
 
 // What a file says about its numbers.
 struct GradientHead {
@@ -26,15 +28,19 @@ struct GradientHead {
   uint32_t unit = 0;
   uint32_t samples = 0;     // images that went in
   float loss = 0;           // mean training loss over the unit
-  uint8_t bits = 16;        // 16 or 8
-  uint32_t block_size = 0;  // values that share an exponent
+  uint8_t bits = 16;        // 16, 8 or 4
+  uint32_t block_size = 0;  // kept values that share an exponent
+  uint32_t parameters = 0;  // of the model: values of the whole gradient
 
   bool operator==(const GradientHead&) const = default;
 };
 
 struct GradientFile : GradientHead {
-  // Value i is values[i] * 2^exponents[i / block_size]; the last block may be short. |value| <= 2^(bits-1)
-  // - 1.
+  // Where the kept values belong, strictly ascending and below `parameters`; empty where all were kept. The
+  // other values of the gradient are zero.
+  std::vector<uint32_t> positions;
+  // Kept value i is values[i] * 2^exponents[i / block_size]; the last block may be short. |value| <=
+  // 2^(bits-1) - 1.
   std::vector<int8_t> exponents;  // in [-126, 63]; a block of zeros has exponent 0
   std::vector<int16_t> values;
 
@@ -42,8 +48,15 @@ struct GradientFile : GradientHead {
 };
 
 struct GradientSummary : GradientHead {
-  uint32_t values = 0;  // how many
+  uint32_t kept = 0;  // values
 };
+
+// How many of a model's values a recipe's gradient.keep (parts per million, at most kKeepAll) leaves: one at
+// least.
+uint32_t kept_count(uint64_t parameters, uint32_t keep);
+
+// Bytes of the canonical form: no number in it has a say. `kept` <= `parameters` <= kMaxParameters.
+uint64_t gradient_file_size(int bits, uint32_t block_size, uint64_t parameters, uint64_t kept);
 
 Bytes encode(const GradientFile& file);
 // Refuses anything that is not exactly the canonical form, naming the field.

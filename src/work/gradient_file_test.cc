@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 
 #include "data/mutation.h"
@@ -21,15 +22,14 @@ GradientFile example(std::mt19937_64& random) {
   file.unit = static_cast<uint32_t>(random());
   file.samples = static_cast<uint32_t>(1 + random() % 4096);
   file.loss = static_cast<float>(random() % 1000) / 300.0f;
-  file.bits = random() % 2 ? 16 : 8;
+  file.bits = std::array<uint8_t, 3>{16, 8, 4}[random() % 3];
   file.block_size = static_cast<uint32_t>(1 + random() % 40);
   std::vector<float> values(1 + random() % 100);
   for (float& value : values)
     value = random() % 4 ? std::ldexp(static_cast<float>(random() % 2001) - 1000, -20) : 0;
-  auto blocks =
-      encode_blocks(values, file.bits, file.block_size, RandomSequence(1, RandomStream::gradient_rounding));
-  file.exponents = blocks->exponents;
-  file.values = blocks->values;
+  const auto kept = static_cast<uint32_t>(random() % 2 ? values.size() : 1 + random() % values.size());
+  const RandomSequence rounding(1, RandomStream::gradient_rounding);
+  EXPECT_TRUE(encode_values(values, kept, rounding, file));
   return file;
 }
 
@@ -43,42 +43,96 @@ TEST(GradientFile, RoundTrips) {
     const auto checked = check_gradient_file(encode(file));
     ASSERT_TRUE(checked.ok());
     ASSERT_EQ(static_cast<const GradientHead&>(*checked), file);
-    ASSERT_EQ(checked->values, file.values.size());
+    ASSERT_EQ(checked->kept, file.values.size());
+    ASSERT_EQ(encode(file).size(),
+              gradient_file_size(file.bits, file.block_size, file.parameters, checked->kept));
   }
 }
 
+TEST(GradientFile, KeepsAtLeastOneValue) {
+  EXPECT_EQ(kept_count(1'000, kKeepAll), 1'000u);
+  EXPECT_EQ(kept_count(1'000, 999'999), 999u);
+  EXPECT_EQ(kept_count(1'000, 2'999), 2u);
+  EXPECT_EQ(kept_count(1'000, 1), 1u);
+  EXPECT_EQ(kept_count(kMaxParameters, kKeepAll), kMaxParameters);
+}
+
+TEST(GradientFile, TheLargestIsWithinTheLimit) {
+  for (const uint64_t kept : {kMaxParameters, kMaxParameters - 1, kMaxParameters / 2})
+    EXPECT_LE(gradient_file_size(16, 1, kMaxParameters, kept), kMaxGradientFileSize);
+}
+
+// Three blocks of two values of a model of twelve parameters. All numbers of the head are from byte 86 on.
+GradientFile sparse_example() {
+  GradientFile file;
+  file.samples = 1;
+  file.bits = 4;
+  file.block_size = 2;
+  file.parameters = 12;
+  file.positions = {1, 2, 4, 6, 11};
+  file.exponents = {0, -3, 5};
+  file.values = {0, 0, 1, -7, 7};
+  return file;
+}
+
+std::string said_about(BytesView bytes) {
+  const auto decoded = decode_gradient_file(bytes);
+  const auto checked = check_gradient_file(bytes);
+  const std::string said = decoded ? "accepted" : decoded.error().message;
+  EXPECT_EQ(checked ? "accepted" : checked.error().message, said);
+  return said;
+}
+
 TEST(GradientFile, RefusalsNameTheField) {
-  std::mt19937_64 random(2);
   const auto with = [&](auto change) {
-    GradientFile file = example(random);
-    file.bits = 8;
-    file.block_size = 2;
-    file.exponents = {0, -3, 5};
-    file.values = {0, 0, 1, -127, 127};
+    GradientFile file = sparse_example();
     change(file);
-    const Bytes bytes = encode(file);
-    const auto decoded = decode_gradient_file(bytes);
-    const auto checked = check_gradient_file(bytes);
-    const std::string said = decoded ? "accepted" : decoded.error().message;
-    EXPECT_EQ(checked ? "accepted" : checked.error().message, said);
-    return said;
+    return said_about(encode(file));
   };
   EXPECT_EQ(with([](GradientFile&) {}), "accepted");
   EXPECT_THAT(with([](GradientFile& f) { f.samples = 0; }), HasSubstr("gradient file: samples: "));
   EXPECT_THAT(with([](GradientFile& f) { f.loss = NAN; }), HasSubstr("loss: not a finite number"));
   EXPECT_THAT(with([](GradientFile& f) { f.loss = -INFINITY; }), HasSubstr("loss: not a finite number"));
-  EXPECT_THAT(with([](GradientFile& f) { f.bits = 12; }), HasSubstr("bits: 12 is neither 8 nor 16"));
-  EXPECT_THAT(with([](GradientFile& f) { f.values[4] = -128; }), HasSubstr("values: number 4 is below"));
   EXPECT_THAT(with([](GradientFile& f) { f.exponents[1] = -127; }),
               HasSubstr("exponents: -127 is not between"));
   EXPECT_THAT(with([](GradientFile& f) { f.exponents[2] = 64; }), HasSubstr("exponents: 64 is not between"));
   EXPECT_THAT(with([](GradientFile& f) { f.exponents[0] = 1; }),
               HasSubstr("exponents: block 0 is all zeros"));
-  EXPECT_THAT(with([](GradientFile& f) {
-                f.bits = 16;
-                f.values[4] = -32768;
-              }),
-              HasSubstr("values: number 4 is below"));
+  for (const auto& [bits, lowest] : {std::pair{4, -8}, {8, -128}, {16, -32768}}) {
+    EXPECT_THAT(with([bits = bits, lowest = lowest](GradientFile& f) {
+                  f.bits = static_cast<uint8_t>(bits);
+                  f.values[4] = static_cast<int16_t>(lowest);
+                }),
+                HasSubstr("values: number 4 is below"));
+  }
+  EXPECT_THAT(with([](GradientFile& f) { f.positions[1] = 1; }),
+              HasSubstr("positions: number 1 is 1 where 2"));
+  EXPECT_THAT(with([](GradientFile& f) { f.positions[4] = 6; }),
+              HasSubstr("positions: number 4 is 6 where 7"));
+}
+
+TEST(GradientFile, RefusesHeadsThatSayTooMuch) {
+  const auto with = [&](size_t at, uint8_t byte) {
+    Bytes bytes = encode(sparse_example());
+    bytes[at] = byte;
+    return said_about(bytes);
+  };
+  EXPECT_THAT(with(18, 1), HasSubstr("version: 1 where 2 is known"));
+  EXPECT_THAT(with(102, 12), HasSubstr("bits: 12 is none of 4, 8 and 16"));
+  EXPECT_THAT(with(103, 0), HasSubstr("block size: 0 is not between"));
+  EXPECT_THAT(with(106, 1), HasSubstr("block size: 16777218 is not between"));
+  EXPECT_THAT(with(107, 0), HasSubstr("parameters: 0 is not between"));
+  EXPECT_THAT(with(110, 0x11), HasSubstr("parameters: 285212684 is not between"));
+  EXPECT_THAT(with(111, 0), HasSubstr("kept: 0 is not between"));
+  EXPECT_THAT(with(111, 13), HasSubstr("kept: 13 is not between"));
+  EXPECT_THAT(with(114, 1), HasSubstr("kept: 16777221 is not between"));
+  EXPECT_THAT(with(111, 12), HasSubstr("values: the input ends")) << "all are kept, so no positions follow";
+}
+
+TEST(GradientFile, HalfABytePastTheLastValueIsZero) {
+  Bytes bytes = encode(sparse_example());
+  bytes.back() |= 0x10;
+  EXPECT_EQ(said_about(bytes), "gradient file: values: the half byte after the last is not zero");
 }
 
 TEST(GradientFile, RefusesOtherSizes) {
@@ -103,12 +157,22 @@ TEST(GradientFile, SurvivesDamage) {
       ASSERT_THAT(
           decoded.error().message,
           MatchesRegex("gradient file: (magic|version|project|snapshot|round|unit|samples|loss|bits|block "
-                       "size|value count|exponents|values|end): .+"));
+                       "size|parameters|kept|exponents|positions|values|end): .+"));
     }
   }
 }
 
 // The documented layout, byte by byte.
+std::string head_hex(const std::string& bits, const std::string& parameters, const std::string& kept) {
+  const std::string zeros(64, '0');
+  return "0e000000" + to_hex(as_bytes("cairn gradient")) + "02000000" + zeros + zeros +
+         "04030201"
+         "05000000"
+         "20000000"
+         "0000c03f" +
+         bits + "02000000" + parameters + kept;
+}
+
 TEST(GradientFile, BytesAreAsDocumented) {
   GradientFile file;
   file.round = 0x01020304;
@@ -117,22 +181,22 @@ TEST(GradientFile, BytesAreAsDocumented) {
   file.loss = 1.5f;
   file.bits = 16;
   file.block_size = 2;
+  file.parameters = 3;
   file.exponents = {-1, 0};
   file.values = {-2, 258, 3};
-  const std::string zeros(64, '0');
-  EXPECT_EQ(to_hex(encode(file)), "0e000000" + to_hex(as_bytes("cairn gradient")) + "01000000" + zeros +
-                                      zeros +
-                                      "04030201"
-                                      "05000000"
-                                      "20000000"
-                                      "0000c03f"
-                                      "10"
-                                      "02000000"
-                                      "03000000"
+  EXPECT_EQ(to_hex(encode(file)), head_hex("10", "03000000", "03000000") +
                                       "ff00"
                                       "feff"
                                       "0201"
                                       "0300");
+  file.bits = 4;
+  file.parameters = 12;
+  file.positions = {1, 2, 9};
+  file.values = {-2, 7, 3};
+  EXPECT_EQ(to_hex(encode(file)), head_hex("04", "0c000000", "03000000") +
+                                      "ff00"
+                                      "1913"
+                                      "7e03");
 }
 
 }  // namespace

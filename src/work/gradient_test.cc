@@ -45,8 +45,8 @@ struct Worker {
 };
 
 std::vector<float> numbers(const GradientFile& file) {
-  std::vector<float> values(file.values.size());
-  decode_blocks(file, values);
+  std::vector<float> values(file.parameters);
+  decode_values(file, values);
   return values;
 }
 
