@@ -103,6 +103,10 @@ class UnitRun {
 
 }  // namespace
 
+uint64_t gradient_size(const Recipe& recipe, uint64_t parameters) {
+  return gradient_file_size(recipe.bits, recipe.block_size, parameters, kept_count(parameters, recipe.keep));
+}
+
 Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& recipe, model::Network& network,
                                       const data::DataSet& data, std::span<const float> parameters,
                                       const Progress& progress, const GradientObserver& observer,
@@ -123,7 +127,7 @@ Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& re
   if (!std::isfinite(file.loss)) return Error{"diverged: the training loss is no finite number"};
   file.bits = recipe.bits;
   file.block_size = recipe.block_size;
-  CAIRN_CHECK(encode_values(run.result(), kept_count(parameters.size(), kKeepAll), rounding, file));
+  CAIRN_CHECK(encode_values(run.result(), kept_count(parameters.size(), recipe.keep), rounding, file));
   return file;
 }
 

@@ -34,6 +34,9 @@ struct Resumption {
       {};  // after every batch; it lives during the call only
 };
 
+// Bytes of every gradient file of that recipe.
+uint64_t gradient_size(const Recipe& recipe, uint64_t parameters);
+
 // `network` is compile_network() of the recipe; `parameters` are the snapshot's. Local steps make the file
 // carry parameters before minus parameters after, so that it is subtracted like a gradient. Where it starts
 // makes no difference to the file. Fails where the arguments do not belong together, data cannot be read,

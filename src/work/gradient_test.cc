@@ -165,15 +165,40 @@ TEST(Gradient, LocalStepsCarryTheDifferenceThatTheOptimizerMakes) {
   }
 }
 
-TEST(Gradient, EightBitsAreClose) {
+TEST(Gradient, FewerBitsAreClose) {
   const ToyData toy;
   Recipe recipe = toy_recipe(4);
   const GradientFile wide = *Worker("lenet", recipe).compute(toy.open());
-  recipe.bits = 8;
   recipe.block_size = 64;
-  const GradientFile narrow = *Worker("lenet", recipe).compute(toy.open());
-  EXPECT_LT(encode(narrow).size(), encode(wide).size() * 6 / 10);
-  EXPECT_LT(distance(numbers(wide), numbers(narrow)), 0.03);
+  for (const auto& [bits, size, error] : {std::tuple{8, 0.6, 0.03}, {4, 0.35, 0.5}}) {
+    recipe.bits = static_cast<uint8_t>(bits);
+    const GradientFile narrow = *Worker("lenet", recipe).compute(toy.open());
+    EXPECT_LT(static_cast<double>(encode(narrow).size()), size * static_cast<double>(encode(wide).size()));
+    EXPECT_LT(distance(numbers(wide), numbers(narrow)), error) << bits;
+  }
+}
+
+TEST(Gradient, KeepsTheLargestValuesAndNoOthers) {
+  const ToyData toy;
+  Recipe recipe = toy_recipe(4);
+  const std::vector<float> all = numbers(*Worker("lenet", recipe).compute(toy.open()));
+  recipe.keep = 100'000;
+  recipe.bits = 8;
+  const GradientFile file = *Worker("lenet", recipe).compute(toy.open());
+  EXPECT_EQ(file.values.size(), all.size() / 10);
+  EXPECT_EQ(encode(file).size(), gradient_size(recipe, all.size()));
+  EXPECT_LT(encode(file).size(), all.size() / 5);
+  float least_kept = INFINITY, most_left = 0;
+  for (uint32_t i = 0, next = 0; i < all.size(); ++i) {
+    if (next < file.positions.size() && file.positions[next] == i) {
+      least_kept = std::min(least_kept, std::abs(all[i]));
+      ++next;
+    } else {
+      most_left = std::max(most_left, std::abs(all[i]));
+    }
+  }
+  EXPECT_LE(most_left, least_kept * 1.01f);  // `all` went through a rounding of its own
+  EXPECT_LT(distance(all, numbers(file)), 0.9);
 }
 
 TEST(Gradient, SubtractingItLowersTheLoss) {
