@@ -96,9 +96,10 @@ work::GradientFile made_up_gradient(const Facts& facts, const role::RemoteLease&
   file.loss = 1;
   file.bits = facts.bits;
   file.block_size = facts.block_size;
+  file.parameters = static_cast<uint32_t>(facts.parameters);
   file.exponents.assign((facts.parameters + facts.block_size - 1) / facts.block_size, -20);
   for (uint64_t i = 0; i < facts.parameters; ++i) {
-    file.values.push_back(static_cast<int16_t>((i * 31 + lease.unit * 17) % 100 + 1));
+    file.values.push_back(static_cast<int16_t>((i + lease.unit * 17) * 2654435761u % 4294967291u % 100 + 1));
   }
   return file;
 }
@@ -109,13 +110,14 @@ project::Submission MadeUpContributor::submission(const role::RemoteLease& lease
     return ledger::sign_statement(key_, facts_.project, facts_.seen, std::move(body));
   };
   project::Submission submission;
-  submission.gradient = work::encode(made_up_gradient(facts_, lease, snapshot));
+  const Bytes file = work::encode(made_up_gradient(facts_, lease, snapshot));
+  submission.gradient = must(work::pack_gradient(file));
   if (!joined_) {
     submission.joined = sign(ledger::Joined{});
     submission.named = sign(ledger::NameChosen{sha256(as_bytes(name_))});
     submission.name = name_;
   }
-  const Digest digest = sha256(submission.gradient);
+  const Digest digest = sha256(file);
   const Digest seal = ledger::entry_seal(facts_.project, key_.public_key(), lease.round, lease.unit, digest);
   submission.sealed = sign(ledger::EntrySealed{lease.round, lease.unit, seal});
   submission.opened = sign(ledger::EntryOpened{seal, digest});

@@ -163,12 +163,15 @@ TEST_F(BadInput, UsersAndNumbersThatAreNotThere) {
 
 TEST_F(BadInput, AFullDiskChangesNothing) {
   const Digest blobs = tree_digest(work_.file("study") / "blobs");
+  std::filesystem::create_directory(work_.file("study") / "gradients");
+  const Digest gradients = tree_digest(work_.file("study") / "gradients");
   const std::string status = work_.must({"status", "study", "--json"});
   for (const uint64_t limit : {0, 1000, 20'000}) {
     const Outcome outcome = work_.cairn_with_file_limit(limit, {"submit", "study", "good"});
     EXPECT_EQ(outcome.code, 1) << limit << outcome.out;
     // SQLite may leave its journal behind, which is empty of anything that was committed.
     EXPECT_EQ(tree_digest(work_.file("study") / "blobs"), blobs) << limit << outcome.err;
+    EXPECT_EQ(tree_digest(work_.file("study") / "gradients"), gradients) << limit << outcome.err;
     EXPECT_EQ(work_.must({"status", "study", "--json"}), status) << limit;
   }
   EXPECT_EQ(work_.cairn_with_file_limit(1000, {"new", "other", "--model", "mlp", "--data", "data"}).code, 1);
@@ -211,15 +214,20 @@ TEST_F(BadInput, AMissingOrDamagedBlobIsNamedByVerify) {
   work_.must({"submit", "study", "good"});
   work_.must({"close", "study"});
   work_.must({"verify", "study"});
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(work_.file("study") / "blobs")) {
-    if (!entry.is_regular_file()) continue;
-    const Bytes bytes = *read_file(entry.path(), 1 << 26);
-    if (bytes.size() < 1000) continue;
-    Bytes damaged = bytes;
-    damaged[500] ^= 1;
-    ASSERT_TRUE(write_file(entry.path(), damaged));
-    EXPECT_EQ(work_.cairn({"verify", "study"}).code, 1) << entry.path();
-    ASSERT_TRUE(write_file(entry.path(), bytes));
+  for (const std::string folder : {"blobs", "gradients"}) {
+    int damaged_files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(work_.file("study") / folder)) {
+      if (!entry.is_regular_file()) continue;
+      const Bytes bytes = *read_file(entry.path(), 1 << 26);
+      if (bytes.size() < 1000) continue;
+      Bytes damaged = bytes;
+      damaged[500] ^= 1;
+      ASSERT_TRUE(write_file(entry.path(), damaged));
+      EXPECT_EQ(work_.cairn({"verify", "study"}).code, 1) << entry.path();
+      ASSERT_TRUE(write_file(entry.path(), bytes));
+      ++damaged_files;
+    }
+    EXPECT_GT(damaged_files, 0) << folder;
   }
   work_.must({"verify", "study"});
 }

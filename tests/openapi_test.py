@@ -14,6 +14,7 @@ RESOURCES = {
     ("get", "/v1/leaderboard"),
     ("get", "/v1/log"),
     ("get", "/v1/blobs/{digest}"),
+    ("get", "/v1/gradients/{digest}"),
     ("get", "/v1/shards/{digest}"),
     ("get", "/v1/events"),
     ("post", "/v1/leases"),

@@ -39,7 +39,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(const project::Submission submission,
             project::make_submission(project, key, options.user, gradient, progress_line("joining")));
   CAIRN_CHECK(write_output(options.file, project::encode(submission)));
-  const Digest digest = sha256(submission.gradient);
+  const Digest digest = std::get<ledger::EntryOpened>(submission.opened.body).gradient;
   print_about(
       options.file, shared,
       Json{{"unit", gradient.unit},

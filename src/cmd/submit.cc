@@ -12,7 +12,7 @@ struct Options {
 
 Result<int> run(const Shared& shared, const Options& options) {
   CAIRN_TRY(auto project, project::Project::open(options.directory, system_environment()));
-  const uint64_t limit = project::max_submission_size(model::parameter_count(project.graph()));
+  const uint64_t limit = project::max_submission_size(project.gradients().size());
   CAIRN_TRY(const Bytes bytes, read_input(options.file, limit));
   const auto accepted = project::submit(project, bytes, system_environment());
   if (!accepted)

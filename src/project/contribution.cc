@@ -45,7 +45,7 @@ Status check_gradient(const Project& project, const work::GradientSummary& file)
   if (file.block_size != recipe.block_size) return wrong("block size", file.block_size, recipe.block_size);
   const uint64_t parameters = model::parameter_count(project.graph());
   if (file.parameters != parameters) return wrong("parameters", file.parameters, parameters);
-  const uint32_t kept = work::kept_count(parameters, work::kKeepAll);
+  const uint32_t kept = work::kept_count(parameters, recipe.keep);
   if (file.kept != kept) return wrong("kept", file.kept, kept);
   return {};
 }
@@ -100,7 +100,7 @@ Result<Project::Change> change_of(const Project& project, const PreparedEntry& e
   change.statements.push_back(submission.sealed);
   const auto& sealed = std::get<ledger::EntrySealed>(submission.sealed.body);
   change.staged.push_back({entry_opening(sealed.seal), ledger::encode(submission.opened)});
-  change.blobs.push_back(entry.blob);
+  change.gradients.push_back(entry.blob);
   return change;
 }
 
@@ -167,8 +167,9 @@ Status return_unit(Project& project, const PublicKey& user, trust::UnitId unit, 
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
                                    const work::GradientFile& gradient, const Progress& progress) {
   Submission submission;
-  submission.gradient = work::encode(gradient);
-  const Digest digest = sha256(submission.gradient);
+  const Bytes file = work::encode(gradient);
+  const Digest digest = sha256(file);
+  CAIRN_TRY(submission.gradient, work::pack_gradient(file));
   if (!project.state().user_of(user.public_key())) {
     CAIRN_TRY(Joining joining, sign_joining(project, user, name, progress));
     submission.joined = std::move(joining.joined);
@@ -182,13 +183,22 @@ Result<Submission> make_submission(const Project& project, const SigningKey& use
   return submission;
 }
 
-Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission,
-                                               const Digest& gradient) {
+Result<CheckedGradient> check_submission(const Digest& project, const Submission& submission,
+                                         const work::GradientStore& gradients) {
   // A signature comes before the gradient, which is large and may be anybody's.
   CAIRN_CHECK(check_signature(submission.sealed));
-  const auto summary = work::check_gradient_file(submission.gradient);
+  const auto gradient = gradients.unpack(submission.gradient);
+  if (!gradient) return gradient.error().within("gradient");
+  const Digest digest = sha256(*gradient);
+  CAIRN_TRY(const work::GradientSummary summary, check_unpacked(project, submission, *gradient, digest));
+  return CheckedGradient{summary, digest};
+}
+
+Result<work::GradientSummary> check_unpacked(const Digest& project, const Submission& submission,
+                                             BytesView gradient, const Digest& digest) {
+  const auto summary = work::check_gradient_file(gradient);
   if (!summary) return summary.error().within("gradient");
-  CAIRN_CHECK(check_consistency(project, submission, *summary, gradient));
+  CAIRN_CHECK(check_consistency(project, submission, *summary, digest));
   CAIRN_CHECK(check_name(submission));
   return *summary;
 }
@@ -205,10 +215,10 @@ Result<Project::Change> entry_change(Project& project, const PreparedEntry& entr
 
 Result<Accepted> submit(Project& project, const SharedBytes& bytes, Environment& environment) {
   CAIRN_TRY(Submission submission, decode_submission(bytes));
-  CAIRN_TRY(PreparedBlob blob, project.blobs().prepare(submission.gradient));
-  CAIRN_TRY(const work::GradientSummary gradient, check_submission(project.id(), submission, blob.digest()));
+  CAIRN_TRY(const CheckedGradient gradient, check_submission(project.id(), submission, project.gradients()));
+  CAIRN_TRY(PreparedBlob blob, project.gradients().prepare(gradient.digest, submission.gradient));
   submission.gradient = {};
-  const PreparedEntry prepared{std::move(submission), gradient,
+  const PreparedEntry prepared{std::move(submission), gradient.summary,
                                std::make_shared<PreparedBlob>(std::move(blob))};
   CAIRN_CHECK(project.commit([&] { return entry_change(project, prepared, environment.now()); }));
   const auto id = static_cast<trust::EntryId>(project.state().entries().size());

@@ -32,12 +32,20 @@ Result<Project::Change> return_unit_change(Project& project, const PublicKey& us
 Result<Submission> make_submission(const Project& project, const SigningKey& user, const std::string& name,
                                    const work::GradientFile& gradient, const Progress& progress = {});
 
-// Whether its parts are well-formed and belong together: all that can be checked without looking at the log,
-// in time that grows with the gradient, whose digest is given by who knows it. Safe from any thread.
-Result<work::GradientSummary> check_submission(const Digest& project, const Submission& submission,
-                                               const Digest& gradient);
+struct CheckedGradient {
+  work::GradientSummary summary;
+  Digest digest;  // of its canonical bytes
+};
 
-// A submission that was checked and whose gradient lies beside the blobs, so that nothing is left to do whose
+// Whether its parts are well-formed and belong together: all that can be checked without looking at the log,
+// in time that grows with the gradient. Safe from any thread.
+Result<CheckedGradient> check_submission(const Digest& project, const Submission& submission,
+                                         const work::GradientStore& gradients);
+// The same where the gradient is unpacked already, has that digest, and its author's seal was looked at.
+Result<work::GradientSummary> check_unpacked(const Digest& project, const Submission& submission,
+                                             BytesView gradient, const Digest& digest);
+
+// A submission that was checked and whose gradient lies beside its store, so that nothing is left to do whose
 // time grows with it.
 struct PreparedEntry {
   Submission submission;  // its gradient is empty

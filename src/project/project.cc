@@ -9,6 +9,7 @@
 #include "base/file_group.h"
 #include "exact/backend.h"
 #include "ledger/sqlite_store.h"
+#include "work/gradient.h"
 
 namespace cairn::project {
 namespace {
@@ -26,7 +27,8 @@ Project::Project(std::filesystem::path directory, Environment& environment, cons
     : directory_(std::move(directory)),
       environment_(&environment),
       blobs_(directory_ / "blobs", origins.blobs),
-      shards_(std::make_unique<data::ShardStore>(directory_ / "shards", origins.shards)) {}
+      shards_(std::make_unique<data::ShardStore>(directory_ / "shards", origins.shards)),
+      gradient_origin_(origins.gradients) {}
 
 Project::Project(Project&&) noexcept = default;
 Project& Project::operator=(Project&&) noexcept = default;
@@ -73,6 +75,9 @@ Status Project::load() {
   CAIRN_TRY(recipe_, work::decode_recipe(recipe));
   CAIRN_TRY(const Bytes graph, blobs_.get(genesis.model, model::kMaxModelFileSize));
   CAIRN_TRY(graph_, model::decode_graph(graph));
+  const uint64_t gradient_size = work::gradient_size(recipe_, model::parameter_count(graph_));
+  gradients_ =
+      std::make_unique<work::GradientStore>(directory_ / "gradients", gradient_size, gradient_origin_);
   CAIRN_TRY(data::DataSet data, data::DataSet::open(genesis.manifest, blobs_, *shards_));
   data_ = std::make_unique<data::DataSet>(std::move(data));
   const auto groups = data_->groups(data::Split::train);
@@ -157,12 +162,13 @@ Project::Batch::Batch(Batch&& other) noexcept
       first_(other.first_),
       broken_(other.broken_),
       blobs_(std::move(other.blobs_)),
-      new_blobs_(std::move(other.new_blobs_)) {}
+      gradients_(std::move(other.gradients_)) {}
 
 // Undoing is rare (a full disk, a process that ends) and may cost a fold; so nothing is copied beforehand.
 Project::Batch::~Batch() {
   if (project_ == nullptr) return;
-  for (const Digest& digest : new_blobs_) std::ignore = project_->blobs_.remove(digest).ok();
+  for (const Digest& digest : blobs_.fresh) std::ignore = project_->blobs_.remove(digest).ok();
+  for (const Digest& digest : gradients_.fresh) std::ignore = project_->gradients_->remove(digest).ok();
   auto& events = project_->events_;
   if (events.size() == first_) return;
   events.resize(first_);
@@ -173,22 +179,24 @@ Project::Batch::~Batch() {
 }
 
 // On disk once the batch is committed.
-Status Project::Batch::take_blobs(const Change& change) {
-  BlobStore& store = project_->blobs_;
-  for (const auto& blob : change.blobs) {
-    if (!blobs_.insert(blob->digest()).second) continue;
+template <typename Store>
+Status Project::Batch::take(Store& store, const std::vector<std::shared_ptr<PreparedBlob>>& prepared,
+                            Taken& taken) {
+  for (const auto& blob : prepared) {
+    if (!taken.all.insert(blob->digest()).second) continue;
     const bool was_there = store.has(blob->digest());
     CAIRN_CHECK(store.take(*blob));
-    if (!was_there) new_blobs_.push_back(blob->digest());
+    if (!was_there) taken.fresh.push_back(blob->digest());
   }
   return {};
 }
 
 // Before the events that speak of them.
-Status Project::Batch::sync_blobs() {
+Status Project::Batch::sync_files() {
   std::vector<std::filesystem::path> files;
-  for (const Digest& digest : blobs_) files.push_back(project_->blobs_.path(digest));
-  return sync_files(project_->directory_, files);
+  for (const Digest& digest : blobs_.all) files.push_back(project_->blobs_.path(digest));
+  for (const Digest& digest : gradients_.all) files.push_back(project_->gradients_->path(digest));
+  return cairn::sync_files(project_->directory_, files);
 }
 
 Result<uint64_t> Project::Batch::add(const Change& change) {
@@ -197,7 +205,8 @@ Result<uint64_t> Project::Batch::add(const Change& change) {
   const uint64_t index = events.size();
   events.insert(events.end(), added.begin(), added.end());
   broken_ = true;  // unless all of it can be written
-  CAIRN_CHECK(take_blobs(change));
+  CAIRN_CHECK(take(project_->blobs_, change.blobs, blobs_));
+  CAIRN_CHECK(take(*project_->gradients_, change.gradients, gradients_));
   CAIRN_CHECK(project_->write(transaction_, change, added));
   broken_ = false;
   return index;
@@ -205,7 +214,7 @@ Result<uint64_t> Project::Batch::add(const Change& change) {
 
 Status Project::Batch::commit() {
   CAIRN_ASSERT(!broken_);
-  CAIRN_CHECK(sync_blobs());
+  CAIRN_CHECK(sync_files());
   CAIRN_CHECK(transaction_.commit());
   project_ = nullptr;
   return {};

@@ -1,7 +1,8 @@
 // A project directory: what is hosted, copied, mirrored and forked. No private key lies in it.
 //
 //   ledger.sqlite   the log of signed events
-//   blobs/          model, recipe, manifest, snapshots and gradient files by digest
+//   blobs/          model, recipe, manifest and snapshots by digest
+//   gradients/      gradient files, compressed, by the digest of what is inside
 //   shards/         the data, compressed, by the digest of what is inside
 //   recipe.toml     the recipe as people read it; what counts is the blob that the genesis event names
 #pragma once
@@ -25,6 +26,7 @@
 #include "project/leases.h"
 #include "project/names.h"
 #include "trust/state.h"
+#include "work/gradient_store.h"
 #include "work/recipe.h"
 
 namespace cairn::project {
@@ -36,7 +38,8 @@ inline constexpr std::string_view kLogFile = "ledger.sqlite";
 // Where a copy of a project fetches what it lacks. What is pointed to outlives the project.
 struct Origins {
   const BlobOrigin* blobs = nullptr;
-  const BlobOrigin* shards = nullptr;  // compressed, as data::ShardStore keeps them
+  const BlobOrigin* shards = nullptr;     // compressed, as data::ShardStore keeps them
+  const BlobOrigin* gradients = nullptr;  // compressed, as work::GradientStore keeps them
 };
 
 // One thread uses a Project at a time; several processes may use the same directory.
@@ -64,6 +67,8 @@ class Project {
   const ledger::Store& store() const { return *store_; }
   BlobStore& blobs() { return blobs_; }
   const BlobStore& blobs() const { return blobs_; }
+  work::GradientStore& gradients() { return *gradients_; }
+  const work::GradientStore& gradients() const { return *gradients_; }
 
   std::string name() const;                         // of the project
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
@@ -82,8 +87,9 @@ class Project {
     std::vector<std::string> unstaged = {};  // keys
     std::vector<ledger::Item> meta = {};     // values beside the log
     bool signatures_checked = false;         // of all statements, before and perhaps by another thread
-    // That the statements speak of; taken by the store when the change is.
+    // That the statements speak of; taken by the stores when the change is.
     std::vector<std::shared_ptr<PreparedBlob>> blobs = {};
+    std::vector<std::shared_ptr<PreparedBlob>> gradients = {};
     Status add_blob(const BlobStore& store, BytesView bytes);
   };
   // Takes the log's lock, catches up with other processes, and calls `make` with the project as it is then.
@@ -124,6 +130,8 @@ class Project {
   Environment* environment_;
   BlobStore blobs_;
   std::unique_ptr<data::ShardStore> shards_;
+  const BlobOrigin* gradient_origin_;
+  std::unique_ptr<work::GradientStore> gradients_;  // once the recipe is read
   std::unique_ptr<ledger::Store> store_;
   std::vector<ledger::Event> events_;
   trust::State state_;
@@ -153,15 +161,20 @@ class [[nodiscard]] Project::Batch {
  private:
   friend class Project;
   Batch(Project* project, ledger::Transaction transaction);
-  Status take_blobs(const Change& change);
-  Status sync_blobs();
+  Status sync_files();
 
   Project* project_;  // null once committed, or moved from
   ledger::Transaction transaction_;
   size_t first_;  // events before it
   bool broken_ = false;
-  std::set<Digest> blobs_;         // of its changes
-  std::vector<Digest> new_blobs_;  // that were not there before: gone unless what speaks of them is committed
+  // What it took into a store; what was not there before is gone unless what speaks of it is committed.
+  struct Taken {
+    std::set<Digest> all;
+    std::vector<Digest> fresh;
+  };
+  template <typename Store>
+  static Status take(Store& store, const std::vector<std::shared_ptr<PreparedBlob>>& prepared, Taken& taken);
+  Taken blobs_, gradients_;
 };
 
 Status check_signature(const ledger::Statement& statement);

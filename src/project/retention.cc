@@ -62,7 +62,7 @@ Result<uint32_t> drop_blobs(Project& project, const SigningKey& coordinator, int
     }));
   }
   // What the log does not say yet must not be gone; what it says is dropped may be left from before a crash.
-  for (const Digest& file : files_of(project.state(), dropped)) CAIRN_CHECK(project.blobs().remove(file));
+  for (const Digest& file : files_of(project.state(), dropped)) CAIRN_CHECK(project.gradients().remove(file));
   return static_cast<uint32_t>(due.size());
 }
 

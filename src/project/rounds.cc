@@ -72,7 +72,7 @@ Result<average::Snapshot> starting_snapshot(const BlobSource& blobs, const Diges
 Average average_of(const Project& project) {
   return [&project](const trust::State& state) -> Result<average::Snapshot> {
     CAIRN_TRY(const average::Snapshot start, starting_snapshot(project));
-    return average::average(state, start, average::BlobGradients(project.blobs()));
+    return average::average(state, start, average::BlobGradients(project.gradients()));
   };
 }
 

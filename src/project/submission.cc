@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "work/gradient_file.h"
+#include "work/gradient_store.h"
 
 namespace cairn::project {
 namespace {
 
-constexpr std::string_view kMagic = "cairn submission 1\n";
+constexpr std::string_view kMagic = "cairn submission 2\n";
 constexpr size_t kMaxStatements = 4;
 
 std::vector<const ledger::Statement*> statements(const Submission& submission) {
@@ -79,10 +80,9 @@ Result<Submission> decode_submission(const SharedBytes& bytes) {
   return submission;
 }
 
-// Of a value: two bytes, an exponent of its own and two bits for its position, whatever the recipe says.
-uint64_t max_submission_size(uint64_t parameter_count) {
+uint64_t max_submission_size(uint64_t gradient_size) {
   constexpr uint64_t kStatements = kMaxStatements * ledger::kMaxEventSize + 4096;
-  return kStatements + parameter_count * 13 / 4;
+  return kStatements + work::max_packed_size(gradient_size);
 }
 
 }  // namespace cairn::project

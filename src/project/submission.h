@@ -19,12 +19,12 @@ struct Submission {
   std::string name;                         // the text that `named` gives the digest of
   ledger::Statement sealed;                 // EntrySealed
   ledger::Statement opened;                 // EntryOpened, put in the log when the round closes
-  SharedBytes gradient;                     // a gradient file
+  SharedBytes gradient;                     // a gradient file, packed (work/gradient_store.h)
 };
 
 Bytes encode(const Submission& submission);
 // Its gradient is where the bytes are.
 Result<Submission> decode_submission(const SharedBytes& bytes);
-uint64_t max_submission_size(uint64_t parameter_count);
+uint64_t max_submission_size(uint64_t gradient_size);  // of a canonical gradient file
 
 }  // namespace cairn::project

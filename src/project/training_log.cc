@@ -20,7 +20,7 @@ Result<std::vector<std::string>> image_names(const Project& project, trust::Unit
 }
 
 Result<std::vector<float>> numbers(const Project& project, const Digest& gradient) {
-  CAIRN_TRY(const Bytes bytes, project.blobs().get(gradient, work::kMaxGradientFileSize));
+  CAIRN_TRY(const Bytes bytes, project.gradients().get(gradient, work::kMaxGradientFileSize));
   CAIRN_TRY(const work::GradientFile file, work::decode_gradient_file(bytes));
   std::vector<float> values(file.parameters);
   work::decode_values(file, values);

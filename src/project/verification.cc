@@ -14,7 +14,7 @@ namespace {
 class Verifier {
  public:
   Verifier(const Project& project, average::Snapshot start)
-      : project_(project), gradients_(project.blobs()), average_(std::move(start)) {}
+      : project_(project), gradients_(project.gradients()), average_(std::move(start)) {}
 
   Status check(uint64_t index, const ledger::Event& event) {
     if (Status status = check_event(event); !status) {

@@ -8,16 +8,16 @@ namespace {
 // Gradients, until somebody wants to stop.
 class UntilStopped : public average::GradientSource {
  public:
-  UntilStopped(const BlobSource& blobs, const std::atomic<bool>& stopping)
-      : blobs_(blobs), stopping_(stopping) {}
+  UntilStopped(const BlobSource& gradients, const std::atomic<bool>& stopping)
+      : gradients_(gradients), stopping_(stopping) {}
 
   Result<work::GradientFile> get(const Digest& digest) const override {
     if (stopping_) return Error{"stopped"};
-    return blobs_.get(digest);
+    return gradients_.get(digest);
   }
 
  private:
-  average::BlobGradients blobs_;
+  average::BlobGradients gradients_;
   const std::atomic<bool>& stopping_;
 };
 
@@ -25,6 +25,7 @@ class UntilStopped : public average::GradientSource {
 
 Averager::Averager(const project::Project& project, std::function<void()> ready)
     : blobs_(project.blobs()),
+      gradients_(project.gradients()),
       parameters_(project.genesis().parameters),
       parameter_count_(model::parameter_count(project.graph())),
       ready_(std::move(ready)),
@@ -83,7 +84,7 @@ Result<average::Snapshot> Averager::average(const trust::State& state) {
     CAIRN_TRY(average::Snapshot start, project::starting_snapshot(blobs_, parameters_, parameter_count_));
     sum_.emplace(std::move(start));
   }
-  return sum_->update(state, UntilStopped(blobs_, stopping_));
+  return sum_->update(state, UntilStopped(gradients_, stopping_));
 }
 
 }  // namespace cairn::role

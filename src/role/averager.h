@@ -46,6 +46,7 @@ class Averager {
   Result<average::Snapshot> average(const trust::State& state);
 
   const BlobStore& blobs_;
+  const work::GradientStore& gradients_;
   const Digest parameters_;
   const uint64_t parameter_count_;
   std::function<void()> ready_;

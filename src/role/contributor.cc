@@ -162,8 +162,8 @@ Result<Contributor::Step> Contributor::hand_in(const work::GradientFile& gradien
 Result<Contributor::Step> Contributor::hand_in_what_was_left() {
   std::error_code error;
   if (options_.outbox.empty() || !std::filesystem::exists(options_.outbox, error)) return Step::done;
-  const uint64_t parameters = model::parameter_count(replica_.project().graph());
-  CAIRN_TRY(const SharedBytes bytes, map_file(options_.outbox, project::max_submission_size(parameters)));
+  const uint64_t size = replica_.project().gradients().size();
+  CAIRN_TRY(const SharedBytes bytes, map_file(options_.outbox, project::max_submission_size(size)));
   const auto parcel = left_over(bytes);
   if (parcel) return send(*parcel);
   dropped({}, "what an earlier run had left is of no use: " + parcel.error().message);
@@ -172,8 +172,10 @@ Result<Contributor::Step> Contributor::hand_in_what_was_left() {
 
 Result<Contributor::Parcel> Contributor::left_over(const SharedBytes& bytes) const {
   CAIRN_TRY(project::Submission submission, project::decode_submission(bytes));
-  CAIRN_TRY(const work::GradientSummary gradient,
-            project::check_submission(replica_.project().id(), submission, sha256(submission.gradient)));
+  const project::Project& project = replica_.project();
+  CAIRN_TRY(const project::CheckedGradient checked,
+            project::check_submission(project.id(), submission, project.gradients()));
+  const work::GradientSummary& gradient = checked.summary;
   if (submission.sealed.author != key_.public_key()) return Error{"another key signed it"};
   return Parcel{std::move(submission), gradient.round, gradient.unit, gradient.loss};
 }

@@ -39,6 +39,7 @@ Coordinator::Coordinator(Project project, SigningKey key, Environment& environme
       public_key_(key_.public_key()),
       directory_(project_.directory()),
       parameter_count_(model::parameter_count(project_.graph())),
+      gradient_size_(project_.gradients().size()),
       inspection_(directory_, parameter_count_),
       backlog_(limits, environment) {
   update_withdrawn();
@@ -202,6 +203,7 @@ Status Coordinator::drop_blobs_if_due() {
   if (now - dropped_ < kDropInterval) return {};
   dropped_ = now;
   project_.blobs().forget_prepared(kPreparedTime);
+  project_.gradients().forget_prepared(kPreparedTime);
   CAIRN_TRY(const uint32_t dropped, project::drop_blobs(project_, key_, now));
   if (dropped == project::kDropsAtOnce) dropped_ = kNever;  // there may be more
   return {};

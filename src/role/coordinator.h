@@ -76,7 +76,7 @@ class Coordinator {
   const Digest& project_id() const { return id_; }
   const PublicKey& key() const { return public_key_; }
   const std::filesystem::path& directory() const { return directory_; }
-  uint64_t parameter_count() const { return parameter_count_; }
+  uint64_t gradient_size() const { return gradient_size_; }  // bytes of a canonical gradient file
   // The head under the coordinator's signature.
   std::string sign_checkpoint(const ledger::LogHead& head) const;
 
@@ -119,6 +119,7 @@ class Coordinator {
   PublicKey public_key_;
   std::filesystem::path directory_;
   uint64_t parameter_count_ = 0;
+  uint64_t gradient_size_ = 0;
 
   // Of the sequencer alone: what open claims lack, and when that was last looked for; when files were
   // dropped.

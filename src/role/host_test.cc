@@ -355,7 +355,7 @@ TEST(Host, AnswersWhileTheNextModelIsAveraged) {
   const project::Project project = workshop.open(workshop.directory());
   const auto staged = must(project.store().staged());
   const auto opening = must(ledger::decode_statement(staged.at(0).bytes));
-  const auto blob = project.blobs().path(std::get<ledger::EntryOpened>(opening.body).gradient);
+  const auto blob = project.gradients().path(std::get<ledger::EntryOpened>(opening.body).gradient);
   std::filesystem::rename(blob, workshop.path("hidden"));
   ASSERT_TRUE(ada.contribute(1).ok());
   EXPECT_TRUE(ada.remote->checkpoint().ok());

@@ -47,8 +47,8 @@ Result<ContentRange> parse_content_range(std::string_view text) {
 // Appends to the file; what came before a cut stays.
 class Incoming::Piece : public net::BodySink {
  public:
-  Piece(Incoming& incoming, const Digest& seal, uint64_t end, int fd, Hashed hashed)
-      : incoming_(incoming), seal_(seal), end_(end), file_(fd), hashed_(std::move(hashed)) {}
+  Piece(Incoming& incoming, const Digest& seal, uint64_t end, int fd)
+      : incoming_(incoming), seal_(seal), end_(end), file_(fd) {}
   ~Piece() override { release(); }
 
   std::optional<Response> write(BytesView piece) override {
@@ -56,10 +56,7 @@ class Incoming::Piece : public net::BodySink {
       const ssize_t written = ::write(file_.get(), piece.data(), piece.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
-      const auto count = static_cast<size_t>(written);
-      hashed_.hasher.update(piece.first(count));
-      hashed_.bytes += count;
-      piece = piece.subspan(count);
+      piece = piece.subspan(static_cast<size_t>(written));
     }
     return std::nullopt;
   }
@@ -76,14 +73,12 @@ class Incoming::Piece : public net::BodySink {
     file_.close();
     const std::lock_guard lock(incoming_.mutex_);
     incoming_.busy_.erase(seal_);
-    incoming_.hashed_.insert_or_assign(seal_, std::move(hashed_));
   }
 
   Incoming& incoming_;
   Digest seal_;
   uint64_t end_;
   Descriptor file_;
-  Hashed hashed_;
   bool released_ = false;
 };
 
@@ -108,7 +103,6 @@ void Incoming::forget_stale() {
     if (int64_t{status.st_mtime} * 1000 + limits_.patience >= environment_.now()) continue;
     std::error_code ignored;
     std::filesystem::remove(it->path(), ignored);
-    if (const auto seal = Digest::from_hex(it->path().filename().string())) hashed_.erase(*seal);
   }
 }
 
@@ -135,35 +129,21 @@ std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const D
   const int fd = ::open(path(seal).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
   busy_.insert(seal);
-  return std::make_unique<Piece>(*this, seal, range.first + range.length, fd, hashed_until(seal, here));
+  return std::make_unique<Piece>(*this, seal, range.first + range.length, fd);
 }
 
-// What came before the host began is not hashed; then complete() reads the file.
-Incoming::Hashed Incoming::hashed_until(const Digest& seal, uint64_t bytes) {
-  auto known = hashed_.extract(seal);
-  if (!known.empty() && known.mapped().bytes == bytes) return std::move(known.mapped());
-  return {};
-}
-
-Digest Incoming::digest_of(const Digest& seal, BytesView bytes) {
-  Hashed hashed;
-  {
-    const std::lock_guard lock(mutex_);
-    hashed = hashed_until(seal, bytes.size());
-  }
-  return hashed.bytes == bytes.size() ? hashed.hasher.finish() : sha256(bytes);
-}
-
-std::variant<Incoming::Upload, Response> Incoming::take(const Digest& seal, const Digest& digest) {
+std::variant<Incoming::Upload, Response> Incoming::take(const Digest& seal, const Digest& digest,
+                                                        const Unpack& unpack) {
   {
     const std::lock_guard lock(mutex_);
     if (!busy_.insert(seal).second) return Response::try_later(503, "it is coming or handed in already", 1);
   }
-  auto bytes = map_file(path(seal), limits_.file_size);
-  if (bytes && digest_of(seal, *bytes) == digest) return Upload{*std::move(bytes), path(seal)};
+  const auto packed = map_file(path(seal), limits_.file_size);
+  auto gradient = packed ? unpack(*packed) : packed;
+  if (gradient && sha256(*gradient) == digest) return Upload{*std::move(gradient), path(seal)};
   let_go(seal, Then::remove);  // it has to come again
   return Response::try_later(503,
-                             "upload: the " + std::to_string(bytes ? bytes->size() : 0) +
+                             "upload: the " + std::to_string(packed ? packed->size() : 0) +
                                  " bytes that are here are not the gradient " + digest.hex() +
                                  "; send it again",
                              1);
@@ -174,7 +154,6 @@ void Incoming::let_go(const Digest& seal, Then then) {
   if (then == Then::remove) {
     std::error_code ignored;
     std::filesystem::remove(path(seal), ignored);
-    hashed_.erase(seal);
   }
   busy_.erase(seal);
 }

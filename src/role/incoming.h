@@ -6,7 +6,7 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <variant>
@@ -19,7 +19,7 @@
 namespace cairn::role {
 
 struct IncomingLimits {
-  uint64_t file_size = 0;                    // bytes of one gradient
+  uint64_t file_size = 0;                    // bytes of one packed gradient
   size_t files = 1024;                       // at once; who comes later waits
   int64_t patience = 2 * 60 * 60 * 1000;     // milliseconds without a byte; then the file is thrown away
   uint64_t piece_size = uint64_t{64} << 20;  // bytes of one request
@@ -45,35 +45,28 @@ class Incoming {
   std::variant<std::unique_ptr<net::BodySink>, net::Response> receive(const Digest& seal,
                                                                       const ContentRange& range);
 
-  // All of it, if what is here has that digest; it is then the caller's until let_go(), who may move the file
-  // elsewhere. Refused while a piece of it comes or another caller has it.
+  // All of it, if what is here is a packed gradient of that digest; it is then the caller's until let_go(),
+  // who may move the file elsewhere. Refused while a piece of it comes or another caller has it.
   struct Upload {
-    SharedBytes bytes;
-    std::filesystem::path file;
+    SharedBytes gradient;        // canonical
+    std::filesystem::path file;  // packed
   };
-  std::variant<Upload, net::Response> take(const Digest& seal, const Digest& digest);
+  using Unpack = std::function<Result<SharedBytes>(BytesView packed)>;
+  std::variant<Upload, net::Response> take(const Digest& seal, const Digest& digest, const Unpack& unpack);
   enum class Then : uint8_t { keep, remove };
   void let_go(const Digest& seal, Then then);
 
  private:
   class Piece;
 
-  struct Hashed {
-    uint64_t bytes = 0;
-    Hasher hasher;
-  };
-
   std::filesystem::path path(const Digest& seal) const { return folder_ / seal.hex(); }
-  Hashed hashed_until(const Digest& seal, uint64_t bytes);
-  Digest digest_of(const Digest& seal, BytesView bytes);
   void forget_stale();
 
   std::filesystem::path folder_;
   IncomingLimits limits_;
   Environment& environment_;
   std::mutex mutex_;
-  std::set<Digest> busy_;            // that a piece is coming of, or that somebody took
-  std::map<Digest, Hashed> hashed_;  // what has come since the host began
+  std::set<Digest> busy_;  // that a piece is coming of, or that somebody took
 };
 
 }  // namespace cairn::role

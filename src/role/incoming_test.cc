@@ -135,14 +135,18 @@ TEST_F(Uploads, WhatIsDamagedComesAgain) {
 TEST_F(Uploads, AreHandedInOnceAtATime) {
   ASSERT_TRUE(put(range(0, gradient.size()), gradient, ticket(ada)).ok());
   Incoming incoming(workshop.directory() / "incoming", {.file_size = 1 << 20}, system_environment());
-  const Digest digest = sha256(gradient);
-  const auto upload = std::get<Incoming::Upload>(incoming.take(seal, digest));
-  EXPECT_TRUE(std::ranges::equal(upload.bytes.view(), gradient));
-  EXPECT_EQ(std::get<net::Response>(incoming.take(seal, digest)).status, 503);
+  const work::GradientStore& gradients = ada.replica->project().gradients();
+  const auto take = [&] {
+    return incoming.take(seal, std::get<ledger::EntryOpened>(submission.opened.body).gradient,
+                         [&](BytesView packed) { return gradients.unpack(packed); });
+  };
+  const auto upload = std::get<Incoming::Upload>(take());
+  EXPECT_TRUE(std::ranges::equal(upload.gradient.view(), must(gradients.unpack(gradient)).view()));
+  EXPECT_EQ(std::get<net::Response>(take()).status, 503);
   EXPECT_EQ(std::get<net::Response>(incoming.receive(seal, {gradient.size(), 1, gradient.size() + 1})).status,
             503);
   incoming.let_go(seal, Incoming::Then::keep);
-  EXPECT_TRUE(std::holds_alternative<Incoming::Upload>(incoming.take(seal, digest)));
+  EXPECT_TRUE(std::holds_alternative<Incoming::Upload>(take()));
   incoming.let_go(seal, Incoming::Then::remove);
   EXPECT_EQ(incoming.received(seal), 0u);
 }

@@ -19,6 +19,7 @@ class ForgedHost {
       : key_(workshop.key(project::kCoordinatorKey)),
         id_(ledger::statement_digest(events.at(0).statement)),
         blobs_(directory / "blobs"),
+        gradients_(directory / "gradients"),
         shards_(directory / "shards"),
         store_(must(ledger::open_memory_store(std::make_shared<ledger::MemoryDisk>()))) {
     auto transaction = must(store_->begin());
@@ -40,6 +41,7 @@ class ForgedHost {
     if (path == "/checkpoint")
       return net::Response::text(200, "text/plain", ledger::sign_checkpoint(id_, store_->head(), key_));
     if (path.starts_with("/v1/blobs/")) return file(blobs_.path(named(10)));
+    if (path.starts_with("/v1/gradients/")) return file(gradients_.path(named(14)));
     if (path.starts_with("/v1/shards/")) return file(shards_.path(named(11)));
     const auto tile = ledger::parse_tile_path(path.substr(1));
     if (!tile || !ledger::tile_exists(*tile, store_->size()))
@@ -53,7 +55,7 @@ class ForgedHost {
 
   SigningKey key_;
   Digest id_;
-  BlobStore blobs_;
+  BlobStore blobs_, gradients_;
   data::ShardStore shards_;
   std::unique_ptr<ledger::Store> store_;
   std::unique_ptr<net::Server> server_;  // last: it uses the others

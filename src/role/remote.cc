@@ -109,7 +109,8 @@ class Remote::Files : public BlobOrigin {
 Remote::Remote(std::unique_ptr<net::Client> client)
     : client_(std::move(client)),
       blobs_(std::make_unique<Files>(*this, "/v1/blobs/")),
-      shards_(std::make_unique<Files>(*this, "/v1/shards/")) {}
+      shards_(std::make_unique<Files>(*this, "/v1/shards/")),
+      gradients_(std::make_unique<Files>(*this, "/v1/gradients/")) {}
 
 Remote::~Remote() = default;
 
@@ -125,6 +126,10 @@ const BlobOrigin& Remote::blobs() const {
 
 const BlobOrigin& Remote::shards() const {
   return *shards_;
+}
+
+const BlobOrigin& Remote::gradients() const {
+  return *gradients_;
 }
 
 net::Failure Remote::explain(const Error& error) const {

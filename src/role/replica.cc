@@ -70,7 +70,8 @@ Result<std::unique_ptr<Replica>> Replica::open_at(Remote& remote, const std::fil
     CAIRN_TRY(ledger::Event genesis, first_event(remote, id));
     return genesis;
   }));
-  CAIRN_TRY(Project project, Project::open(directory, environment, {&remote.blobs(), &remote.shards()}));
+  CAIRN_TRY(Project project,
+            Project::open(directory, environment, {&remote.blobs(), &remote.shards(), &remote.gradients()}));
   if (project.id() != id) {
     return Error{directory.string() + ": is a copy of another project than " + remote.url() + " hosts"};
   }

@@ -136,8 +136,9 @@ Service::Service(Coordinator& coordinator, Environment& environment)
       environment_(environment),
       blobs_(coordinator.directory() / "blobs"),
       shards_(coordinator.directory() / "shards"),
+      gradients_(coordinator.directory() / "gradients", coordinator.gradient_size()),
       incoming_(coordinator.directory() / "incoming",
-                {.file_size = project::max_submission_size(coordinator.parameter_count())}, environment) {}
+                {.file_size = work::max_packed_size(coordinator.gradient_size())}, environment) {}
 
 net::Event Service::event(const Coordinator::News& news) {
   Json data = {{"events", news.head.size}, {"root", news.head.root.hex()}};
@@ -200,10 +201,12 @@ Route Service::get(const Request& head) {
     });
   }
   if (path == "/v1/events") return net::EventStream{std::string(kNewsChannel), {}};
-  if (const auto text = after(path, "/v1/blobs/")) {
+  if (const auto digest = after(path, "/v1/blobs/"))
+    return stored_file(*digest, [this](const Digest& of) { return blobs_.path(of); });
+  if (const auto text = after(path, "/v1/gradients/")) {
     const auto digest = Digest::from_hex(*text);
     if (digest && coordinator_.withdrawn(*digest)) return gone(*digest);
-    return stored_file(*text, [this](const Digest& of) { return blobs_.path(of); });
+    return stored_file(*text, [this](const Digest& of) { return gradients_.path(of); });
   }
   if (const auto digest = after(path, "/v1/shards/"))
     return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
@@ -267,7 +270,8 @@ Route Service::post(const Request& head) {
   if (head.path == "/v1/leases/return") return whole(kMaxRequestSize, &Service::return_unit);
   if (head.path == "/v1/leases") return whole(kMaxRequestSize, &Service::take_unit);
   if (head.path == "/v1/entries")
-    return whole(std::min(kMaxWholeSubmission, incoming_.limits().file_size), &Service::submit);
+    return whole(std::min(kMaxWholeSubmission, project::max_submission_size(coordinator_.gradient_size())),
+                 &Service::submit);
   if (head.path == "/v1/statements") return whole(kMaxStatementsSize, &Service::say);
   return not_found(head.path);
 }
@@ -328,12 +332,11 @@ void Service::submit(const Request& request, const Reply& reply) {
   if (const Status met = check_acquaintance(submission->sealed.author, "submission"); !met)
     return reply(Response::error(409, met.error().message));
   if (submission->gradient.size() == 0) return submit_uploaded(*std::move(submission), reply);
-  const Digest digest = sha256(submission->gradient);
-  const auto checked = project::check_submission(coordinator_.project_id(), *submission, digest);
+  const auto checked = project::check_submission(coordinator_.project_id(), *submission, gradients_);
   if (!checked) return reply(Response::error(400, checked.error().message));
-  auto blob = blobs_.prepare(submission->gradient);
+  auto blob = gradients_.prepare(checked->digest, submission->gradient);
   if (!blob) return reply(Response::try_later(503, "the host cannot write to its disk", 30));
-  submit_prepared(*std::move(submission), *checked, *std::move(blob), reply);
+  submit_prepared(*std::move(submission), checked->summary, *std::move(blob), reply);
 }
 
 // Its gradient came before, in pieces, and stays until it is in the log or refused for good: who is told to
@@ -345,15 +348,17 @@ void Service::submit_uploaded(project::Submission submission, const Reply& reply
     return reply(Response::error(400, "statements: no sealed entry with its opening"));
   const Digest seal = sealed->seal, digest = opened->gradient;
   if (incoming_.received(seal) == 0) return coordinator_.submit_known(submission, receipts_to(reply));
-  auto taken = incoming_.take(seal, digest);
+  if (const Status by_author = project::check_signature(submission.sealed); !by_author)
+    return reply(Response::error(400, by_author.error().message));
+  auto taken = incoming_.take(seal, digest, [this](BytesView packed) { return gradients_.unpack(packed); });
   if (auto* refusal = std::get_if<Response>(&taken)) return reply(std::move(*refusal));
   auto& upload = std::get<Incoming::Upload>(taken);
   const Reply let_go([this, seal, reply](Response response) {
     incoming_.let_go(seal, response.status < 500 ? Incoming::Then::remove : Incoming::Then::keep);
     reply(std::move(response));
   });
-  submission.gradient = upload.bytes;
-  const auto checked = project::check_submission(coordinator_.project_id(), submission, digest);
+  const auto checked =
+      project::check_unpacked(coordinator_.project_id(), submission, upload.gradient, digest);
   if (!checked) return let_go(Response::error(400, checked.error().message));
   submit_prepared(std::move(submission), *checked,
                   PreparedBlob(digest, upload.file, PreparedBlob::Otherwise::stays), let_go);

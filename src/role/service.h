@@ -45,6 +45,7 @@ class Service {
   Environment& environment_;
   BlobStore blobs_;
   data::ShardStore shards_;
+  work::GradientStore gradients_;
   Incoming incoming_;
   // Of a log of so many events. The sequencer's alone.
   std::pair<uint64_t, std::string> leaderboard_, checkpoint_;

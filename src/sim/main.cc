@@ -30,10 +30,11 @@ Result<int> forge_file(const cmd::Shared& shared, const Options& options) {
   CAIRN_TRY(const auto project, project::Project::open(options.directory, system_environment()));
   CAIRN_TRY(const auto keys, shared.key_ring(options.directory));
   CAIRN_TRY(const SigningKey key, project::load_key(keys, project, options.user));
-  const uint64_t limit = project::max_submission_size(model::parameter_count(project.graph()));
+  const uint64_t limit = project::max_submission_size(project.gradients().size());
   CAIRN_TRY(const Bytes bytes, read_file(options.input, limit));
   CAIRN_TRY(const project::Submission honest, project::decode_submission(bytes));
-  CAIRN_TRY(const work::GradientFile truth, work::decode_gradient_file(honest.gradient));
+  CAIRN_TRY(const SharedBytes file, project.gradients().unpack(honest.gradient));
+  CAIRN_TRY(const work::GradientFile truth, work::decode_gradient_file(file));
   const work::GradientFile lie = sim::falsify(truth, attack, options.seed);
   CAIRN_TRY(const project::Submission forged, project::make_submission(project, key, options.user, lie));
   CAIRN_CHECK(write_file(options.output, project::encode(forged)));
