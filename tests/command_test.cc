@@ -66,6 +66,34 @@ TEST_F(Commands, ACheaterIsFoundAndRemoved) {
   EXPECT_EQ(ask({"verify", "study"})["verdicts"], 1);
 }
 
+// One false step of eight, in the middle: who claims and who judges recompute the two steps around it.
+TEST_F(Commands, AFalseStepIsFoundAndJudgedByItsStretch) {
+  work_.write("long.toml", "[training]\nbatch = 8\nlocal_steps = 8\ntrace = 2\n[trust]\nexam_entries = 1\n");
+  work_.must({"new", "traced", "--model", "mlp", "--data", "data", "--recipe", "long.toml"});
+  for (const std::string user : {"ada", "mallory"}) {
+    work_.must({"user", "traced", user});
+    const json lease = ask({"unit", "traced", "--user", user});
+    work_.must({"gradient", "traced", "--unit", lease["unit"].dump(), "--user", user, "-o", user});
+    if (user == "mallory") {
+      EXPECT_EQ(work_.forge({"file", "traced", user, "-o", user, "--user", user, "--step", "4"}).code, 0);
+    }
+    work_.must({"submit", "traced", user});
+  }
+  work_.must({"close", "traced"});
+  EXPECT_EQ(ask({"probe", "traced", "--entry", "1"})["match"], true);
+  const json probe = ask({"probe", "traced", "--entry", "2"});
+  EXPECT_EQ(probe["match"], false);
+  EXPECT_EQ(probe["stretch"], 2);
+  EXPECT_EQ(probe["steps"], json::array({4, 6}));
+  EXPECT_THAT(work_.must({"claim", "traced", "--entry", "2", "--user", "ada"}),
+              HasSubstr("entry 2 by mallory is false in steps 4 to 6 of 8"));
+  EXPECT_THAT(work_.must({"judge", "traced"}),
+              HasSubstr("upheld. Entry 2 is false in steps 4 to 6 of 8: mallory"));
+  EXPECT_THAT(work_.must({"log", "traced", "--format", "story"}), HasSubstr("false in steps 4 to 6 of 8"));
+  work_.must({"close", "traced"});
+  EXPECT_EQ(ask({"verify", "traced"})["verdicts"], 1);
+}
+
 // Ada's gradient of zeros moves nothing, so without Mallory's the model is the one that everybody started
 // from.
 TEST_F(Commands, AModelWithoutTheCheaterIsTheModelAsIfSheHadNeverBeen) {

@@ -23,6 +23,8 @@ RESOURCES = {
     ("post", "/v1/entries"),
     ("get", "/v1/uploads/{seal}"),
     ("put", "/v1/uploads/{seal}"),
+    ("get", "/v1/states/{digest}"),
+    ("put", "/v1/states/{digest}"),
 }
 
 

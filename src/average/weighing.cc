@@ -119,10 +119,11 @@ bool leaves_weights(const ledger::Body& body) {
       []<class Kind>(const Kind&) {
         using namespace ledger;
         constexpr auto one_of = []<class... Kinds>() { return (std::is_same_v<Kind, Kinds> || ...); };
-        return one_of.template operator()<
-            CoordinatorMoved, JudgeAdded, JudgeRemoved, Paused, Joined, NameChosen, DeviceKeyAdded,
-            DeviceKeyRemoved, KeyRotated, EntrySealed, ClaimFiled, ClaimOpened, AppealFiled, Evaluated,
-            VoteSealed, VoteOpened, MismatchFound, EntryUnavailable, BlobsDropped, LotSealed, PanelDrawn>();
+        return one_of
+            .template operator()<CoordinatorMoved, JudgeAdded, JudgeRemoved, Paused, Joined, NameChosen,
+                                 DeviceKeyAdded, DeviceKeyRemoved, KeyRotated, EntrySealed, ClaimFiled,
+                                 ClaimOpened, AppealFiled, Evaluated, VoteSealed, VoteOpened, MismatchFound,
+                                 EntryUnavailable, BlobsDropped, LotSealed, PanelDrawn, StretchClaimed>();
       },
       body);
 }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cmd/command.h"
+#include "cmd/stretch.h"
 #include "project/audit.h"
 #include "project/judgement.h"
 
@@ -13,15 +14,13 @@ struct Options {
   std::string user;
 };
 
-// What recomputing the entry of the claim gives here.
+// What recomputing the entry of the claim, or the stretch of it, gives here.
 Result<Digest> recompute(const Shared& shared, const project::Project& project, trust::ClaimId claim) {
   if (!project.state().has_claim(claim)) return Error{fmt::format("claim {}: is not in the log", claim)};
-  const trust::Entry& entry = project.state().entry(project.state().claim(claim).entry);
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
-  CAIRN_TRY(const work::GradientFile file,
-            trainer.gradient(entry.round, entry.unit, progress_line("recomputing")));
-  return sha256(work::encode(file));
+  const std::string what = recomputing(project.recipe(), project.state().claim(claim).stretch);
+  return project::recompute_claim(project, trainer, claim, progress_line(what));
 }
 
 Result<int> run(const Shared& shared, const Options& options) {

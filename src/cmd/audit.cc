@@ -5,6 +5,7 @@
 
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
+#include "cmd/stretch.h"
 #include "role/auditor.h"
 
 namespace cairn::cmd {
@@ -18,11 +19,12 @@ struct Options {
   double fraction = 0.05;
 };
 
-Json to_json(const role::Audit& audit) {
+Json to_json(const work::Recipe& recipe, const role::Audit& audit) {
   Json json = {{"entry", audit.probe.entry},
                {"match", audit.probe.match()},
                {"published", audit.probe.published.hex()},
                {"recomputed", audit.probe.recomputed.hex()}};
+  add_stretch(json, recipe, audit.probe.stretch);
   if (audit.claim) json["claim"] = *audit.claim;
   if (!audit.refusal.empty()) json["refusal"] = audit.refusal;
   return json;
@@ -31,8 +33,10 @@ Json to_json(const role::Audit& audit) {
 std::string to_text(const project::Project& project, const role::Audit& audit) {
   const std::string author = printable(project.user_name(project.state().entry(audit.probe.entry).user));
   if (audit.probe.match()) return fmt::format("entry {} by {}: match\n", audit.probe.entry, author);
-  return fmt::format("entry {} by {}: MISMATCH\n  published  {}\n  recomputed {}\n  {}\n", audit.probe.entry,
-                     author, audit.probe.published.hex(), audit.probe.recomputed.hex(),
+  const std::string where = in_steps(project.recipe(), audit.probe.stretch);
+  return fmt::format("entry {} by {}: MISMATCH{}\n  published  {}\n  recomputed {}\n  {}\n",
+                     audit.probe.entry, author, where, audit.probe.published.hex(),
+                     audit.probe.recomputed.hex(),
                      audit.claim ? "claimed" : "not claimed: " + printable(audit.refusal));
 }
 
@@ -107,7 +111,8 @@ class Session {
       return {};
     }
     if (!audit) return Error{audit.error().message};
-    print(shared_, to_json(*audit), to_text(opened_.replica->project(), *audit));
+    print(shared_, to_json(opened_.replica->project().recipe(), *audit),
+          to_text(opened_.replica->project(), *audit));
     std::fflush(stdout);
     return {};
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cmd/remote_project.h"
+#include "cmd/stretch.h"
 #include "project/audit.h"
 #include "role/auditor.h"
 
@@ -29,66 +30,62 @@ Result<trust::EntryId> entry_of(const project::Project& project, const Options& 
   return found[0];
 }
 
-// The digest that the claimant got: recomputed here, twice, unless it was computed elsewhere.
-Result<Digest> recomputed(const Shared& shared, const project::Project& project, trust::EntryId entry,
-                          const Options& options) {
+// What is false of the entry: recomputed here, twice, unless it was computed elsewhere.
+Result<project::Probe> recomputed(const Shared& shared, const project::Project& project, trust::EntryId entry,
+                                  const Options& options) {
+  const Digest published = *project.state().entry(entry).gradient;
   if (!options.digest.empty()) {
     const auto digest = Digest::from_hex(options.digest);
     if (!digest) return digest.error().within("--digest");
-    return *digest;
+    return project::Probe{entry, published, *digest};
   }
   CAIRN_TRY(const project::EngineOptions engine, shared.engine());
   CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
-  CAIRN_TRY(const project::Probe first,
-            project::probe(project, trainer, entry, progress_line("recomputing")));
-  if (first.match()) {
+  CAIRN_TRY(project::Probe found, project::probe(project, trainer, entry, progress_line("recomputing")));
+  if (found.match()) {
     return Error{
         fmt::format("entry {}: recomputing gives the same digest, so a claim would cost you your reputation; "
                     "none is filed",
                     entry)};
   }
-  CAIRN_TRY(const project::Probe second,
-            project::probe(project, trainer, entry, progress_line("recomputing again")));
-  if (first.recomputed != second.recomputed) {
+  CAIRN_TRY(const Digest again,
+            project::probe_again(project, trainer, found,
+                                 progress_line(recomputing(project.recipe(), found.stretch) + " again")));
+  if (again != found.recomputed) {
     return Error{
         "this machine computed two different digests for the same unit, so it is not sound; no claim is "
         "filed; "
         "run `cairn selftest`"};
   }
-  return first.recomputed;
+  return found;
 }
 
-struct Finding {
-  trust::EntryId entry = 0;
-  Digest digest;
-};
-
 // What to claim, which the rules would take as things stand.
-Result<Finding> find(const Shared& shared, const project::Project& project, const SigningKey& key,
-                     const Options& options) {
+Result<project::Probe> find(const Shared& shared, const project::Project& project, const SigningKey& key,
+                            const Options& options) {
   CAIRN_TRY(const trust::EntryId entry, entry_of(project, options));
-  CAIRN_CHECK(project::check_claim(project, key, entry));
-  CAIRN_TRY(const Digest digest, recomputed(shared, project, entry, options));
-  return Finding{entry, digest};
+  CAIRN_CHECK(project::check_claim(project, key.public_key(), entry));
+  return recomputed(shared, project, entry, options);
 }
 
 void report(const Shared& shared, const project::Project& project, const Options& options,
-            const Finding& found, trust::ClaimId claim, const std::string& next) {
+            const project::Probe& found, trust::ClaimId claim, const std::string& next) {
   const std::string culprit = project.user_name(project.state().entry(found.entry).user);
-  print(
-      shared,
-      Json{
-          {"claim", claim}, {"entry", found.entry}, {"against", culprit}, {"recomputed", found.digest.hex()}},
-      fmt::format("claim {}: {} says that entry {} by {} is false\n{}", claim, options.user, found.entry,
-                  printable(culprit), next));
+  Json json = {
+      {"claim", claim}, {"entry", found.entry}, {"against", culprit}, {"recomputed", found.recomputed.hex()}};
+  add_stretch(json, project.recipe(), found.stretch);
+  const std::string where = in_steps(project.recipe(), found.stretch);
+  print(shared, json,
+        fmt::format("claim {}: {} says that entry {} by {} is false{}\n{}", claim, options.user, found.entry,
+                    printable(culprit), where, next));
 }
 
 Result<int> claim_hosted(const Shared& shared, const Options& options) {
   CAIRN_TRY(RemoteProject opened, open_remote(options.place));
   CAIRN_TRY(const SigningKey key, user_key(shared, opened.project(), options.user));
-  CAIRN_TRY(const Finding found, find(shared, opened.project(), key, options));
+  CAIRN_TRY(const project::Probe found, find(shared, opened.project(), key, options));
   role::Auditor auditor(*opened.remote, *opened.replica, key);
-  const auto claim = auditor.claim(found.entry, found.digest);
+  const auto claim = auditor.claim(found);
   if (!claim) return Error{claim.error().message};
   report(shared, opened.project(), options, found, *claim, "the judges recompute it now\n");
   return kDone;
@@ -99,8 +96,8 @@ Result<int> run(const Shared& shared, const Options& options) {
   const std::filesystem::path directory = options.place.url;
   CAIRN_TRY(auto project, project::Project::open(directory, system_environment()));
   CAIRN_TRY(const SigningKey key, user_key(shared, project, options.user));
-  CAIRN_TRY(const Finding found, find(shared, project, key, options));
-  CAIRN_TRY(const trust::ClaimId claim, project::file_claim(project, key, found.entry, found.digest));
+  CAIRN_TRY(const project::Probe found, find(shared, project, key, options));
+  CAIRN_TRY(const trust::ClaimId claim, project::file_claim(project, key, found));
   report(shared, project, options, found, claim, "next: cairn judge " + shell_word(directory) + "\n");
   return kDone;
 }

@@ -5,6 +5,7 @@
 
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
+#include "cmd/stretch.h"
 #include "project/judgement.h"
 #include "role/auditor.h"
 
@@ -21,6 +22,7 @@ struct Options {
 Json to_json(const project::Project& project, const project::Judgement& judgement) {
   Json json = {
       {"claim", judgement.claim}, {"entry", judgement.entry}, {"recomputed", judgement.recomputed.hex()}};
+  add_stretch(json, project.recipe(), project.state().claim(judgement.claim).stretch);
   json["verdict"] = !judgement.upheld ? "open" : *judgement.upheld ? "upheld" : "rejected";
   if (judgement.fallen != 0) {
     json["fallen"] = project.user_name(judgement.fallen);
@@ -28,6 +30,11 @@ Json to_json(const project::Project& project, const project::Judgement& judgemen
     json["bounty"] = number(judgement.bounty);
   }
   return json;
+}
+
+// " in steps 96 to 128 of 512", if that is what the claim is about.
+std::string where(const project::Project& project, trust::ClaimId claim) {
+  return in_steps(project.recipe(), project.state().claim(claim).stretch);
 }
 
 std::string to_text(const project::Project& project, const project::Judgement& judgement) {
@@ -39,13 +46,14 @@ std::string to_text(const project::Project& project, const project::Judgement& j
       judgement.fallen == trust::kCoordinator ? "nobody" : printable(project.user_name(judgement.fallen));
   if (*judgement.upheld) {
     return fmt::format(
-        "claim {}: upheld. Entry {} is false: {} falls to the minimum, {} revoked; bounty {}\n",
-        judgement.claim, judgement.entry, fallen,
+        "claim {}: upheld. Entry {} is false{}: {} falls to the minimum, {} revoked; bounty {}\n",
+        judgement.claim, judgement.entry, where(project, judgement.claim), fallen,
         plural(judgement.revoked_entries, "entry is", "entries are"), trust::to_decimal(judgement.bounty));
   }
   return fmt::format(
-      "claim {}: rejected. Entry {} is true: the claimant {} falls to the minimum, {} revoked\n",
-      judgement.claim, judgement.entry, fallen, plural(judgement.revoked_entries, "entry is", "entries are"));
+      "claim {}: rejected. Entry {} is true{}: the claimant {} falls to the minimum, {} revoked\n",
+      judgement.claim, judgement.entry, where(project, judgement.claim), fallen,
+      plural(judgement.revoked_entries, "entry is", "entries are"));
 }
 
 // The key to vote with, which may judge in this project.
@@ -95,7 +103,8 @@ class Session {
     const int64_t now = system_environment().now();
     const auto failed = failed_.find(claim);
     if (failed != failed_.end() && now - failed->second < kRetry) return {};
-    const auto vote = judge_.vote(trainer, claim, progress_line("recomputing"));
+    const auto vote = judge_.vote(
+        trainer, claim, progress_line(recomputing(project_.recipe(), project_.state().claim(claim).stretch)));
     if (vote) return shown(*vote);
     if (role::lacks_files(vote.error())) {  // nobody can judge it at present
       if (failed == failed_.end())
@@ -110,13 +119,14 @@ class Session {
   }
 
   Status shown(const role::Judge::Vote& vote) const {
-    print(shared_,
-          Json{{"claim", vote.claim},
-               {"entry", vote.entry},
-               {"recomputed", vote.recomputed.hex()},
-               {"false", vote.false_entry}},
-          fmt::format("claim {}: entry {} is {}\n", vote.claim, vote.entry,
-                      vote.false_entry ? "false" : "true"));
+    Json json = {{"claim", vote.claim},
+                 {"entry", vote.entry},
+                 {"recomputed", vote.recomputed.hex()},
+                 {"false", vote.false_entry}};
+    add_stretch(json, project_.recipe(), project_.state().claim(vote.claim).stretch);
+    print(shared_, json,
+          fmt::format("claim {}: entry {} is {}{}\n", vote.claim, vote.entry,
+                      vote.false_entry ? "false" : "true", where(project_, vote.claim)));
     std::fflush(stdout);
     return {};
   }
@@ -164,8 +174,10 @@ Status vote(const Shared& shared, project::Project& project, const SigningKey& k
   const int64_t now = system_environment().now();
   for (const trust::ClaimId claim : project::claims_for(project, key.public_key(), now)) {
     if (!is_open(project, claim) || project.state().decided(claim)) continue;
-    CAIRN_TRY(const project::Judgement judgement,
-              project::judge(project, trainer, claim, key, coordinator, progress_line("recomputing")));
+    CAIRN_TRY(
+        const project::Judgement judgement,
+        project::judge(project, trainer, claim, key, coordinator,
+                       progress_line(recomputing(project.recipe(), project.state().claim(claim).stretch))));
     report.add(project, judgement);
   }
   return {};

@@ -2,6 +2,7 @@
 
 #include "base/philox.h"
 #include "cmd/command.h"
+#include "cmd/stretch.h"
 #include "project/audit.h"
 
 namespace cairn::cmd {
@@ -45,16 +46,18 @@ Result<int> run(const Shared& shared, const Options& options) {
   const std::string advice = probe.match() ? ""
                                            : fmt::format("next: cairn claim {} --entry {} --user NAME\n",
                                                          shell_word(options.directory), entry);
-  print(shared,
-        Json{{"entry", entry},
-             {"userid", user},
-             {"user", name},
-             {"match", probe.match()},
-             {"published", probe.published.hex()},
-             {"recomputed", probe.recomputed.hex()}},
+  Json json = {{"entry", entry},
+               {"userid", user},
+               {"user", name},
+               {"match", probe.match()},
+               {"published", probe.published.hex()},
+               {"recomputed", probe.recomputed.hex()}};
+  add_stretch(json, project.recipe(), probe.stretch);
+  const std::string where = in_steps(project.recipe(), probe.stretch);
+  print(shared, json,
         fmt::format("entry {} by {}: {}\n  published  {}\n  recomputed {}\n{}", entry, printable(name),
-                    probe.match() ? "match" : "mismatch", probe.published.hex(), probe.recomputed.hex(),
-                    advice));
+                    probe.match() ? "match" : "mismatch" + where, probe.published.hex(),
+                    probe.recomputed.hex(), advice));
   return kDone;
 }
 

@@ -108,9 +108,24 @@ struct ClaimFiled {
   Digest seal;  // claim_seal() below
   bool operator==(const ClaimFiled&) const = default;
 };
+// Some of an entry's local steps, between two digests to which its gradient file commits. Claimant and judges
+// recompute them from the state before, and get the digest after, or another one: then the file contradicts
+// itself.
+struct Stretch {
+  uint32_t index = 0;  // from 0
+  Digest before;       // of the training state that it begins with; of stretch 0: the snapshot
+  Digest after;        // of the one that it ends with; of the last stretch: the gradient file
+  bool operator==(const Stretch&) const = default;
+};
+struct StretchClaimed {
+  EntryId entry = 0;
+  Stretch stretch;  // that is false, as the entry's file states it
+  Digest seal;      // claim_seal() of the digest that the claimant got after it
+  bool operator==(const StretchClaimed&) const = default;
+};
 struct ClaimOpened {  // once the votes decide
   ClaimId claim = 0;
-  Digest gradient;  // what the claimant got
+  Digest gradient;  // what the claimant got: the gradient file's digest, or that after the stretch
   bool operator==(const ClaimOpened&) const = default;
 };
 struct AppealFiled {
@@ -197,7 +212,7 @@ using Body =
                  RolledBack, VerdictVoided, Joined, NameChosen, DeviceKeyAdded, DeviceKeyRemoved, KeyRotated,
                  EntrySealed, EntryOpened, ClaimFiled, AppealFiled, Evaluated, ClaimOpened, VoteSealed,
                  VoteOpened, RoundOpened, RoundClosed, MismatchFound, VerdictReached, EntryUnavailable,
-                 EntrySuspended, BlobsDropped, PanelDrawn, LotSealed>;
+                 EntrySuspended, BlobsDropped, PanelDrawn, LotSealed, StretchClaimed>;
 
 // The log as an author last verified it: nothing signed for one history counts in another.
 struct LogHead {

@@ -208,6 +208,20 @@ void fields(auto& archive, Is<ClaimOpened> auto& body) {
   archive("gradient", body.gradient);
 }
 
+void fields(auto& archive, Is<Stretch> auto& stretch) {
+  archive("index", stretch.index);
+  archive("before", stretch.before);
+  archive("after", stretch.after);
+}
+
+template <>
+inline constexpr Kind kKind<StretchClaimed> = {0x020C, "stretch claimed"};
+void fields(auto& archive, Is<StretchClaimed> auto& body) {
+  archive("entry", body.entry);
+  archive("stretch", body.stretch);
+  archive("seal", body.seal);
+}
+
 // -- Judge
 
 template <>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "project/dispute.h"
 #include "project/draft.h"
 #include "project/evaluation.h"
 #include "trust/probe.h"
@@ -48,7 +49,7 @@ std::vector<Stated> everything_stated(const Project& project) {
   }
   for (trust::ClaimId id = 1; state.has_claim(id); ++id) {
     const auto& verdict = state.claim(id).verdict;
-    if (!verdict || verdict->voided) continue;
+    if (!verdict || verdict->voided || state.claim(id).stretch) continue;
     const Entry& entry = state.entry(state.claim(id).entry);
     all.push_back({entry.round, entry.unit, verdict->gradient, "the verdict on claim " + std::to_string(id)});
   }
@@ -87,6 +88,17 @@ void draw_to_front(std::vector<T>& items, size_t count, Environment& environment
   }
 }
 
+Result<Probe> probe_stretches(const Project& project, Trainer& trainer, trust::EntryId id,
+                              const work::GradientHead& file, const Progress& progress) {
+  const Entry& entry = project.state().entry(id);
+  CAIRN_TRY(const auto found,
+            trainer.false_stretch(entry.round, entry.unit, file, *entry.gradient, progress));
+  if (!found) return Probe{id, *entry.gradient, *entry.gradient};
+  Probe probe{id, found->stated.after, found->got, stretch_of(file, *entry.gradient, found->index)};
+  if (found->index > 0) probe.state = work::encode_training_state(found->before, project.recipe());
+  return probe;
+}
+
 }  // namespace
 
 Result<uint32_t> recompute_some(const Project& project, Trainer& trainer, uint32_t count,
@@ -111,8 +123,23 @@ Result<trust::EntryId> draw_entry(const Project& project, trust::UserId auditor,
 Result<Probe> probe(const Project& project, Trainer& trainer, trust::EntryId id, const Progress& progress) {
   CAIRN_CHECK(check_probable(project, id));
   const Entry& entry = project.state().entry(id);
+  if (work::stretch_count(project.recipe()) > 1) {
+    // Where the file cannot be had its digest still says whether it is true.
+    const auto file = stated_head(project, id);
+    if (file && has_stretches(project.recipe(), *file))
+      return probe_stretches(project, trainer, id, *file, progress);
+  }
   CAIRN_TRY(const work::GradientFile file, trainer.gradient(entry.round, entry.unit, progress));
   return Probe{id, *entry.gradient, sha256(work::encode(file))};
+}
+
+Result<Digest> probe_again(const Project& project, Trainer& trainer, const Probe& found,
+                           const Progress& progress) {
+  if (found.stretch)
+    return recompute_stretch(project, trainer, found.entry, *found.stretch, found.state, progress);
+  const Entry& entry = project.state().entry(found.entry);
+  CAIRN_TRY(const work::GradientFile file, trainer.gradient(entry.round, entry.unit, progress));
+  return sha256(work::encode(file));
 }
 
 Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, const std::string& image,
@@ -128,24 +155,30 @@ Result<std::vector<trust::EntryId>> entries_with_image(const Project& project, c
   return found;
 }
 
-Status check_claim(const Project& project, const SigningKey& claimant, trust::EntryId entry) {
+Status check_claim(const Project& project, const PublicKey& claimant, trust::EntryId entry) {
   CAIRN_CHECK(check_probable(project, entry));
   const trust::State& state = project.state();
-  return trust::check(state, {state.time(), project.sign(claimant, ledger::ClaimFiled{entry, Digest{}})});
+  const ledger::Statement claim{project.id(), project.head(), claimant, ledger::ClaimFiled{entry, {}}, {}};
+  return trust::check(state, {state.time(), claim});
 }
 
-Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, trust::EntryId entry,
-                                  const Digest& recomputed) {
-  CAIRN_CHECK(check_probable(project, entry));
+ledger::Body claim_body(const Project& project, const PublicKey& claimant, const Probe& found) {
+  const Digest seal = ledger::claim_seal(project.id(), claimant, found.entry, found.recomputed);
+  if (found.stretch) return ledger::StretchClaimed{found.entry, *found.stretch, seal};
+  return ledger::ClaimFiled{found.entry, seal};
+}
+
+Result<trust::ClaimId> file_claim(Project& project, const SigningKey& claimant, const Probe& found) {
+  CAIRN_CHECK(check_probable(project, found.entry));
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
-    if (project.state().entry(entry).gradient == recomputed) {
-      return Error{entry_text(entry) + ": has that very digest, so there is nothing to claim"};
+    if (found.match()) {
+      return Error{entry_text(found.entry) + ": has that very digest, so there is nothing to claim"};
     }
     const auto id = static_cast<trust::ClaimId>(project.state().claims().size() + 1);
-    const Digest seal = ledger::claim_seal(project.id(), claimant.public_key(), entry, recomputed);
     CAIRN_TRY(Draft draft, Draft::begin(project));
-    CAIRN_CHECK(draft.say(claimant, ledger::ClaimFiled{entry, seal}));
-    draft.put_aside(claim_opening(id), project.sign(claimant, ledger::ClaimOpened{id, recomputed}));
+    CAIRN_CHECK(draft.say(claimant, claim_body(project, claimant.public_key(), found)));
+    if (!found.state.empty()) CAIRN_CHECK(draft.add_blob(found.state));
+    draft.put_aside(claim_opening(id), project.sign(claimant, ledger::ClaimOpened{id, found.recomputed}));
     return draft.take();
   }));
   return static_cast<trust::ClaimId>(project.state().claims().size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "average/snapshot.h"
+#include "work/gradient_file.h"
 #include "work/unit.h"
 
 namespace cairn::project {
@@ -21,6 +22,14 @@ std::set<EntryId> claimed_entries(const trust::State& state) {
     if (open(claim)) entries.insert(claim.entry);
   }
   return entries;
+}
+
+// Who judges a stretch looks up what the file states. The training state before it can be computed instead.
+std::optional<Digest> quoted_file(const trust::State& state, EntryId entry) {
+  const bool quoted = std::ranges::any_of(state.claims_about(entry), [&](trust::ClaimId about) {
+    return open(state.claim(about)) && state.claim(about).stretch;
+  });
+  return quoted ? state.entry(entry).gradient : std::nullopt;
 }
 
 // Where a page that lists the shards is missing, the pages: without them nobody reaches the others.
@@ -51,13 +60,15 @@ std::vector<Needs> needs_of_claims(const Project& project) {
   std::vector<Needs> all;
   for (const EntryId id : claimed_entries(project.state())) {
     const trust::Entry& entry = project.state().entry(id);
-    all.push_back({id, project.state().rounds()[entry.round].snapshot, shards_of(project, entry.unit)});
+    all.push_back({id, project.state().rounds()[entry.round].snapshot, quoted_file(project.state(), id),
+                   shards_of(project, entry.unit)});
   }
   return all;
 }
 
-FileCheck::FileCheck(const std::filesystem::path& directory, uint64_t parameter_count)
+FileCheck::FileCheck(const std::filesystem::path& directory, uint64_t parameter_count, uint64_t gradient_size)
     : blobs_(directory / "blobs"),
+      gradients_(directory / "gradients", gradient_size),
       shards_(directory / "shards"),
       snapshot_size_(average::parameters_size(parameter_count)) {}
 
@@ -74,6 +85,7 @@ std::set<EntryId> FileCheck::lacking(const std::vector<Needs>& needs, const std:
   for (const Needs& one : needs) {
     if (!go_on()) break;
     const bool all = whole(blobs_, one.snapshot, snapshot_size_) &&
+                     (!one.gradient || whole(gradients_, *one.gradient, gradients_.size())) &&
                      std::ranges::all_of(one.shards, [&](const Digest& shard) {
                        return go_on() && whole(shards_, shard, data::kMaxShardSize);
                      });

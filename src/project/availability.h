@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace cairn::project {
 struct Needs {
   trust::EntryId entry = 0;
   Digest snapshot;
-  std::vector<Digest> shards;  // that hold the unit's images, and the pages that list them
+  std::optional<Digest> gradient;  // its file, where a claim quotes it
+  std::vector<Digest> shards;      // that hold the unit's images, and the pages that list them
 };
 
 // Of every entry under an open claim.
@@ -24,7 +26,7 @@ std::vector<Needs> needs_of_claims(const Project& project);
 // one that uses the project.
 class FileCheck {
  public:
-  FileCheck(const std::filesystem::path& directory, uint64_t parameter_count);
+  FileCheck(const std::filesystem::path& directory, uint64_t parameter_count, uint64_t gradient_size);
 
   // The entries that lack a file or have a damaged one. Reads each file once; what was whole then only has to
   // be there. Ends early once `go_on` says no.
@@ -35,6 +37,7 @@ class FileCheck {
   bool whole(const Store& store, const Digest& digest, uint64_t max_size);
 
   BlobStore blobs_;
+  work::GradientStore gradients_;
   data::ShardStore shards_;
   uint64_t snapshot_size_;
   std::set<Digest> read_;  // and found to be whole

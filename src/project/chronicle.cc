@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "project/dispute.h"
+
 namespace cairn::project {
 namespace {
 
@@ -32,6 +34,11 @@ class Teller {
                        author_of(filed.entry));
   }
 
+  std::string operator()(const ledger::StretchClaimed& filed) const {
+    return fmt::format("{} claims that entry {} by {} is false in {}", author(), filed.entry,
+                       author_of(filed.entry), steps_text(project_.recipe(), filed.stretch));
+  }
+
   std::string operator()(const ledger::MismatchFound& found) const {
     return fmt::format("entry {} by {} differs from another of the same unit: the judges decide", found.entry,
                        author_of(found.entry));
@@ -51,8 +58,10 @@ class Teller {
     const Claim& claim = state_.claim(verdict.claim);
     if (claim.verdict->voided)
       return fmt::format("claim {} was decided, which was voided since", verdict.claim);
+    const bool cleared = claim.stretch && !verdict.upheld;  // of this alone
     const trust::UserId fallen = verdict.upheld ? state_.entry(claim.entry).user : claim.claimant;
-    const std::string found = fmt::format("the judges find entry {} by {} {}", claim.entry,
+    const std::string what = cleared ? steps_text(project_.recipe(), claim.stretch) + " of " : "";
+    const std::string found = fmt::format("the judges find {}entry {} by {} {}", what, claim.entry,
                                           author_of(claim.entry), verdict.upheld ? "false" : "true");
     if (fallen == trust::kCoordinator) return found;
     return fmt::format("{}: {} falls to the lowest reputation, {} removed{}", found,

@@ -43,6 +43,8 @@ Status check_gradient(const Project& project, const work::GradientSummary& file)
   if (file.samples != recipe.unit_images()) return wrong("samples", file.samples, recipe.unit_images());
   if (file.bits != recipe.bits) return wrong("bits", file.bits, recipe.bits);
   if (file.block_size != recipe.block_size) return wrong("block size", file.block_size, recipe.block_size);
+  const uint32_t between = work::stretch_count(recipe) - 1;
+  if (file.trace.size() != between) return wrong("trace", file.trace.size(), between);
   const uint64_t parameters = model::parameter_count(project.graph());
   if (file.parameters != parameters) return wrong("parameters", file.parameters, parameters);
   const uint32_t kept = work::kept_count(parameters, recipe.keep);
@@ -126,7 +128,8 @@ Result<PublicKey> add_user(const Project& project, KeyRing& keys, const std::str
 Result<Project::Change> take_unit_change(Project& project, const LeaseRequest& request, Lease& taken) {
   CAIRN_CHECK(the_open_round(project));
   CAIRN_TRY(Leases leases, leases_of(project, request.now));
-  CAIRN_TRY(taken, choose_lease(project.state(), project.unit_board(), project.unit_order(), leases, request));
+  CAIRN_TRY(taken,
+            choose_lease(project.state(), project.unit_board(), project.unit_order(), leases, request));
   if (std::ranges::find(leases, taken) != leases.end()) return Project::Change{};
   leases.push_back(taken);
   return leases_change(leases);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "project/dispute.h"
 #include "project/draft.h"
 
 namespace cairn::project {
@@ -77,12 +78,9 @@ Status draw_panels(Project& project, Draft& draft, const SigningKey& coordinator
   return draft.say(coordinator, ledger::LotSealed{ledger::lot_seal(project.id(), lot)});
 }
 
-// What the claimants got, so that the earliest who was right is paid.
-void open_claims(Draft& draft, trust::EntryId entry) {
-  const auto about = draft.state().claims_about(entry);
-  for (const ClaimId id : std::vector<ClaimId>(about.begin(), about.end())) {
-    if (open(draft.state().claim(id))) draft.add_opening(claim_opening(id));
-  }
+// What the claimants got who say the same, so that the earliest who was right is paid.
+void open_claims(Draft& draft, ClaimId decided) {
+  for (const ClaimId id : draft.state().open_claims_like(decided)) draft.add_opening(claim_opening(id));
 }
 
 void forget_settled(Draft& draft) {
@@ -98,10 +96,10 @@ Status settle(Draft& draft, const std::optional<SigningKey>& coordinator, Judgem
   if (!decided) return {};
   const Claim claim = draft.state().claim(judgement.claim);
   const Entry entry = draft.state().entry(claim.entry);
-  open_claims(draft, claim.entry);
+  open_claims(draft, judgement.claim);
   if (!coordinator) return {};
   const uint32_t revoked = revoked_entries(draft.state());
-  const bool upheld = *decided != *entry.gradient;
+  const bool upheld = *decided != draft.state().stated(judgement.claim);
   CAIRN_CHECK(draft.say(*coordinator, ledger::VerdictReached{judgement.claim, upheld, *decided}));
   judgement.upheld = upheld;
   judgement.fallen = upheld ? entry.user : claim.claimant;
@@ -153,9 +151,8 @@ Status check_may_judge(const Project& project, const PublicKey& key, const std::
 Result<Judgement> judge(Project& project, Trainer& trainer, ClaimId id, const SigningKey& key,
                         const std::optional<SigningKey>& coordinator, const Progress& progress) {
   const trust::EntryId about = project.state().claim(id).entry;
-  const Entry& entry = project.state().entry(about);
-  CAIRN_TRY(const work::GradientFile file, trainer.gradient(entry.round, entry.unit, progress));
-  const Judgement found{.claim = id, .entry = about, .recomputed = sha256(work::encode(file))};
+  CAIRN_TRY(const Digest recomputed, recompute_claim(project, trainer, id, progress));
+  const Judgement found{.claim = id, .entry = about, .recomputed = recomputed};
   Judgement judgement;
   CAIRN_CHECK(project.commit([&]() -> Result<Project::Change> {
     judgement = found;
@@ -164,6 +161,7 @@ Result<Judgement> judge(Project& project, Trainer& trainer, ClaimId id, const Si
     CAIRN_CHECK(settle(draft, coordinator, judgement));
     return draft.take();
   }));
+  std::ignore = drop_states(project).ok();  // what is left goes with the next verdict
   return judgement;
 }
 
@@ -183,6 +181,7 @@ Result<std::vector<Judgement>> settle_claims(Project& project, const SigningKey&
     }
     return draft.take();
   }));
+  if (!verdicts.empty()) std::ignore = drop_states(project).ok();
   return verdicts;
 }
 

@@ -1,6 +1,13 @@
 #include "project/trainer.h"
 
 namespace cairn::project {
+namespace {
+
+std::string unit_text(trust::Round round, trust::UnitId unit) {
+  return "unit " + std::to_string(unit) + " of round " + std::to_string(round);
+}
+
+}  // namespace
 
 Result<Trainer> Trainer::create(const Project& project, EngineOptions options, bool keep_tensors) {
   Trainer trainer(project, options);
@@ -21,9 +28,28 @@ Result<work::GradientFile> Trainer::gradient(trust::Round round, trust::UnitId u
   CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
   auto file = work::compute_gradient(task(round, unit), project_->recipe(), *network_, project_->data(),
                                      parameters, progress, observer, std::move(resumption));
-  if (!file)
-    return file.error().within("unit " + std::to_string(unit) + " of round " + std::to_string(round));
+  if (!file) return file.error().within(unit_text(round, unit));
   return file;
+}
+
+Result<work::StretchEnd> Trainer::stretch(trust::Round round, trust::UnitId unit, work::GradientState start,
+                                          uint32_t index, const Progress& progress) {
+  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
+  auto end = work::compute_stretch(task(round, unit), project_->recipe(), *network_, project_->data(),
+                                   parameters, std::move(start), index, progress);
+  if (!end) return end.error().within(unit_text(round, unit));
+  return end;
+}
+
+Result<std::optional<work::FalseStretch>> Trainer::false_stretch(trust::Round round, trust::UnitId unit,
+                                                                 const work::GradientHead& file,
+                                                                 const Digest& digest,
+                                                                 const Progress& progress) {
+  CAIRN_TRY(const std::vector<float> parameters, project_->parameters(round));
+  auto found = work::find_false_stretch(task(round, unit), project_->recipe(), *network_, project_->data(),
+                                        parameters, file, digest, progress);
+  if (!found) return found.error().within(unit_text(round, unit));
+  return found;
 }
 
 Result<std::vector<float>> Trainer::statistics(trust::Round round, const Progress& progress) {

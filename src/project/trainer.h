@@ -8,6 +8,7 @@
 #include "project/project.h"
 #include "work/batch.h"
 #include "work/evaluation.h"
+#include "work/false_stretch.h"
 #include "work/gradient.h"
 
 namespace cairn::project {
@@ -29,6 +30,13 @@ class Trainer {
   Result<work::GradientFile> gradient(trust::Round round, trust::UnitId unit, const Progress& progress,
                                       const work::GradientObserver& observer = {},
                                       work::Resumption resumption = {});
+
+  // The same of one stretch, and of all until one is false (work/false_stretch.h).
+  Result<work::StretchEnd> stretch(trust::Round round, trust::UnitId unit, work::GradientState start,
+                                   uint32_t index, const Progress& progress);
+  Result<std::optional<work::FalseStretch>> false_stretch(trust::Round round, trust::UnitId unit,
+                                                          const work::GradientHead& file,
+                                                          const Digest& digest, const Progress& progress);
 
   // Of the model that a round opened with.
   Result<std::vector<float>> statistics(trust::Round round, const Progress& progress);

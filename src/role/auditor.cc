@@ -1,5 +1,6 @@
 #include "role/auditor.h"
 
+#include "project/dispute.h"
 #include "trust/probe.h"
 
 namespace cairn::role {
@@ -32,14 +33,14 @@ Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, c
     found_true_.insert(entry);
     return Audit{probe, {}, ""};
   }
-  CAIRN_TRY(const Probe again, project::probe(replica_.project(), trainer, entry, progress));
-  if (again.recomputed != probe.recomputed) {
+  CAIRN_TRY(const Digest again, project::probe_again(replica_.project(), trainer, probe, progress));
+  if (again != probe.recomputed) {
     return Error{
         "entry " + std::to_string(entry) +
         ": recomputing gives a different digest each time; this machine is not sound, run `cairn selftest`"};
   }
   Audit audit{probe, {}, ""};
-  const auto claimed = claim(entry, probe.recomputed);
+  const auto claimed = claim(probe);
   if (!claimed && claimed.error().status != 409) return claimed.error();
   if (claimed) {
     audit.claim = *claimed;
@@ -49,12 +50,25 @@ Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, c
   return audit;
 }
 
-Outcome<trust::ClaimId> Auditor::claim(trust::EntryId entry, const Digest& recomputed) {
+Outcome<void> Auditor::send_state(const Probe& found) {
+  const auto ticket = [&] {
+    UnitRequest request;
+    request.kind = UnitRequest::Kind::state;
+    request.project = replica_.project().id();
+    request.time = replica_.project().environment().now();
+    request.unit = found.entry;
+    return sign_request(key_, request);
+  };
+  return remote_.send_state(found.stretch->before, found.state, ticket);
+}
+
+Outcome<trust::ClaimId> Auditor::claim(const Probe& found) {
+  if (!found.state.empty()) CAIRN_CHECK(send_state(found));
   CAIRN_CHECK(replica_.sync());  // a claim is drawn a panel by the lot that its author has seen
   const project::Project& project = replica_.project();
-  const Digest seal = ledger::claim_seal(project.id(), key_.public_key(), entry, recomputed);
-  CAIRN_CHECK(say(remote_, replica_, {project.sign(key_, ledger::ClaimFiled{entry, seal})}));
-  return open_claim(entry, recomputed);
+  const ledger::Body body = project::claim_body(project, key_.public_key(), found);
+  CAIRN_CHECK(say(remote_, replica_, {project.sign(key_, body)}));
+  return open_claim(found.entry, found.recomputed);
 }
 
 // The claim has its number once it is in the log; then what was sealed can be signed for its opening.
@@ -78,18 +92,38 @@ Outcome<std::vector<trust::ClaimId>> Judge::open_claims() {
   return project::claims_for(project, key_.public_key(), project.environment().now());
 }
 
-Outcome<Judge::Vote> Judge::vote(project::Trainer& trainer, trust::ClaimId claim, const Progress& progress) {
-  const trust::EntryId id = replica_.project().state().claim(claim).entry;
-  const trust::Entry& entry = replica_.project().state().entry(id);
-  const auto file = trainer.gradient(entry.round, entry.unit, progress);
-  if (!file) return remote_.explain(file.error());
-  const Digest recomputed = sha256(work::encode(*file));
-  const Vote vote{claim, id, recomputed, recomputed != *entry.gradient};
+// What the host has no more can be computed in longer time; where only the connection failed, that would be a
+// waste.
+std::optional<net::Failure> Judge::fetch_state(trust::ClaimId claim) {
   const project::Project& project = replica_.project();
-  const Digest seal = ledger::vote_seal(project.id(), key_.public_key(), claim, recomputed);
+  const auto& stretch = project.state().claim(claim).stretch;
+  if (!stretch || stretch->index == 0) return std::nullopt;
+  const auto fetched = project.blobs().get(stretch->before, project::state_size(project));
+  return fetched ? std::nullopt : std::optional(remote_.explain(fetched.error()));
+}
+
+// It is large, and of no use once the vote is given.
+void Judge::forget_state(trust::ClaimId claim) {
+  project::Project& project = replica_.project();
+  const auto& stretch = project.state().claim(claim).stretch;
+  if (!stretch || !project::holds_state(project.blobs().path(stretch->before), project::state_size(project)))
+    return;
+  std::ignore = project.blobs().remove(stretch->before).ok();
+}
+
+Outcome<Judge::Vote> Judge::vote(project::Trainer& trainer, trust::ClaimId claim, const Progress& progress) {
+  const std::optional<net::Failure> lacking = fetch_state(claim);
+  if (lacking && lacking->may_pass()) return *lacking;
+  const trust::EntryId id = replica_.project().state().claim(claim).entry;
+  const auto recomputed = project::recompute_claim(replica_.project(), trainer, claim, progress);
+  if (!recomputed) return lacking ? *lacking : remote_.explain(recomputed.error());
+  const Vote vote{claim, id, *recomputed, *recomputed != replica_.project().state().stated(claim)};
+  const project::Project& project = replica_.project();
+  const Digest seal = ledger::vote_seal(project.id(), key_.public_key(), claim, *recomputed);
   CAIRN_CHECK(say(remote_, replica_,
                   {project.sign(key_, ledger::VoteSealed{claim, seal}),
-                   project.sign(key_, ledger::VoteOpened{claim, recomputed})}));
+                   project.sign(key_, ledger::VoteOpened{claim, *recomputed})}));
+  forget_state(claim);
   return vote;
 }
 

@@ -24,15 +24,17 @@ class Auditor {
   // there is nothing to probe at present.
   net::Outcome<std::optional<trust::EntryId>> draw(uint64_t random);
 
-  // Recomputes an entry, and once more before it is claimed to be false. The digest stays under seal until
-  // the judges have decided.
+  // Recomputes an entry up to what is false of it, and that once more before it is claimed. The digest stays
+  // under seal until the judges have decided.
   net::Outcome<Audit> audit(project::Trainer& trainer, trust::EntryId entry, const Progress& progress);
 
-  // Claims under seal that recomputing an entry gives that digest, and signs the opening for when the judges
-  // have decided. Status 409: refused by the rules.
-  net::Outcome<trust::ClaimId> claim(trust::EntryId entry, const Digest& recomputed);
+  // Claims under seal that recomputing an entry gives another digest, or that the stretch of it does that was
+  // found false, whose beginning goes before. Signs the opening for when the judges have decided. Status 409:
+  // refused by the rules.
+  net::Outcome<trust::ClaimId> claim(const project::Probe& found);
 
  private:
+  net::Outcome<void> send_state(const project::Probe& found);
   net::Outcome<trust::ClaimId> open_claim(trust::EntryId entry, const Digest& recomputed);
 
   Remote& remote_;
@@ -53,12 +55,16 @@ class Judge {
     trust::ClaimId claim = 0;
     trust::EntryId entry = 0;
     Digest recomputed;
-    bool false_entry = false;
+    bool false_entry = false;  // or, as far as the claim goes, true
   };
-  // Recomputes the claimed entry and signs a vote, which stays under seal until enough have voted.
+  // Recomputes what is claimed, an entry or a stretch of it, and signs a vote, which stays under seal until
+  // enough have voted.
   net::Outcome<Vote> vote(project::Trainer& trainer, trust::ClaimId claim, const Progress& progress);
 
  private:
+  std::optional<net::Failure> fetch_state(trust::ClaimId claim);
+  void forget_state(trust::ClaimId claim);
+
   Remote& remote_;
   Replica& replica_;
   SigningKey key_;

@@ -112,7 +112,8 @@ TEST_F(Contributing, AModelIsTestedByTwoOfItsAuthorsWhereTheRecipeWantsIt) {
   must(ada.replica->sync());
   const auto& rounds = project.state().rounds();
   for (trust::Round round = 0; round < 5; ++round) {
-    EXPECT_EQ(rounds[round].evaluations.size(), round == 2 || round == 4 ? project::kEvaluators : 0u) << round;
+    EXPECT_EQ(rounds[round].evaluations.size(), round == 2 || round == 4 ? project::kEvaluators : 0u)
+        << round;
     for (const auto& [user, stated] : rounds[round].evaluations) EXPECT_EQ(stated.images, 40u);
   }
   project::Trainer trainer = ada.trainer();

@@ -6,6 +6,7 @@
 #include "ledger/checkpoint.h"
 #include "ledger/join_work.h"
 #include "project/availability.h"
+#include "project/dispute.h"
 #include "project/draft.h"
 #include "project/invites.h"
 #include "project/judgement.h"
@@ -40,7 +41,7 @@ Coordinator::Coordinator(Project project, SigningKey key, Environment& environme
       directory_(project_.directory()),
       parameter_count_(model::parameter_count(project_.graph())),
       gradient_size_(project_.gradients().size()),
-      inspection_(directory_, parameter_count_),
+      inspection_(directory_, parameter_count_, gradient_size_),
       backlog_(limits, environment) {
   update_withdrawn();
   learn();
@@ -195,7 +196,8 @@ Status Coordinator::watch_claims() {
     for (const ledger::Body& body : statements) change.statements.push_back(project_.sign(key_, body));
     return change;
   });
-  return said ? Status() : Status(said.error());
+  if (!said) return said.error();
+  return project::drop_states(project_);  // of claims that are moot now
 }
 
 Status Coordinator::drop_blobs_if_due() {
@@ -395,14 +397,15 @@ void Coordinator::submit_known(const project::Submission& submission,
   if (!asked) answer(kBusy);
 }
 
-void Coordinator::say(std::vector<ledger::Statement> statements,
+void Coordinator::say(std::vector<ledger::Statement> statements, Blobs blobs,
                       Answer<std::vector<ledger::Receipt>> answer) {
   auto said = std::make_shared<std::vector<ledger::Statement>>(std::move(statements));
   auto count = std::make_shared<size_t>(0);
   Write write;
-  write.make = [this, said, count](Refusal::Kind&) -> Result<Project::Change> {
+  write.make = [this, said, count, blobs](Refusal::Kind&) -> Result<Project::Change> {
     CAIRN_TRY(Project::Change change, project::statements_change(project_, *said));
     *count = change.statements.size();
+    change.blobs.insert(change.blobs.end(), blobs.begin(), blobs.end());
     return change;
   };
   write.done = [this, count, answer](const Result<uint64_t>& first, Refusal::Kind kind) {

@@ -61,7 +61,11 @@ class Coordinator {
   void submit_known(const project::Submission& submission, Answer<std::vector<ledger::Receipt>> answer);
   // Statements of whatever kind their authors may make: a claim, a vote, a name. Openings of claims and votes
   // are put aside until their time comes; there is a receipt for each of the others.
-  void say(std::vector<ledger::Statement> statements, Answer<std::vector<ledger::Receipt>> answer);
+  // `blobs` are what they speak of, and enter the project with them. Whoever calls has checked what a claim
+  // about a stretch quotes.
+  using Blobs = std::vector<std::shared_ptr<PreparedBlob>>;
+  void say(std::vector<ledger::Statement> statements, Blobs blobs,
+           Answer<std::vector<ledger::Receipt>> answer);
   // Looks at the project between batches. False: too much is waiting, and nobody will look.
   bool look(std::function<void(const project::Project&)> look);
 
@@ -76,7 +80,9 @@ class Coordinator {
   const Digest& project_id() const { return id_; }
   const PublicKey& key() const { return public_key_; }
   const std::filesystem::path& directory() const { return directory_; }
+  uint64_t parameter_count() const { return parameter_count_; }
   uint64_t gradient_size() const { return gradient_size_; }  // bytes of a canonical gradient file
+  const work::Recipe& recipe() const { return project_.recipe(); }
   // The head under the coordinator's signature.
   std::string sign_checkpoint(const ledger::LogHead& head) const;
 

@@ -110,7 +110,7 @@ TEST_F(Panel, IsDrawnByTheLotThatWasSealedBeforeARestart) {
   host = workshop.host({.quorum = 4});
   Person again(workshop, *host, "uma");
   Auditor accuser(*again.remote, *again.replica, *again.key);
-  must(accuser.claim(1, sha256(as_bytes(std::string("nothing")))));
+  must(accuser.claim({1, {}, sha256(as_bytes(std::string("nothing")))}));
   must(again.replica->sync());
   const trust::State& state = again.replica->project().state();
   EXPECT_EQ(state.claim(2).lot, 1u);
@@ -200,7 +200,7 @@ TEST(Host, AFalseClaimCostsTheClaimant) {
   ASSERT_TRUE(frank.contribute(1).ok());
   must(frank.replica->sync());
   Auditor accuser(*frank.remote, *frank.replica, *frank.key);
-  must(accuser.claim(1, sha256(as_bytes(std::string("nothing")))));
+  must(accuser.claim({1, {}, sha256(as_bytes(std::string("nothing")))}));
   Judge judge(*ada.remote, *ada.replica, workshop.key(project::kJudgeKey));
   project::Trainer judging = ada.trainer();
   ASSERT_EQ(must(judge.open_claims()).size(), 1u);

@@ -9,7 +9,7 @@
 
 #include "base/descriptor.h"
 #include "base/file.h"
-#include "base/json.h"
+#include "role/replies.h"
 
 namespace cairn::role {
 
@@ -17,10 +17,6 @@ using net::Reply;
 using net::Response;
 
 namespace {
-
-Response received_response(uint64_t bytes) {
-  return Response::json(200, Json{{"received", bytes}}.dump() + "\n");
-}
 
 std::optional<uint64_t> number(std::string_view text) {
   uint64_t value = 0;
@@ -55,7 +51,7 @@ class Incoming::Piece : public net::BodySink {
     while (!piece.empty()) {
       const ssize_t written = ::write(file_.get(), piece.data(), piece.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
+      if (written < 0) return disk_fails();
       piece = piece.subspan(static_cast<size_t>(written));
     }
     return std::nullopt;
@@ -109,8 +105,8 @@ void Incoming::forget_stale() {
 std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const Digest& seal,
                                                                          const ContentRange& range) {
   if (range.size > limits_.file_size) {
-    return Response::error(
-        413, "a gradient of this project has at most " + std::to_string(limits_.file_size) + " bytes");
+    return Response::error(413, std::string(limits_.what) + " of this project has at most " +
+                                    std::to_string(limits_.file_size) + " bytes");
   }
   const std::lock_guard lock(mutex_);
   if (busy_.contains(seal)) return Response::try_later(503, "another piece of it is coming already", 1);
@@ -127,7 +123,7 @@ std::variant<std::unique_ptr<net::BodySink>, Response> Incoming::receive(const D
       return Response::try_later(503, "too many uploads are under way", 30);
   }
   const int fd = ::open(path(seal).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) return Response::try_later(503, "the host cannot write to its disk", 30);
+  if (fd < 0) return disk_fails();
   busy_.insert(seal);
   return std::make_unique<Piece>(*this, seal, range.first + range.length, fd);
 }
@@ -144,8 +140,8 @@ std::variant<Incoming::Upload, Response> Incoming::take(const Digest& seal, cons
   let_go(seal, Then::remove);  // it has to come again
   return Response::try_later(503,
                              "upload: the " + std::to_string(packed ? packed->size() : 0) +
-                                 " bytes that are here are not the gradient " + digest.hex() +
-                                 "; send it again",
+                                 " bytes that are here are not " + limits_.what + " of digest " +
+                                 digest.hex() + "; send it again",
                              1);
 }
 

@@ -1,6 +1,7 @@
-// Large gradients that come in pieces before their entries: each a file named by the entry's seal, in a
-// folder of the project. A piece goes on where the file ends, so a cut costs what was in flight, and a
-// restart of the host nothing. Never held in memory while it comes.
+// What is large and comes in pieces before what speaks of it, each a file in a folder of the project:
+// gradients by the seals of their entries, training states by their digests. A piece goes on where the file
+// ends, so a cut costs what was in flight, and a restart of the host nothing. Never held in memory while it
+// comes.
 //
 // Safe from any thread. Functions may block on the disk.
 #pragma once
@@ -19,7 +20,8 @@
 namespace cairn::role {
 
 struct IncomingLimits {
-  uint64_t file_size = 0;                    // bytes of one packed gradient
+  const char* what = "a gradient";
+  uint64_t file_size = 0;                    // bytes of one, packed
   size_t files = 1024;                       // at once; who comes later waits
   int64_t patience = 2 * 60 * 60 * 1000;     // milliseconds without a byte; then the file is thrown away
   uint64_t piece_size = uint64_t{64} << 20;  // bytes of one request
@@ -45,13 +47,13 @@ class Incoming {
   std::variant<std::unique_ptr<net::BodySink>, net::Response> receive(const Digest& seal,
                                                                       const ContentRange& range);
 
-  // All of it, if what is here is a packed gradient of that digest; it is then the caller's until let_go(),
-  // who may move the file elsewhere. Refused while a piece of it comes or another caller has it.
+  // All of it, if what `unpack` makes of what is here has that digest; it is then the caller's until
+  // let_go(), who may move the file elsewhere. Refused while a piece of it comes or another caller has it.
   struct Upload {
-    SharedBytes gradient;        // canonical
-    std::filesystem::path file;  // packed
+    SharedBytes content;         // unpacked
+    std::filesystem::path file;  // as it came
   };
-  using Unpack = std::function<Result<SharedBytes>(BytesView packed)>;
+  using Unpack = std::function<Result<SharedBytes>(const SharedBytes& packed)>;
   std::variant<Upload, net::Response> take(const Digest& seal, const Digest& digest, const Unpack& unpack);
   enum class Then : uint8_t { keep, remove };
   void let_go(const Digest& seal, Then then);

@@ -141,7 +141,7 @@ TEST_F(Uploads, AreHandedInOnceAtATime) {
                          [&](BytesView packed) { return gradients.unpack(packed); });
   };
   const auto upload = std::get<Incoming::Upload>(take());
-  EXPECT_TRUE(std::ranges::equal(upload.gradient.view(), must(gradients.unpack(gradient)).view()));
+  EXPECT_TRUE(std::ranges::equal(upload.content.view(), must(gradients.unpack(gradient)).view()));
   EXPECT_EQ(std::get<net::Response>(take()).status, 503);
   EXPECT_EQ(std::get<net::Response>(incoming.receive(seal, {gradient.size(), 1, gradient.size() + 1})).status,
             503);

@@ -15,8 +15,8 @@ namespace cairn::role {
 
 class Inspection {
  public:
-  Inspection(const std::filesystem::path& directory, uint64_t parameter_count)
-      : files_(directory, parameter_count) {}
+  Inspection(const std::filesystem::path& directory, uint64_t parameter_count, uint64_t gradient_size)
+      : files_(directory, parameter_count, gradient_size) {}
   ~Inspection() { stop_ = true; }  // what is under way ends at its next file
 
   bool running() const { return found_.valid(); }

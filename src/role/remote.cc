@@ -212,13 +212,13 @@ Outcome<uint64_t> Remote::received(const std::string& upload) {
   return number_field<uint64_t>(json, "received");
 }
 
-Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView gradient, uint64_t first,
+Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView bytes, uint64_t first,
                                      const Ticket& ticket) {
-  const BytesView piece = gradient.subspan(first, std::min<uint64_t>(piece_size_, gradient.size() - first));
+  const BytesView piece = bytes.subspan(first, std::min<uint64_t>(piece_size_, bytes.size() - first));
   net::Headers headers;
   CAIRN_CHECK(headers.set("Content-Range", "bytes " + std::to_string(first) + "-" +
                                                std::to_string(first + piece.size() - 1) + "/" +
-                                               std::to_string(gradient.size())));
+                                               std::to_string(bytes.size())));
   CAIRN_CHECK(headers.set(kTicketHeader, to_hex(encode(ticket()))));
   std::string answer;
   {
@@ -234,22 +234,25 @@ Outcome<uint64_t> Remote::send_piece(const std::string& upload, BytesView gradie
   return number_field<uint64_t>(json, "received");
 }
 
-Outcome<void> Remote::upload(const project::Submission& submission, const Ticket& ticket) {
-  const Digest& seal = std::get<ledger::EntrySealed>(submission.sealed.body).seal;
-  const std::string target = "/v1/uploads/" + seal.hex();
+Outcome<void> Remote::upload(const std::string& target, BytesView bytes, const Ticket& ticket) {
   CAIRN_TRY(uint64_t sent, received(target));
-  while (sent < submission.gradient.size()) {
-    CAIRN_TRY(const uint64_t now, send_piece(target, submission.gradient, sent, ticket));
+  while (sent < bytes.size()) {
+    CAIRN_TRY(const uint64_t now, send_piece(target, bytes, sent, ticket));
     if (now <= sent) return invalid("received: does not grow with what is sent");
     sent = now;
   }
   return {};
 }
 
+Outcome<void> Remote::send_state(const Digest& digest, BytesView state, const Ticket& ticket) {
+  return upload("/v1/states/" + digest.hex(), state, ticket);
+}
+
 Outcome<std::vector<ledger::Receipt>> Remote::submit(const project::Submission& submission,
                                                      const Ticket& ticket) {
   if (!goes_in_pieces(submission)) return submit(project::encode(submission));
-  const Outcome<void> sent = upload(submission, ticket);
+  const Digest& seal = std::get<ledger::EntrySealed>(submission.sealed.body).seal;
+  const Outcome<void> sent = upload("/v1/uploads/" + seal.hex(), submission.gradient, ticket);
   // Without a lease: perhaps because it is in the log, and only the answer got lost.
   if (!sent && sent.error().status != 403) return sent.error();
   project::Submission rest = submission;

@@ -63,6 +63,9 @@ class Remote {
     return submission.gradient.size() > piece_size_;
   }
 
+  // A training state before the claim that needs it, unless the host has it; in pieces with such tickets too.
+  net::Outcome<void> send_state(const Digest& digest, BytesView state, const Ticket& ticket);
+
   // Of each statement but those that are put aside.
   net::Outcome<std::vector<ledger::Receipt>> say(const std::vector<ledger::Statement>& statements);
 
@@ -84,9 +87,9 @@ class Remote {
 
   net::Outcome<std::string> text(const std::string& target);
   net::Outcome<uint64_t> received(const std::string& upload);
-  net::Outcome<uint64_t> send_piece(const std::string& upload, BytesView gradient, uint64_t first,
+  net::Outcome<uint64_t> send_piece(const std::string& upload, BytesView bytes, uint64_t first,
                                     const Ticket& ticket);
-  net::Outcome<void> upload(const project::Submission& submission, const Ticket& ticket);
+  net::Outcome<void> upload(const std::string& target, BytesView bytes, const Ticket& ticket);
   net::Outcome<std::vector<ledger::Receipt>> post(const std::string& target, BytesView body);
 
   std::unique_ptr<net::Client> client_;

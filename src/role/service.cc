@@ -1,10 +1,12 @@
 #include "role/service.h"
 
+#include <algorithm>
 #include <charconv>
 #include <future>
 
 #include "base/json.h"
 #include "ledger/tiles.h"
+#include "role/replies.h"
 #include "role/views.h"
 
 namespace cairn::role {
@@ -22,20 +24,6 @@ constexpr std::string_view kForever = "public, max-age=31536000, immutable";
 
 Response json(const Json& value) {
   return Response::json(200, value.dump() + "\n");
-}
-
-Response refused(const Refusal& refusal) {
-  switch (refusal.kind) {
-    case Refusal::Kind::refused:
-      return Response::error(409, refusal.message);
-    case Refusal::Kind::forbidden:
-      return Response::error(403, refusal.message);
-    case Refusal::Kind::busy:
-      return Response::try_later(503, refusal.message, 1);
-    case Refusal::Kind::broken:
-      return Response::try_later(503, "the coordinator cannot write to its disk; try again later", 30);
-  }
-  return Response::error(500, refusal.message);
 }
 
 Response not_found(std::string_view path) {
@@ -76,12 +64,8 @@ Route from_project(Coordinator& coordinator, std::function<Response(const Projec
                      const bool waits = coordinator.look([request, reply, answer](const Project& project) {
                        reply(answer(project, request));
                      });
-                     if (!waits) reply(Response::try_later(503, "too much is waiting; try again later", 1));
+                     if (!waits) reply(too_much_waits());
                    }};
-}
-
-Response no_digest() {
-  return Response::error(400, "the last part of the path is no digest of 64 hexadecimal digits");
 }
 
 // A file that is named by its digest and never changes.
@@ -99,24 +83,36 @@ Route stored_file(std::string_view digest_text,
                    }};
 }
 
+// How much of what is called by a digest has come.
+Route received(std::string_view name, std::function<uint64_t(const Digest& digest)> count) {
+  const auto digest = Digest::from_hex(name);
+  if (!digest) return no_digest();
+  return WholeBody{0, [digest = *digest, count = std::move(count)](const Request&, const Reply& reply) {
+                     reply(received_response(count(digest)));
+                   }};
+}
+
+// A piece of it, unless something speaks against whoever shows that ticket.
+Route piece(Incoming& incoming, const Request& head, std::string_view name,
+            std::function<std::optional<Response>(std::string_view ticket, const Digest& digest)> against) {
+  const auto digest = Digest::from_hex(name);
+  if (!digest) return no_digest();
+  const auto range = parse_content_range(head.header("Content-Range"));
+  if (!range) return Response::error(400, range.error().message);
+  if (range->length != head.content_length)
+    return Response::error(400, "Content-Range: is not as long as the body");
+  using Sink = std::variant<std::unique_ptr<net::BodySink>, Response>;
+  return net::StreamedBody{incoming.limits().piece_size,
+                           [&incoming, digest = *digest, range = *range, against = std::move(against),
+                            ticket = std::string(head.header(kTicketHeader))](const Request&) -> Sink {
+                             if (auto refusal = against(ticket, digest)) return *std::move(refusal);
+                             return incoming.receive(digest, range);
+                           }};
+}
+
 Response gone(const Digest& digest) {
   return Response::error(410, "the gradient file " + digest.hex() +
                                   " is not served any more: its entry was revoked or suspended");
-}
-
-Json receipts_json(const std::vector<ledger::Receipt>& receipts) {
-  Json list = Json::array();
-  for (const ledger::Receipt& receipt : receipts) {
-    list.push_back({{"index", receipt.index}, {"receipt", to_hex(ledger::encode(receipt))}});
-  }
-  return {{"receipts", list}};
-}
-
-Answer<std::vector<ledger::Receipt>> receipts_to(const Reply& reply) {
-  return [reply](const std::variant<std::vector<ledger::Receipt>, Refusal>& answer) {
-    if (const auto* refusal = std::get_if<Refusal>(&answer)) return reply(refused(*refusal));
-    reply(json(receipts_json(std::get<std::vector<ledger::Receipt>>(answer))));
-  };
 }
 
 Response tile_response(const Project& project, const ledger::TileId& tile) {
@@ -138,7 +134,8 @@ Service::Service(Coordinator& coordinator, Environment& environment)
       shards_(coordinator.directory() / "shards"),
       gradients_(coordinator.directory() / "gradients", coordinator.gradient_size()),
       incoming_(coordinator.directory() / "incoming",
-                {.file_size = work::max_packed_size(coordinator.gradient_size())}, environment) {}
+                {.file_size = work::max_packed_size(coordinator.gradient_size())}, environment),
+      disputes_(coordinator, environment) {}
 
 net::Event Service::event(const Coordinator::News& news) {
   Json data = {{"events", news.head.size}, {"root", news.head.root.hex()}};
@@ -210,44 +207,52 @@ Route Service::get(const Request& head) {
   }
   if (const auto digest = after(path, "/v1/shards/"))
     return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
-  if (const auto text = after(path, "/v1/uploads/")) {
-    const auto seal = Digest::from_hex(*text);
-    if (!seal) return no_digest();
-    return WholeBody{0, [this, seal = *seal](const Request&, const Reply& reply) {
-                       reply(json({{"received", incoming_.received(seal)}}));
-                     }};
-  }
+  if (const auto text = after(path, "/v1/uploads/"))
+    return received(*text, [this](const Digest& seal) { return incoming_.received(seal); });
+  if (const auto text = after(path, "/v1/states/"))
+    return received(*text, [this](const Digest& state) { return disputes_.received(state); });
   return not_found(path);
 }
 
-// A piece of a large gradient, from somebody who computes a unit.
 Route Service::put(const Request& head) {
-  const auto text = after(head.path, "/v1/uploads/");
-  if (!text) return not_found(head.path);
-  const auto seal = Digest::from_hex(*text);
-  if (!seal) return no_digest();
-  const auto range = parse_content_range(head.header("Content-Range"));
-  if (!range) return Response::error(400, range.error().message);
-  if (range->length != head.content_length)
-    return Response::error(400, "Content-Range: is not as long as the body");
-  using Sink = std::variant<std::unique_ptr<net::BodySink>, Response>;
-  return net::StreamedBody{incoming_.limits().piece_size,
-                           [this, seal = *seal, range = *range,
-                            ticket = std::string(head.header(kTicketHeader))](const Request&) -> Sink {
-                             if (const Status may = may_upload(ticket); !may)
-                               return Response::error(403, may.error().message);
-                             return incoming_.receive(seal, range);
-                           }};
+  if (const auto name = after(head.path, "/v1/uploads/")) return put_upload(head, *name);
+  if (const auto name = after(head.path, "/v1/states/")) return put_state(head, *name);
+  return not_found(head.path);
+}
+
+// A piece of a large gradient, from somebody who computes a unit.
+Route Service::put_upload(const Request& head, std::string_view name) {
+  return piece(incoming_, head, name,
+               [this](std::string_view ticket, const Digest&) -> std::optional<Response> {
+                 if (const Status may = may_upload(ticket); !may)
+                   return Response::error(403, may.error().message);
+                 return std::nullopt;
+               });
+}
+
+// A piece of a training state, from somebody who is about to claim.
+Route Service::put_state(const Request& head, std::string_view name) {
+  return piece(disputes_.states(), head, name,
+               [this](std::string_view ticket, const Digest& state) -> std::optional<Response> {
+                 const auto wanted = checked_ticket(ticket, UnitRequest::Kind::state);
+                 if (!wanted) return Response::error(403, wanted.error().message);
+                 return disputes_.refusal(wanted->author, wanted->unit, state);
+               });
+}
+
+// A signed request that comes with each piece.
+Result<UnitRequest> Service::checked_ticket(std::string_view ticket, UnitRequest::Kind kind) const {
+  CAIRN_TRY(const Bytes bytes, from_hex(ticket));
+  const auto checked = checked_request(bytes, kind);
+  if (!std::holds_alternative<UnitRequest>(checked))
+    return Error{std::string(kTicketHeader) + ": is no signed request to send this"};
+  CAIRN_CHECK(check_acquaintance(std::get<UnitRequest>(checked).author, kTicketHeader));
+  return std::get<UnitRequest>(checked);
 }
 
 // Without a lease nobody fills the host's disk.
 Status Service::may_upload(std::string_view ticket) const {
-  CAIRN_TRY(const Bytes bytes, from_hex(ticket));
-  const auto checked = checked_request(bytes, UnitRequest::Kind::upload);
-  if (!std::holds_alternative<UnitRequest>(checked))
-    return Error{std::string(kTicketHeader) + ": is no signed request to upload"};
-  const auto& wanted = std::get<UnitRequest>(checked);
-  CAIRN_CHECK(check_acquaintance(wanted.author, kTicketHeader));
+  CAIRN_TRY(const UnitRequest wanted, checked_ticket(ticket, UnitRequest::Kind::upload));
   auto holds = std::make_shared<std::promise<bool>>();
   std::future<bool> answer = holds->get_future();
   const bool asked = coordinator_.look([holds, wanted, now = environment_.now()](const Project& project) {
@@ -335,7 +340,7 @@ void Service::submit(const Request& request, const Reply& reply) {
   const auto checked = project::check_submission(coordinator_.project_id(), *submission, gradients_);
   if (!checked) return reply(Response::error(400, checked.error().message));
   auto blob = gradients_.prepare(checked->digest, submission->gradient);
-  if (!blob) return reply(Response::try_later(503, "the host cannot write to its disk", 30));
+  if (!blob) return reply(disk_fails());
   submit_prepared(*std::move(submission), checked->summary, *std::move(blob), reply);
 }
 
@@ -357,8 +362,7 @@ void Service::submit_uploaded(project::Submission submission, const Reply& reply
     incoming_.let_go(seal, response.status < 500 ? Incoming::Then::remove : Incoming::Then::keep);
     reply(std::move(response));
   });
-  const auto checked =
-      project::check_unpacked(coordinator_.project_id(), submission, upload.gradient, digest);
+  const auto checked = project::check_unpacked(coordinator_.project_id(), submission, upload.content, digest);
   if (!checked) return let_go(Response::error(400, checked.error().message));
   submit_prepared(std::move(submission), *checked,
                   PreparedBlob(digest, upload.file, PreparedBlob::Otherwise::stays), let_go);
@@ -378,7 +382,12 @@ void Service::say(const Request& request, const Reply& reply) {
     if (const Status met = check_acquaintance(statement.author, "statement"); !met)
       return reply(Response::error(409, met.error().message));
   }
-  coordinator_.say(*std::move(statements), receipts_to(reply));
+  const bool stretches = std::ranges::any_of(*statements, [](const ledger::Statement& statement) {
+    return std::holds_alternative<ledger::StretchClaimed>(statement.body);
+  });
+  if (!stretches) return coordinator_.say(*std::move(statements), {}, receipts_to(reply));
+  if (statements->size() == 1) return disputes_.claim(statements->front(), reply);
+  reply(Response::error(400, "statements: a claim about a stretch is said alone"));
 }
 
 }  // namespace cairn::role

@@ -7,6 +7,7 @@
 
 #include "net/server.h"
 #include "role/coordinator.h"
+#include "role/disputes.h"
 #include "role/incoming.h"
 #include "role/unit_request.h"
 
@@ -28,12 +29,15 @@ class Service {
   net::Route get(const net::Request& head);
   net::Route post(const net::Request& head);
   net::Route put(const net::Request& head);
+  net::Route put_upload(const net::Request& head, std::string_view name);
+  net::Route put_state(const net::Request& head, std::string_view name);
 
   std::variant<UnitRequest, net::Response> checked_request(BytesView body, UnitRequest::Kind kind,
                                                            std::string_view join_work = {}) const;
   Status check_acquaintance(const PublicKey& author, std::string_view what) const;
   void take_unit(const net::Request& request, const net::Reply& reply);
   void return_unit(const net::Request& request, const net::Reply& reply);
+  Result<UnitRequest> checked_ticket(std::string_view ticket, UnitRequest::Kind kind) const;
   Status may_upload(std::string_view ticket) const;
   void submit(const net::Request& request, const net::Reply& reply);
   void submit_uploaded(project::Submission submission, const net::Reply& reply);
@@ -47,6 +51,7 @@ class Service {
   data::ShardStore shards_;
   work::GradientStore gradients_;
   Incoming incoming_;
+  Disputes disputes_;
   // Of a log of so many events. The sequencer's alone.
   std::pair<uint64_t, std::string> leaderboard_, checkpoint_;
 };

@@ -48,7 +48,8 @@ Result<UnitRequest> decode_request(BytesView bytes) {
   UnitRequest request;
   if (reader.u16("version") != kVersion) reader.fail("version", "is not 1");
   const uint8_t kind = reader.u8("kind");
-  if (kind < 1 || kind > 3) reader.fail("kind", "is none of 1 (lease), 2 (give back) and 3 (upload)");
+  if (kind < 1 || kind > 4)
+    reader.fail("kind", "is none of 1 (lease), 2 (give back), 3 (upload) and 4 (state)");
   request.kind = static_cast<UnitRequest::Kind>(kind);
   request.project.bytes = reader.array<32>("project");
   request.time = reader.i64("time");

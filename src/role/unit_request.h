@@ -23,14 +23,14 @@ inline constexpr uint64_t kPieceSize = uint64_t{8} << 20;  // bytes; larger grad
 inline constexpr uint64_t kMaxWholeSubmission = kPieceSize + (1 << 20);
 
 struct UnitRequest {
-  enum class Kind : uint8_t { lease = 1, give_back = 2, upload = 3 };
+  enum class Kind : uint8_t { lease = 1, give_back = 2, upload = 3, state = 4 };
 
   Kind kind = Kind::lease;
   Digest project;
   int64_t time = 0;  // Unix milliseconds by the author's clock
   PublicKey author;
   uint32_t slot = 0;  // which of the author's leases: below project::kMaxSlots
-  uint32_t unit = 0;  // what is given back or sent
+  uint32_t unit = 0;  // what is given back or sent; of a state, the entry that is to be claimed
   Signature signature;
   bool operator==(const UnitRequest&) const = default;
 };

@@ -41,7 +41,7 @@ class Upkeep : public testing::Test {
 
   void claim() {
     Auditor auditor(*finn.remote, *finn.replica, *finn.key);
-    must(auditor.claim(2, truth()));
+    must(auditor.claim({2, {}, truth()}));
   }
   // What an honest machine gets for entry 2.
   Digest truth() {

@@ -64,4 +64,14 @@ work::GradientFile falsify(work::GradientFile file, Attack attack, uint64_t seed
   return file;
 }
 
+work::GradientState falsify(work::GradientState state, uint64_t seed) {
+  CAIRN_ASSERT(!state.parameters.empty());
+  const float bound = largest(state.parameters) * 0x1p-6f;
+  const RandomSequence random(seed, RandomStream::probe, state.batches);
+  for (size_t i = 0; i < state.parameters.size(); ++i) {
+    state.parameters[i] = state.parameters[i] + noise(random, static_cast<uint32_t>(i), bound);
+  }
+  return state;
+}
+
 }  // namespace cairn::sim

@@ -52,6 +52,18 @@ TEST(Attack, DoesWhatItsNameSays) {
   EXPECT_NE(falsify(truth, Attack::noise, 1), falsify(truth, Attack::noise, 2));
 }
 
+TEST(Attack, AFalseStepLeavesAStateThatAUnitMayHave) {
+  work::GradientState state;
+  state.batches = 3;
+  state.parameters = {1, -2, 0.5f};
+  state.optimizer.first = {4, 5, 6};
+  const work::GradientState lie = falsify(state, 7);
+  EXPECT_NE(lie.parameters, state.parameters);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(lie.parameters[i], state.parameters[i], 2.0 / 64);
+  EXPECT_EQ(lie.optimizer, state.optimizer);
+  EXPECT_EQ(lie.batches, state.batches);
+}
+
 TEST(Attack, UnknownNamesAreRefused) {
   EXPECT_FALSE(attack_from_name("bribe"));
 }

@@ -22,7 +22,24 @@ struct Options {
   std::string user = "mallory", attack = "sign-flip";
   uint64_t seed = 1;
   uint32_t every = 1, rounds = 0;
+  std::optional<uint32_t> step;
 };
+
+// Everything is computed truly but that local step, so that only recomputing the steps near it shows the lie.
+Result<work::GradientFile> with_false_step(const project::Project& project, project::Trainer& trainer,
+                                           const work::GradientHead& truth, uint32_t step, uint64_t seed) {
+  const work::Recipe& recipe = project.recipe();
+  if (step >= recipe.local_steps) {
+    return Error{"--step: a unit of this project has " + std::to_string(recipe.local_steps) +
+                 " local steps, numbered from 0"};
+  }
+  work::GradientState reached;
+  const auto keep = [&](const work::GradientState& state) {
+    if (state.batches == (step + 1) * recipe.accumulation) reached = state;
+  };
+  CAIRN_CHECK(trainer.gradient(truth.round, truth.unit, {}, {}, {{}, keep}));
+  return trainer.gradient(truth.round, truth.unit, {}, {}, {sim::falsify(std::move(reached), seed), {}});
+}
 
 // A submission on files: the same with a false gradient.
 Result<int> forge_file(const cmd::Shared& shared, const Options& options) {
@@ -35,7 +52,14 @@ Result<int> forge_file(const cmd::Shared& shared, const Options& options) {
   CAIRN_TRY(const project::Submission honest, project::decode_submission(bytes));
   CAIRN_TRY(const SharedBytes file, project.gradients().unpack(honest.gradient));
   CAIRN_TRY(const work::GradientFile truth, work::decode_gradient_file(file));
-  const work::GradientFile lie = sim::falsify(truth, attack, options.seed);
+  work::GradientFile lie;
+  if (options.step) {
+    CAIRN_TRY(const project::EngineOptions engine, shared.engine());
+    CAIRN_TRY(project::Trainer trainer, project::Trainer::create(project, engine));
+    CAIRN_TRY(lie, with_false_step(project, trainer, truth, *options.step, options.seed));
+  } else {
+    lie = sim::falsify(truth, attack, options.seed);
+  }
   CAIRN_TRY(const project::Submission forged, project::make_submission(project, key, options.user, lie));
   CAIRN_CHECK(write_file(options.output, project::encode(forged)));
   return cmd::kDone;
@@ -54,6 +78,8 @@ Result<int> cheat(const cmd::Shared& shared, const Options& options) {
                                     const Progress& progress) -> Result<work::GradientFile> {
     CAIRN_TRY(work::GradientFile truth, honest(round, unit, progress));
     if (++computed % options.every != 0) return truth;
+    if (options.step)
+      return with_false_step(opened.project(), trainer, truth, *options.step, options.seed + computed);
     return sim::falsify(std::move(truth), attack, options.seed + computed);
   };
   role::Contributor contributor(*opened.remote, *opened.replica, key, compute,
@@ -68,6 +94,7 @@ Result<int> cheat(const cmd::Shared& shared, const Options& options) {
 void add_attack_options(Command command, Options& options) {
   command.add_option("--user", options.user, "Who signs it").show_default();
   command.add_option("--attack", options.attack, "sign-flip, noise, scale or zero").show_default();
+  command.add_option("--step", options.step, "Falsify what this local step gives instead (from 0)");
   command.add_option("--seed", options.seed, "Of the noise").show_default();
 }
 

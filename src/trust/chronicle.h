@@ -96,6 +96,27 @@ class Chronicle {
   EntryId send_truth(UserId user, UnitId unit) { return send(user, unit, truth(*state.open_round(), unit)); }
   EntryId send_lie(UserId user, UnitId unit) { return send(user, unit, lie(*state.open_round(), unit)); }
 
+  // A file of three stretches as it states them. A lie departs from the truth in the second, and goes on
+  // truly from where it then is.
+  static constexpr uint32_t kStretches = 3;
+  static constexpr uint32_t kFalseStretch = 1;
+  ledger::Stretch stretch(EntryId id, uint32_t index) const {
+    const auto state_after = [&](uint32_t at) {
+      const Digest& file = at < kFalseStretch ? truth_of(id) : gradients.at(id);
+      return digest("state " + std::to_string(at) + " of " + file.hex());
+    };
+    const bool last = index + 1 == kStretches;
+    return {index, index == 0 ? state.rounds()[state.entry(id).round].snapshot : state_after(index - 1),
+            last ? gradients.at(id) : state_after(index)};
+  }
+  // What recomputing what a claim is about gives.
+  Digest true_about(EntryId id, const std::optional<ledger::Stretch>& about) const {
+    if (!about) return truth_of(id);
+    const bool wrong = gradients.at(id) != truth_of(id) && about->index == kFalseStretch;
+    return wrong ? digest("true state of " + truth_of(id).hex()) : about->after;
+  }
+  Digest true_about(ClaimId id) const { return true_about(state.claim(id).entry, state.claim(id).stretch); }
+
   ledger::EntryOpened opening(EntryId id) const { return {state.entry(id).seal, gradients.at(id)}; }
 
   ledger::RoundClosed closing() const {
@@ -125,6 +146,21 @@ class Chronicle {
     return static_cast<ClaimId>(state.claims().size());
   }
 
+  ledger::StretchClaimed claiming(const PublicKey& author, EntryId entry, const ledger::Stretch& about,
+                                  const Digest& got) const {
+    return {entry, about, ledger::claim_seal(state.project(), author, entry, got)};
+  }
+  ClaimId claim(UserId user, EntryId entry, const ledger::Stretch& about, const Digest& got) {
+    const PublicKey author = state.user(user).key;
+    must(author, claiming(author, entry, about, got));
+    claimed[static_cast<ClaimId>(state.claims().size())] = got;
+    return static_cast<ClaimId>(state.claims().size());
+  }
+  ClaimId claim_stretch(UserId user, EntryId entry, uint32_t index) {
+    const ledger::Stretch about = stretch(entry, index);
+    return claim(user, entry, about, true_about(entry, about));
+  }
+
   ledger::VoteSealed voting(const PublicKey& author, ClaimId id, const Digest& gradient) const {
     return {id, ledger::vote_seal(state.project(), author, id, gradient)};
   }
@@ -140,12 +176,11 @@ class Chronicle {
     }
   }
 
-  // Shows what the claimants of an entry got, once the votes decide.
-  void open_claims(EntryId entry) {
-    const auto about = state.claims_about(entry);
-    for (const ClaimId id : std::vector<ClaimId>(about.begin(), about.end())) {
+  // Shows what the claimants got who say the same, once the votes decide.
+  void open_claims(ClaimId decided) {
+    for (const ClaimId id : state.open_claims_like(decided)) {
       const Claim& claim = state.claim(id);
-      if (claim.gradient || claim.standing.status != Claim::Status::open) continue;
+      if (claim.gradient) continue;
       must(state.user(claim.claimant).key, ledger::ClaimOpened{id, claimed.at(id)});
     }
   }
@@ -172,15 +207,15 @@ class Chronicle {
 
   // All of them vote for the truth, the claimants show what they got, and the coordinator says what follows.
   void judge_claim(ClaimId id) {
-    const Digest found = truth_of(state.claim(id).entry);
+    const Digest found = true_about(id);
     for (const PublicKey& author : jury(id)) seal_vote(author, id, found);
     open_votes(id);
-    open_claims(state.claim(id).entry);
+    open_claims(id);
     must(key("coordinator"), verdict(id));
   }
   ledger::VerdictReached verdict(ClaimId id) const {
     const Digest found = *state.decided(id);
-    return {id, found != *state.entry(state.claim(id).entry).gradient, found};
+    return {id, found != state.stated(id), found};
   }
 
   Reputation reputation(UserId user) const { return state.user(user).standing.reputation; }

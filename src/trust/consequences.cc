@@ -65,11 +65,8 @@ void Consequences::opened(EntryId id) {
 // With what is known of its unit: the judges' word, or else what others got.
 void Consequences::compare(EntryId id) {
   const Entry& facts = state_.entry(id);
-  const auto& truths = state_.rounds_[facts.round].standing.truths;
-  if (const auto truth = truths.find(facts.unit); truth != truths.end()) {
-    if (truth->second == *facts.gradient) confirm(id);
-    return;
-  }
+  if (state_.refuted(id)) return;
+  if (state_.rounds_[facts.round].standing.truths.contains(facts.unit)) return confirm(id);
   for (EntryId other : state_.entries_of(facts.round, facts.unit)) {
     const Entry& twin = state_.entry(other);
     const bool shown = other != id && twin.standing.status == Entry::Status::opened;
@@ -101,29 +98,62 @@ void Consequences::suspended(EntryId id) {
   drop_claims(id);
 }
 
-// A verdict settles every open claim about its entry: they all say the same of it.
 void Consequences::judged(ClaimId id) {
   const Claim& facts = state_.claim(id);
   if (facts.verdict->voided) {
     claim(id).status = Claim::Status::voided;
-    return;
+  } else if (facts.stretch) {
+    judged_stretch(id);
+  } else {
+    judged_whole(id);
   }
+}
+
+// Settles every open claim about its entry: they all say that it is false.
+void Consequences::judged_whole(ClaimId id) {
+  const Claim& facts = state_.claim(id);
   entry(facts.entry).judged = true;
   const std::vector<ClaimId> open = open_claims_about(facts.entry);
   if (facts.verdict->upheld) uphold(id, open);
   const Entry& about = state_.entry(facts.entry);
   learn(about.round, about.unit, facts.verdict->gradient);
-  if (facts.verdict->upheld) return;
+  if (!facts.verdict->upheld) reject(open, id);
+}
+
+// Settles the claims about that stretch. If it is true the entry may still be false elsewhere, or an
+// accomplice could have it found true by claiming about the wrong place. If it is false, so is the entry, but
+// nobody has computed what is true.
+void Consequences::judged_stretch(ClaimId id) {
+  const Claim& facts = state_.claim(id);
+  std::vector<ClaimId> open = open_claims_about(facts.entry);
+  std::erase_if(open, [&](ClaimId other) { return state_.claim(other).stretch != facts.stretch; });
+  if (!facts.verdict->upheld) return reject(open, id);
+  uphold(id, open);
+  const Entry& about = state_.entry(facts.entry);
+  disbelieve(about.round, about.unit, *about.gradient);
+}
+
+void Consequences::reject(const std::vector<ClaimId>& open, ClaimId by) {
   for (ClaimId rejected : open) {
     claim(rejected).status = Claim::Status::rejected;
     const UserId claimant = state_.claim(rejected).claimant;
-    if (claimant != kCoordinator) convict(claimant, id);
+    if (claimant != kCoordinator) convict(claimant, by);
+  }
+}
+
+// The same file is false whoever sent it.
+void Consequences::disbelieve(Round round, UnitId unit, const Digest& lie) {
+  state_.rounds_[round].standing.lies[unit].insert(lie);
+  for (EntryId id : state_.entries_of(round, unit)) {
+    if (id <= reach_.entries && state_.entry(id).gradient == lie) entry(id).confirmed = false;
   }
 }
 
 // Judges recompute a unit, so that a verdict about one entry tells of its duplicates which are true.
 void Consequences::learn(Round round, UnitId unit, const Digest& truth) {
-  state_.rounds_[round].standing.truths[unit] = truth;
+  RoundRecord::Standing& standing = state_.rounds_[round].standing;
+  standing.truths[unit] = truth;
+  if (const auto lies = standing.lies.find(unit); lies != standing.lies.end()) lies->second.erase(truth);
   for (EntryId id : state_.entries_of(round, unit)) {
     if (id > reach_.entries || entry(id).status != Entry::Status::opened) continue;
     entry(id).confirmed = false;

@@ -35,6 +35,10 @@ class Consequences {
   void learn(Round round, UnitId unit, const Digest& truth);
   void suspended(EntryId entry);
   void judged(ClaimId claim);
+  void judged_whole(ClaimId claim);
+  void judged_stretch(ClaimId claim);
+  void disbelieve(Round round, UnitId unit, const Digest& lie);
+  void reject(const std::vector<ClaimId>& open, ClaimId by);
   void round_opened(Round round);
   void round_closed(Round round);
 

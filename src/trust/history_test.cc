@@ -36,7 +36,7 @@ TEST(History, TheRandomLedgersReachEverything) {
   std::map<Claim::Status, size_t> claims;
   std::map<Entry::Status, size_t> entries;
   size_t paid = 0, duplicates = 0, confirmed = 0, unaccepted = 0, refuted = 0, mismatches = 0;
-  size_t late = 0, by_panel = 0, by_named_instead = 0;
+  size_t late = 0, by_panel = 0, by_named_instead = 0, stretches_upheld = 0, stretches_rejected = 0;
   for (uint64_t seed = 0; seed < 2000; ++seed) {
     const RandomHistory random = history(seed);
     for (const Event& event : random.events()) ++kinds[event.statement.body.index()];
@@ -44,6 +44,7 @@ TEST(History, TheRandomLedgersReachEverything) {
       ++claims[claim.standing.status];
       paid += claim.standing.bounty > 0 ? 1 : 0;
       mismatches += claim.claimant == kCoordinator ? 1 : 0;
+      if (claim.verdict && claim.stretch) ++(claim.verdict->upheld ? stretches_upheld : stretches_rejected);
       if (!claim.verdict || !claim.panel) continue;
       const bool panel = std::ranges::any_of(
           claim.votes, [](const auto& vote) { return vote.second.of_panel && vote.second.gradient; });
@@ -72,6 +73,8 @@ TEST(History, TheRandomLedgersReachEverything) {
   EXPECT_GT(by_panel, 20u);
   EXPECT_GT(by_named_instead, 20u);
   EXPECT_GT(refuted, 0u);
+  EXPECT_GT(stretches_upheld, 20u);
+  EXPECT_GT(stretches_rejected, 20u);
 }
 
 TEST(History, TheFoldOfAllEventsIsTheStateReachedStepByStep) {
@@ -172,6 +175,53 @@ TEST(History, WhatNobodyConfirmedOfANewcomerLeavesNoTrace) {
       ASSERT_LE(state.user(user).standing.accepted, accepted[user]) << seed;
     }
   }
+}
+
+// -- Stretches
+
+// Those who said the same share the outcome; nobody else's claim is judged.
+void check_claims(const State& before, const State& after, const ledger::VerdictReached& verdict) {
+  const auto alike = before.open_claims_like(verdict.claim);
+  for (ClaimId id = 1; before.has_claim(id); ++id) {
+    const Claim::Status status = after.claim(id).standing.status;
+    if (std::ranges::find(alike, id) != alike.end()) {
+      ASSERT_EQ(status, verdict.upheld ? Claim::Status::upheld : Claim::Status::rejected);
+    } else if (status != before.claim(id).standing.status) {
+      ASSERT_EQ(status, Claim::Status::moot);
+    }
+  }
+}
+
+// The same file is refuted whoever sent it; of no other file anything is learnt.
+void check_entries(const State& before, const State& after, const ledger::VerdictReached& verdict) {
+  const EntryId accused = before.claim(verdict.claim).entry;
+  ASSERT_FALSE(after.entry(accused).standing.judged);
+  ASSERT_FALSE(verdict.upheld && after.live(accused));
+  for (EntryId id = 1; before.has_entry(id); ++id) {
+    ASSERT_LE(after.entry(id).standing.confirmed, before.entry(id).standing.confirmed);
+    const bool same_file = before.entry(id).gradient == before.entry(accused).gradient;
+    ASSERT_FALSE(same_file && verdict.upheld && after.averaged(id));
+    ASSERT_TRUE(same_file || after.refuted(id) == before.refuted(id));
+  }
+}
+
+TEST(History, AVerdictAboutAStretchTouchesNothingElse) {
+  size_t upheld = 0, rejected = 0;
+  for (uint64_t seed = 0; seed < kHistories; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomHistory random(seed, policy_variant(seed));
+    for (size_t i = 0; i < kSteps && !HasFatalFailure(); ++i) {
+      const Event event = random.candidate();
+      const auto* verdict = as<ledger::VerdictReached>(event);
+      const State before = verdict != nullptr ? random.state() : State();
+      if (!random.tell(event) || verdict == nullptr || !before.claim(verdict->claim).stretch) continue;
+      ++(verdict->upheld ? upheld : rejected);
+      check_claims(before, random.state(), *verdict);
+      check_entries(before, random.state(), *verdict);
+    }
+  }
+  EXPECT_GT(upheld, 50u);
+  EXPECT_GT(rejected, 50u);
 }
 
 // -- Voided verdicts

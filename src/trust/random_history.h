@@ -30,7 +30,9 @@ class RandomHistory {
     if (std::holds_alternative<ledger::EntrySealed>(event.statement.body)) {
       log_.gradients[static_cast<EntryId>(log_.state.entries().size())] = sealed_gradient_;
     }
-    if (std::holds_alternative<ledger::ClaimFiled>(event.statement.body)) {
+    const ledger::Body& body = event.statement.body;
+    if (std::holds_alternative<ledger::ClaimFiled>(body) ||
+        std::holds_alternative<ledger::StretchClaimed>(body)) {
       log_.claimed[static_cast<ClaimId>(log_.state.claims().size())] = sealed_gradient_;
     }
     if (const auto* sealed = std::get_if<ledger::VoteSealed>(&event.statement.body)) {
@@ -122,9 +124,25 @@ class RandomHistory {
     return id;
   }
 
-  // What somebody who recomputes the entry gets, mostly.
-  Digest recomputed(EntryId id) {
-    return state().has_entry(id) && draw(8) != 0 ? log_.truth_of(id) : new_digest();
+  // What somebody who recomputes the entry, or a stretch of it, gets, mostly.
+  Digest recomputed(EntryId id, const std::optional<ledger::Stretch>& about = {}) {
+    return state().has_entry(id) && draw(8) != 0 ? log_.true_about(id, about) : new_digest();
+  }
+
+  // Half of the claims are about a stretch: that which is false where one is, mostly.
+  ledger::Event claim_event() {
+    const EntryId entry = suspect();
+    const PublicKey claimant = state().user(some_user()).key;
+    if (!state().has_entry(entry) || draw(2) == 0) {
+      sealed_gradient_ = recomputed(entry);
+      return by(claimant, log_.claiming(claimant, entry, sealed_gradient_));
+    }
+    const bool anywhere = draw(3) == 0;
+    ledger::Stretch about = log_.stretch(
+        entry, anywhere ? static_cast<uint32_t>(draw(Chronicle::kStretches)) : Chronicle::kFalseStretch);
+    if (draw(10) == 0) about.before = new_digest();
+    sealed_gradient_ = recomputed(entry, about);
+    return by(claimant, log_.claiming(claimant, entry, about, sealed_gradient_));
   }
 
   ledger::Event justice_event() {
@@ -133,12 +151,8 @@ class RandomHistory {
     switch (draw(8)) {
       case 0:
       case 1:
-      case 2: {
-        const EntryId entry = suspect();
-        const PublicKey claimant = state().user(some_user()).key;
-        sealed_gradient_ = recomputed(entry);
-        return by(claimant, log_.claiming(claimant, entry, sealed_gradient_));
-      }
+      case 2:
+        return claim_event();
       case 3: {
         const ClaimId claim = some_claim();
         return by_user(some_user(), ledger::AppealFiled{claim, new_digest()});
@@ -184,7 +198,7 @@ class RandomHistory {
 
   ledger::Event vote_sealing(ClaimId id) {
     const PublicKey judge = some_judge(id);
-    sealed_gradient_ = recomputed(state().claim(id).entry);
+    sealed_gradient_ = recomputed(state().claim(id).entry, state().claim(id).stretch);
     return by(judge, log_.voting(judge, id, sealed_gradient_));
   }
 
@@ -197,7 +211,10 @@ class RandomHistory {
   }
 
   ledger::Event claim_opening(ClaimId decided) {
-    for (const ClaimId id : state().claims_about(state().claim(decided).entry)) {
+    const auto about = state().claims_about(state().claim(decided).entry);
+    const auto alike = state().open_claims_like(decided);
+    const std::vector<ClaimId> all(about.begin(), about.end());
+    for (const ClaimId id : draw(10) == 0 ? all : alike) {  // those about something else are refused
       const Claim& claim = state().claim(id);
       if (claim.claimant == kCoordinator || claim.gradient || draw(4) == 0) continue;
       return by_user(claim.claimant, ledger::ClaimOpened{id, log_.claimed.at(id)});

@@ -297,10 +297,10 @@ struct Rules {
     return {};
   }
 
-  Status operator()(const ledger::ClaimFiled& filed) const {
+  Status may_claim(EntryId entry) const {
     CAIRN_TRY(const UserId id, by_working_user());
-    CAIRN_CHECK(claimable(filed.entry, id));
-    if (state.entry(filed.entry).user == id) return Error{"entry: the claimant's own"};
+    CAIRN_CHECK(claimable(entry, id));
+    if (state.entry(entry).user == id) return Error{"entry: the claimant's own"};
     const User::Standing& user = state.user(id).standing;
     if (!state.passed_exam(id)) {
       return Error{numbered("user", id) + " has " + std::to_string(user.accepted) +
@@ -314,15 +314,31 @@ struct Rules {
     return {};
   }
 
+  Status operator()(const ledger::ClaimFiled& filed) const { return may_claim(filed.entry); }
+
+  // That a stretch is true says nothing of the others, so that each can be judged once.
+  Status operator()(const ledger::StretchClaimed& filed) const {
+    CAIRN_CHECK(may_claim(filed.entry));
+    const Digest& snapshot = state.rounds()[state.entry(filed.entry).round].snapshot;
+    if (filed.stretch.index == 0 && filed.stretch.before != snapshot)
+      return Error{"stretch: before: the first stretch begins with the round's snapshot"};
+    for (ClaimId about : state.claims_about(filed.entry)) {
+      const Claim& claim = state.claim(about);
+      if (claim.stretch == filed.stretch && claim.verdict && !claim.verdict->voided)
+        return Error{"stretch: has been judged already, by " + numbered("claim", about)};
+    }
+    return {};
+  }
+
   // Shown once nobody can use it any more to claim or to vote.
   Status operator()(const ledger::ClaimOpened& opened) const {
     CAIRN_TRY(const UserId user, by_user());
     CAIRN_TRY(const Claim* claim, open_claim(opened.claim));
     if (claim->claimant != user) return Error{numbered("claim", opened.claim) + " is not the author's"};
     if (claim->gradient) return Error{numbered("claim", opened.claim) + " is opened already"};
-    if (!state.decided_about(claim->entry)) {
+    const auto alike = state.open_claims_like(opened.claim);
+    if (std::ranges::none_of(alike, [this](ClaimId id) { return state.decided(id).has_value(); }))
       return Error{numbered("claim", opened.claim) + " stays sealed until the votes decide"};
-    }
     if (claim->seal != ledger::claim_seal(state.project(), claim->key, claim->entry, opened.gradient)) {
       return Error{"gradient: not the one that " + numbered("claim", opened.claim) + " sealed"};
     }
@@ -490,15 +506,15 @@ struct Rules {
 
   Status operator()(const ledger::VerdictReached& verdict) const {
     CAIRN_CHECK(by_coordinator());
-    CAIRN_TRY(const Claim* claim, open_claim(verdict.claim));
+    CAIRN_CHECK(open_claim(verdict.claim));
     const std::optional<Digest> decided = state.decided(verdict.claim);
     if (!decided) {
       return Error{numbered("claim", verdict.claim) + " does not have the equal votes yet that it needs"};
     }
     if (verdict.gradient != *decided) return Error{"gradient: not the one that the judges got"};
-    if (verdict.upheld != (*decided != *state.entry(claim->entry).gradient)) {
-      return Error{verdict.upheld ? "upheld: but the judges got the entry's gradient"
-                                  : "rejected: but the judges got another gradient than the entry's"};
+    if (verdict.upheld != (*decided != state.stated(verdict.claim))) {
+      return Error{verdict.upheld ? "upheld: but the judges got what the entry states"
+                                  : "rejected: but the judges got something else than the entry states"};
     }
     return {};
   }

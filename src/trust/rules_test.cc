@@ -631,7 +631,7 @@ TEST_F(Rules, VerdictsFollowFromTheVotes) {
   refuses(coordinator, ledger::VerdictReached{claim, true, {}}, "does not have the equal votes yet");
   log.open_votes(claim);
   refuses(coordinator, ledger::VerdictReached{claim, false, digest("w")}, "not the one that the judges got");
-  refuses(coordinator, ledger::VerdictReached{claim, true, log.truth_of(2)}, "got the entry's gradient");
+  refuses(coordinator, ledger::VerdictReached{claim, true, log.truth_of(2)}, "got what the entry states");
   log.must(coordinator, log.verdict(claim));
   refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(2)}, "claim 1 is settled already");
   refuses(judge, ledger::VoteSealed{claim, {}}, "claim 1 is settled already");
@@ -645,7 +645,7 @@ TEST_F(Rules, AnUpheldVerdictIsNotCalledRejected) {
   const ClaimId claim = log.claim(1, entry, log.truth_of(entry));
   log.seal_vote(judge, claim, log.truth_of(entry));
   log.open_votes(claim);
-  refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(entry)}, "another gradient than");
+  refuses(coordinator, ledger::VerdictReached{claim, false, log.truth_of(entry)}, "something else than");
 }
 
 TEST_F(Rules, AppealsAnswerAVerdictOnce) {

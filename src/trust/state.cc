@@ -120,14 +120,20 @@ struct Recorder {
     state.happened({State::Moment::Kind::claimed, id});
   }
 
-  void operator()(const ledger::ClaimFiled& filed) {
+  void file_users_claim(EntryId entry, const Digest& seal, std::optional<ledger::Stretch> stretch) {
     Claim claim;
-    claim.entry = filed.entry;
+    claim.entry = entry;
     claim.claimant = user();
-    claim.seal = filed.seal;
+    claim.stretch = stretch;
+    claim.seal = seal;
     claim.lot = state.lot_for(event.statement.seen);
-    if (claim.lot) claim.candidates = state.panel_candidates(filed.entry);
+    if (claim.lot) claim.candidates = state.panel_candidates(entry);
     file_claim(std::move(claim));
+  }
+
+  void operator()(const ledger::ClaimFiled& filed) { file_users_claim(filed.entry, filed.seal, {}); }
+  void operator()(const ledger::StretchClaimed& filed) {
+    file_users_claim(filed.entry, filed.seal, filed.stretch);
   }
 
   void operator()(const ledger::MismatchFound& found) {
@@ -296,8 +302,12 @@ bool State::live(EntryId id) const {
 bool State::refuted(EntryId id) const {
   const Entry& entry = this->entry(id);
   const auto& truths = rounds_[entry.round].standing.truths;
+  if (!entry.gradient) return false;
   const auto truth = truths.find(entry.unit);
-  return truth != truths.end() && entry.gradient && truth->second != *entry.gradient;
+  if (truth != truths.end() && truth->second != *entry.gradient) return true;
+  const auto& lies = rounds_[entry.round].standing.lies;
+  const auto known = lies.find(entry.unit);
+  return known != lies.end() && known->second.contains(*entry.gradient);
 }
 
 std::optional<EntryId> State::chosen(Round round, UnitId unit) const {
@@ -400,6 +410,21 @@ uint32_t State::open_claims(UserId claimant) const {
   return static_cast<uint32_t>(std::count_if(filed.begin(), filed.end(), [this](ClaimId id) {
     return claim(id).standing.status == Claim::Status::open;
   }));
+}
+
+const Digest& State::stated(ClaimId id) const {
+  const Claim& claim = this->claim(id);
+  return claim.stretch ? claim.stretch->after : *entry(claim.entry).gradient;
+}
+
+std::vector<ClaimId> State::open_claims_like(ClaimId id) const {
+  std::vector<ClaimId> alike;
+  for (ClaimId about : claims_about(claim(id).entry)) {
+    const Claim& other = claim(about);
+    if (other.standing.status == Claim::Status::open && other.stretch == claim(id).stretch)
+      alike.push_back(about);
+  }
+  return alike;
 }
 
 bool State::votes_pending(ClaimId id, int64_t now) const {

@@ -127,10 +127,11 @@ struct Claim {
     voided,    // its verdict was voided
   };
   EntryId entry = 0;
-  UserId claimant = 0;             // or kCoordinator
-  PublicKey key;                   // that signed it
-  std::optional<Digest> seal;      // of what the claimant got; the coordinator does not seal
-  std::optional<Digest> gradient;  // what the claimant got, once opened
+  UserId claimant = 0;                     // or kCoordinator
+  PublicKey key;                           // that signed it
+  std::optional<ledger::Stretch> stretch;  // that is false; none: the whole entry is
+  std::optional<Digest> seal;              // of what the claimant got; the coordinator does not seal
+  std::optional<Digest> gradient;          // what the claimant got, once opened
   int64_t time = 0;
   std::optional<size_t> lot;             // which one draws its panel; none: the named judges decide
   std::vector<UserId> candidates;        // for the panel, ascending, until it is drawn
@@ -167,8 +168,9 @@ struct RoundRecord {
   std::map<UserId, Evaluation> evaluations;      // of the snapshot; attested, not checked by the fold
 
   struct Standing {
-    uint64_t weight = 0;              // sum of the averaging reputations in it when it closed
-    std::map<UnitId, Digest> truths;  // what the judges got for a unit, by the latest verdict
+    uint64_t weight = 0;                      // sum of the averaging reputations in it when it closed
+    std::map<UnitId, Digest> truths;          // what the judges got for a unit, by the latest verdict
+    std::map<UnitId, std::set<Digest>> lies;  // files of a unit that contradict themselves, by a verdict
     bool operator==(const Standing&) const = default;
   } standing;
   bool operator==(const RoundRecord&) const = default;
@@ -242,7 +244,8 @@ class State {
   std::span<const EntryId> entries_of(Round round, UnitId unit) const;  // ascending
   bool shown(Round round, UnitId unit) const;  // one of them is opened, so that it could be copied
   bool live(EntryId entry) const;              // in the training log
-  bool refuted(EntryId entry) const;           // the judges got another gradient for its unit
+  bool refuted(EntryId entry) const;           // the judges got another gradient for its unit, or the same
+                                               // file is known to contradict itself
   // The entry of a unit that is averaged: the earliest that was trusted when sealed, else the earliest
   // confirmed one; of those opened and neither gone nor refuted.
   std::optional<EntryId> chosen(Round round, UnitId unit) const;
@@ -265,6 +268,10 @@ class State {
 
   // -- Claims
   uint32_t open_claims(UserId claimant) const;
+  // What the judges get where the claim is false: the entry's gradient, or the digest after the stretch.
+  const Digest& stated(ClaimId claim) const;
+  // The open claims that say the same of its entry, and so stand and fall together. Ascending.
+  std::vector<ClaimId> open_claims_like(ClaimId claim) const;
   // Who may judge a claim: the panel that was drawn for it, by their main keys, and the named judges where
   // there is none, or where it is too small or has had its time.
   bool on_panel(ClaimId claim, const PublicKey& key) const;

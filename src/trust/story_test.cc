@@ -277,6 +277,133 @@ TEST_F(TwoClaims, GrowthSinceAVoidedVerdictIsGrownFromTheRestoredReputation) {
   EXPECT_EQ(log.reputation(alice), 6 * kThousandth);
 }
 
+// Mallory's file departs from the truth in its second stretch of three.
+struct StretchClaims : testing::Test {
+  StretchClaims() {
+    alice = log.join("alice");
+    bob = log.join("bob");
+    mallory = log.join("mallory");
+    work(log, {alice, bob, mallory}, 5, 1);
+    log.open_round();
+    false_one = log.send_lie(mallory, 0);
+    twin = log.send_lie(bob, 0);
+    true_one = log.send_truth(alice, 1);
+    log.close_round();
+  }
+  Status try_claim(const std::string& name, EntryId entry, const ledger::Stretch& about) const {
+    const PublicKey author = Chronicle::key(name);
+    return check(log.state, log.event(author, log.claiming(author, entry, about, Chronicle::digest("x"))));
+  }
+  Claim::Status status(ClaimId id) const { return log.state.claim(id).standing.status; }
+  Chronicle log;
+  UserId alice = 0, bob = 0, mallory = 0;
+  EntryId false_one = 0, twin = 0, true_one = 0;
+};
+
+TEST_F(StretchClaims, ThatAreTrueConvictAndPayLikeOthers) {
+  const Reputation before = log.reputation(alice);
+  const ClaimId claim = log.claim_stretch(alice, false_one, 1);
+  log.judge_claim(claim);
+  EXPECT_EQ(status(claim), Claim::Status::upheld);
+  EXPECT_EQ(log.reputation(mallory), kThousandth);
+  EXPECT_EQ(log.reputation(alice), before + log.state.claim(claim).standing.bounty);
+  EXPECT_GT(log.state.claim(claim).standing.bounty, 0u);
+  EXPECT_EQ(log.state.entry(false_one).standing.status, Entry::Status::revoked);
+}
+
+// Nobody computed the unit, but the same file is false whoever sent it.
+TEST_F(StretchClaims, RefuteEverybodyWhoSentTheSameFile) {
+  ASSERT_TRUE(log.state.entry(twin).standing.confirmed);
+  log.judge_claim(log.claim_stretch(alice, false_one, 1));
+  EXPECT_TRUE(log.state.refuted(twin));
+  EXPECT_FALSE(log.state.entry(twin).standing.confirmed);
+  EXPECT_FALSE(log.state.averaged(twin));
+  EXPECT_TRUE(log.state.live(twin)) << "who sent it is not convicted yet";
+  log.judge_claim(log.claim_stretch(alice, twin, 1));
+  EXPECT_EQ(log.reputation(bob), kThousandth);
+}
+
+// Or an accomplice could have a false entry found true for good.
+TEST_F(StretchClaims, AboutATrueStretchDoNotClearTheEntry) {
+  const ClaimId wrong = log.claim_stretch(bob, false_one, 0);
+  const ClaimId right = log.claim_stretch(alice, false_one, 1);
+  log.judge_claim(wrong);
+  EXPECT_EQ(status(wrong), Claim::Status::rejected);
+  EXPECT_EQ(log.reputation(bob), kThousandth) << "the false claimant falls";
+  EXPECT_EQ(status(right), Claim::Status::open);
+  EXPECT_TRUE(log.state.live(false_one));
+  log.judge_claim(right);
+  EXPECT_EQ(log.reputation(mallory), kThousandth);
+}
+
+TEST_F(StretchClaims, GoOnTrulyFromAFalseStateWithoutBeingWrong) {
+  const ClaimId late = log.claim_stretch(alice, false_one, 2);
+  log.judge_claim(late);
+  EXPECT_EQ(status(late), Claim::Status::rejected) << "the last stretch follows from the state before it";
+}
+
+TEST_F(StretchClaims, AreJudgedOnceForEachStretch) {
+  const ledger::Stretch first = log.stretch(true_one, 0);
+  log.judge_claim(log.claim(bob, true_one, first, Chronicle::digest("nonsense")));
+  const Status again = try_claim("mallory", true_one, first);
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message, testing::HasSubstr("stretch: has been judged already, by claim 1"));
+  EXPECT_TRUE(try_claim("mallory", true_one, log.stretch(true_one, 1)));
+  log.must(Chronicle::key("root"), ledger::VerdictVoided{1});
+  EXPECT_TRUE(try_claim("mallory", true_one, first)) << "as if it had never been judged";
+}
+
+TEST_F(StretchClaims, BeginWithTheSnapshot) {
+  ledger::Stretch first = log.stretch(false_one, 0);
+  first.before = Chronicle::digest("another model");
+  const Status claimed = try_claim("alice", false_one, first);
+  ASSERT_FALSE(claimed);
+  EXPECT_THAT(claimed.error().message, testing::HasSubstr("the first stretch begins with"));
+}
+
+// One claimant about one place at a time, and what is sealed about one place stays so while another is
+// judged.
+TEST_F(StretchClaims, AboutOtherPlacesStaySealed) {
+  const ClaimId first = log.claim_stretch(bob, false_one, 0);
+  const ClaimId second = log.claim_stretch(alice, false_one, 1);
+  EXPECT_FALSE(try_claim("alice", false_one, log.stretch(false_one, 2)));
+  for (const PublicKey& judge : log.jury(first)) log.seal_vote(judge, first, log.true_about(first));
+  log.open_votes(first);
+  const ledger::ClaimOpened opening{second, log.claimed.at(second)};
+  EXPECT_FALSE(check(log.state, log.event(Chronicle::key("alice"), opening)));
+  log.open_claims(first);
+  EXPECT_TRUE(log.state.claim(first).gradient.has_value());
+}
+
+// Who recomputed the whole unit knows about every stretch.
+TEST_F(StretchClaims, FallWithAVerdictOnTheWholeEntry) {
+  const ClaimId stretch = log.claim(bob, true_one, log.stretch(true_one, 1), Chronicle::digest("nonsense"));
+  const ClaimId whole = log.claim(mallory, true_one, Chronicle::digest("more nonsense"));
+  log.judge_claim(whole);
+  EXPECT_EQ(status(stretch), Claim::Status::rejected);
+  EXPECT_EQ(log.reputation(bob), kThousandth);
+}
+
+// They can only contradict each other if judges erred.
+TEST_F(StretchClaims, NothingOfAUnitIsAveragedWhileVerdictsContradictEachOther) {
+  log.open_round();
+  const EntryId one = log.send_truth(alice, 7);
+  const EntryId other = log.send_truth(bob, 7);
+  log.close_round();
+  log.judge_claim(log.claim(mallory, one, Chronicle::digest("nonsense")));
+  ASSERT_FALSE(log.state.refuted(other));
+  const UserId dora = log.join("dora");
+  work(log, {dora}, 3, 1);
+  const ClaimId claim = log.claim(dora, other, log.stretch(other, 1), Chronicle::digest("y"));
+  for (const PublicKey& judge : log.jury(claim)) log.seal_vote(judge, claim, Chronicle::digest("y"));
+  log.open_votes(claim);
+  log.open_claims(claim);
+  log.must(Chronicle::key("coordinator"), log.verdict(claim));
+  EXPECT_TRUE(log.state.refuted(one));
+  EXPECT_FALSE(log.state.entry(one).standing.confirmed);
+  EXPECT_FALSE(log.state.chosen(log.state.entry(one).round, 7).has_value());
+}
+
 TEST(Story, ASuspendedEntryPunishesNobody) {
   Chronicle log;
   const UserId alice = log.join("alice");

@@ -46,4 +46,17 @@ Result<GradientFile> compute_gradient(const GradientTask& task, const Recipe& re
                                       const Progress& progress = {}, const GradientObserver& observer = {},
                                       Resumption resumption = {});
 
+// What a stretch of a unit leads to.
+struct StretchEnd {
+  Digest digest;  // of the training state, after the last stretch of the gradient file; or diverged_digest()
+  GradientState state;  // between two stretches; else unspecified
+};
+
+// The same for one stretch alone, from the state before it. What the trace of `start` says of the stretches
+// before is taken for true; it goes into the file. Progress is of this stretch, in images. Precondition:
+// index < stretch_count(recipe).
+Result<StretchEnd> compute_stretch(const GradientTask& task, const Recipe& recipe, model::Network& network,
+                                   const data::DataSet& data, std::span<const float> parameters,
+                                   GradientState start, uint32_t index, const Progress& progress = {});
+
 }  // namespace cairn::work

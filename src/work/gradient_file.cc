@@ -7,6 +7,7 @@
 #include <string>
 
 #include "work/positions.h"
+#include "work/trace.h"
 
 namespace cairn::work {
 namespace {
@@ -53,6 +54,7 @@ ByteWriter encode_head(const GradientHead& head, uint32_t kept) {
   writer.u32(head.block_size);
   writer.u32(head.parameters);
   writer.u32(kept);
+  write_trace(writer, head.trace);
   return writer;
 }
 
@@ -91,6 +93,7 @@ void read_head(ByteReader& reader, GradientSummary& head) {
   head.loss = reader.f32("loss");
   if (!std::isfinite(head.loss)) reader.fail("loss", "not a finite number");
   read_encoding(reader, head);
+  head.trace = read_trace(reader);
 }
 
 // A canonical file whose numbers are still where they were read.
@@ -229,6 +232,14 @@ Result<GradientSummary> check_gradient_file(BytesView bytes) {
   const Result<View> view = read(bytes);
   if (!view) return view.error().within("gradient file");
   return view->summary;
+}
+
+Result<GradientHead> read_gradient_head(BytesView bytes) {
+  ByteReader reader(bytes);
+  GradientSummary head;
+  read_head(reader, head);
+  if (Status status = reader.status(); !status) return status.error().within("gradient file");
+  return static_cast<GradientHead&>(head);
 }
 
 Result<GradientFile> decode_gradient_file(BytesView bytes) {

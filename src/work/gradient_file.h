@@ -16,6 +16,7 @@ namespace cairn::work {
 inline constexpr uint64_t kMaxGradientFileSize = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxParameters = uint64_t{1} << 28;
 inline constexpr uint32_t kMaxBlockSize = uint32_t{1} << 20;
+inline constexpr uint32_t kMaxTrace = 65535;  // digests
 inline constexpr int kMinExponent = -126;
 inline constexpr int kMaxExponent = 63;
 inline constexpr uint32_t kKeepAll = 1'000'000;  // parts per million
@@ -31,6 +32,8 @@ struct GradientHead {
   uint8_t bits = 16;        // 16, 8 or 4
   uint32_t block_size = 0;  // kept values that share an exponent
   uint32_t parameters = 0;  // of the model: values of the whole gradient
+
+  std::vector<Digest> trace;  // of training states on the way (work/trace.h); empty without
 
   bool operator==(const GradientHead&) const = default;
 };
@@ -55,7 +58,8 @@ struct GradientSummary : GradientHead {
 // least.
 uint32_t kept_count(uint64_t parameters, uint32_t keep);
 
-// Bytes of the canonical form: no number in it has a say. `kept` <= `parameters` <= kMaxParameters.
+// Bytes of the canonical form without a trace: no number in it has a say. `kept` <= `parameters` <=
+// kMaxParameters.
 uint64_t gradient_file_size(int bits, uint32_t block_size, uint64_t parameters, uint64_t kept);
 
 Bytes encode(const GradientFile& file);
@@ -63,5 +67,7 @@ Bytes encode(const GradientFile& file);
 Result<GradientFile> decode_gradient_file(BytesView bytes);
 // Refuses the same, and keeps no numbers.
 Result<GradientSummary> check_gradient_file(BytesView bytes);
+// Reads no further than what a file says about its numbers.
+Result<GradientHead> read_gradient_head(BytesView bytes);
 
 }  // namespace cairn::work

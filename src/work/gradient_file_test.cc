@@ -157,20 +157,21 @@ TEST(GradientFile, SurvivesDamage) {
       ASSERT_THAT(
           decoded.error().message,
           MatchesRegex("gradient file: (magic|version|project|snapshot|round|unit|samples|loss|bits|block "
-                       "size|parameters|kept|exponents|positions|values|end): .+"));
+                       "size|parameters|kept|trace|exponents|positions|values|end): .+"));
     }
   }
 }
 
 // The documented layout, byte by byte.
-std::string head_hex(const std::string& bits, const std::string& parameters, const std::string& kept) {
+std::string head_hex(const std::string& bits, const std::string& parameters, const std::string& kept,
+                     const std::string& trace = "00000000") {
   const std::string zeros(64, '0');
   return "0e000000" + to_hex(as_bytes("cairn gradient")) + "02000000" + zeros + zeros +
          "04030201"
          "05000000"
          "20000000"
          "0000c03f" +
-         bits + "02000000" + parameters + kept;
+         bits + "02000000" + parameters + kept + trace;
 }
 
 TEST(GradientFile, BytesAreAsDocumented) {
@@ -182,13 +183,16 @@ TEST(GradientFile, BytesAreAsDocumented) {
   file.bits = 16;
   file.block_size = 2;
   file.parameters = 3;
+  file.trace = {sha256(Bytes{1})};
   file.exponents = {-1, 0};
   file.values = {-2, 258, 3};
-  EXPECT_EQ(to_hex(encode(file)), head_hex("10", "03000000", "03000000") +
-                                      "ff00"
-                                      "feff"
-                                      "0201"
-                                      "0300");
+  EXPECT_EQ(to_hex(encode(file)),
+            head_hex("10", "03000000", "03000000", "01000000" + sha256(Bytes{1}).hex()) +
+                "ff00"
+                "feff"
+                "0201"
+                "0300");
+  file.trace.clear();
   file.bits = 4;
   file.parameters = 12;
   file.positions = {1, 2, 9};

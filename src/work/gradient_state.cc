@@ -5,12 +5,13 @@
 #include <span>
 
 #include "exact/backend.h"
+#include "work/trace.h"
 
 namespace cairn::work {
 namespace {
 
 constexpr std::string_view kMagic = "cairn unit state";
-constexpr uint16_t kVersion = 1;
+constexpr uint16_t kVersion = 2;
 constexpr size_t kArrays = 4;  // in a state
 
 static_assert(std::endian::native == std::endian::little, "canonical bytes are those of memory");
@@ -58,6 +59,8 @@ Status check_state(const GradientState& state, const Recipe& recipe, size_t para
   CAIRN_CHECK(is(state.sum, between ? 0 : parameter_count, "sum"));
   CAIRN_CHECK(is(state.parameters, count, "parameters"));
   CAIRN_CHECK(is(state.optimizer.first, count, "first moment"));
+  if (state.trace.size() != trace_length(recipe, state.batches))
+    return Error{"trace: is not as long as it is after so many batches"};
   return is(state.optimizer.second, recipe.optimizer == Optimizer::adamw ? count : 0, "second moment");
 }
 
@@ -72,6 +75,7 @@ Bytes encode_state(const GradientState& state, const GradientTask& task, const R
   write_floats(writer, state.parameters);
   write_floats(writer, state.optimizer.first);
   write_floats(writer, state.optimizer.second);
+  write_trace(writer, state.trace);
   const Digest digest = sha256(writer.bytes());
   writer.raw(digest.bytes);
   return writer.take();
@@ -95,13 +99,14 @@ Result<GradientState> decode_state(BytesView bytes, const GradientTask& task, co
   state.parameters = read_floats(reader, "parameters", parameter_count);
   state.optimizer.first = read_floats(reader, "first moment", parameter_count);
   state.optimizer.second = read_floats(reader, "second moment", parameter_count);
+  state.trace = read_trace(reader);
   CAIRN_CHECK(reader.finish());
   CAIRN_CHECK(check_state(state, recipe, parameter_count));
   return state;
 }
 
 uint64_t max_state_size(size_t parameter_count) {
-  return 1024 + kArrays * sizeof(float) * uint64_t{parameter_count};
+  return 1024 + kMaxTrace * sizeof(Digest) + kArrays * sizeof(float) * uint64_t{parameter_count};
 }
 
 }  // namespace cairn::work

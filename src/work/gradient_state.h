@@ -23,6 +23,7 @@ struct GradientState {
   std::vector<float> sum;         // of the batch gradients of the step under way; empty between two steps
   std::vector<float> parameters;  // as the local steps have made them; empty without local steps
   OptimizerState optimizer;       // of the local steps
+  std::vector<Digest> trace;      // of the states that the recipe wants on the way (work/trace.h)
   bool operator==(const GradientState&) const = default;
 };
 
