@@ -199,6 +199,8 @@ Chronicle work_with_liar(uint64_t seed, bool opens) {
   return log;
 }
 
+constexpr EntryId kLastLie = 60;
+
 TEST(Average, AConvictedUsersEntriesLeaveNoTrace) {
   const MadeUpGradients gradients;
   for (uint64_t seed = 0; seed < 144; ++seed) {
@@ -207,13 +209,31 @@ TEST(Average, AConvictedUsersEntriesLeaveNoTrace) {
     ASSERT_NE(average(with.state, start(), gradients).value(),
               average(without.state, start(), gradients).value());
     // A claim with a wrong digest: nobody is paid, so that nobody else's weight differs.
-    const EntryId lie = 10;
-    ASSERT_NE(*with.state.entry(lie).gradient, with.truth_of(lie));
-    with.judge_claim(with.claim(1, lie, Chronicle::digest("wrong")));
+    ASSERT_NE(*with.state.entry(kLastLie).gradient, with.truth_of(kLastLie));
+    with.judge_claim(with.claim(1, kLastLie, Chronicle::digest("wrong")));
     ASSERT_EQ(average(with.state, start(), gradients).value(),
               average(without.state, start(), gradients).value())
         << seed;
   }
+}
+
+// User 5's first entries had settled when the last lie was found, and so had everybody's beside them.
+TEST(Average, AConvictedUsersSettledEntriesLeaveNoTraceEither) {
+  const MadeUpGradients gradients;
+  size_t settled = 0;
+  for (uint64_t seed = 0; seed < 144; ++seed) {
+    if (policy_variant(seed).horizon == 0) continue;
+    Chronicle with = work_with_liar(seed, true);
+    RunningAverage running(start());
+    ASSERT_TRUE(running.update(with.state, gradients));
+    settled += with.state.averaged(5) && with.state.settled(*with.state.entry(5).opened_in) ? 1 : 0;
+    with.judge_claim(with.claim(1, kLastLie, Chronicle::digest("wrong")));
+    ASSERT_FALSE(with.state.averaged(5));
+    ASSERT_EQ(running.update(with.state, gradients).value(),
+              average(work_with_liar(seed, false).state, start(), gradients).value())
+        << seed;
+  }
+  EXPECT_GT(settled, 50u);
 }
 
 // The liar is first with every unit, and somebody honest computes it too.
@@ -262,7 +282,7 @@ TEST(Average, AVoidedVerdictGivesTheModelBack) {
     Chronicle log = work_with_liar(seed, true);
     RunningAverage running(start());
     const Snapshot before = running.update(log.state, gradients).value();
-    log.judge_claim(log.claim(1, 10, log.truth_of(10)));
+    log.judge_claim(log.claim(1, kLastLie, log.truth_of(kLastLie)));
     ASSERT_NE(running.update(log.state, gradients).value(), before);
     log.must(Chronicle::key("root"), ledger::VerdictVoided{1});
     ASSERT_EQ(running.update(log.state, gradients).value(), before);
@@ -274,7 +294,7 @@ TEST(Average, RemovalNeedsNoBlobOfWhatIsRemoved) {
   MadeUpGradients gradients;
   RunningAverage running(start());
   ASSERT_TRUE(running.update(log.state, gradients));
-  log.judge_claim(log.claim(1, 10, log.truth_of(10)));
+  log.judge_claim(log.claim(1, kLastLie, log.truth_of(kLastLie)));
   for (EntryId id : log.state.user(5).entries) gradients.gone.insert(*log.state.entry(id).gradient);
   EXPECT_EQ(running.update(log.state, gradients).value(), average(log.state, start(), gradients).value());
 }
@@ -290,9 +310,10 @@ TEST(Average, ARollbackReturnsToTheRoundsBefore) {
 
 // Rounds in which Bob sends one gradient and an established user another, and Bob grows fast.
 struct Growing {
-  explicit Growing(ledger::Averaging averaging) {
+  explicit Growing(ledger::Averaging averaging, uint32_t horizon = 256) {
     Policy policy;
     policy.averaging = averaging;
+    policy.horizon = horizon;
     policy.clip = ledger::Clip::none;
     policy.refresh_rounds = 1;
     policy.step = kReputationOne / 50;
@@ -339,6 +360,18 @@ TEST(AverageStory, BobsOlderGradientsBecomeEffective) {
       before = now;
     }
   }
+}
+
+TEST(AverageStory, BeyondTheHorizonTheyHaveTheirPlace) {
+  Growing story(ledger::Averaging::normalized, 3);
+  std::vector<double> effects;
+  for (int round = 0; round < 6; ++round) {
+    effects.push_back(story.effect_of_bobs_first());
+    story.work();
+  }
+  EXPECT_GT(effects[1], effects[0]);
+  EXPECT_GT(effects[2], effects[1]) << "at the opening of round 3";
+  for (size_t round = 3; round < effects.size(); ++round) EXPECT_EQ(effects[round], effects[2]) << round;
 }
 
 TEST(AverageStory, WhereWeightsFreezeAtTheCloseTheyDoNot) {
@@ -460,6 +493,26 @@ TEST(AverageErrors, AModelOutOfRangeComesBackOnceTheEntryIsRevoked) {
   }
   log.judge_claim(log.claim(1, 6, log.truth_of(6)));
   EXPECT_EQ(running.update(log.state, gradients).value(), average(log.state, start(), gradients).value());
+}
+
+// Reputations are refreshed in every round, but what has settled is read no more.
+TEST(AverageCost, ARefreshReadsNoMoreThanTheHorizon) {
+  Policy policy;
+  policy.clip = ledger::Clip::none;
+  policy.refresh_rounds = 1;
+  policy.horizon = 3;
+  Chronicle log(policy);
+  for (int i = 0; i < 4; ++i) log.join("user " + std::to_string(i));
+  const MadeUpGradients gradients;
+  RunningAverage running(start());
+  for (int round = 0; round < 20; ++round) {
+    log.open_round();
+    for (UserId user = 1; user <= 4; ++user) log.send_truth(user, user);
+    log.close_round();
+    const uint64_t before = running.gradients_read();
+    ASSERT_EQ(running.update(log.state, gradients).value(), average(log.state, start(), gradients).value());
+    EXPECT_LE(running.gradients_read() - before, 4u * (policy.horizon + 1)) << round;
+  }
 }
 
 TEST(AverageCost, AnUpdateReadsOnlyWhatChanged) {

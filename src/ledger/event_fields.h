@@ -61,6 +61,7 @@ void fields(auto& archive, Is<Policy> auto& policy) {
   archive("refresh_rounds", policy.refresh_rounds);
   archive("max_rise", policy.max_rise);
   archive("floor_rounds", policy.floor_rounds);
+  archive("horizon", policy.horizon);
 }
 
 // -- Root

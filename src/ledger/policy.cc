@@ -73,7 +73,8 @@ void check_averaging(const Policy& policy, RangeCheck& check) {
       .within("clip_norm", policy.clip_norm, fixed ? 1 : 0, uint64_t{1} << 62)
       .within("refresh_rounds", policy.refresh_rounds, 1, kMillion)
       .within("max_rise", policy.max_rise, 1, kReputationOne)
-      .within("floor_rounds", policy.floor_rounds, 1, 4096);
+      .within("floor_rounds", policy.floor_rounds, 1, 4096)
+      .within("horizon", policy.horizon, 0, kMaxHorizon);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ struct Policy {
   uint64_t clip_norm = 0;        // fixed: C on the 2^-48 grid
   uint32_t refresh_rounds = 16;  // how often the averaging reputation may rise
   Reputation max_rise = kReputationOne / 50;
+  uint32_t horizon = 256;      // rounds after which an entry's weight settles; 0: never
   uint32_t floor_rounds = 64;  // normalized: F is half the median of the last so many closed rounds' weights
 
   bool operator==(const Policy&) const = default;
@@ -62,6 +63,7 @@ inline constexpr uint32_t kMaxPanel = 256;
 inline constexpr uint32_t kMaxPanelHours = 23;  // the named judges have an hour before a suspension at least
 inline constexpr uint32_t kMaxJoinWork = 40;
 inline constexpr uint32_t kMaxStaleness = 256;
+inline constexpr uint32_t kMaxHorizon = 1'000'000;
 inline constexpr uint64_t kMaxRoundTime = uint64_t{1000} * 3600 * 24 * 366;  // milliseconds
 inline constexpr uint32_t kMaxRateKnots = 4096;
 inline constexpr uint64_t kMaxRate = uint64_t{1} << 52;  // an outer rate of 4096

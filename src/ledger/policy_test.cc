@@ -68,6 +68,7 @@ TEST(Policy, EachFieldHasItsRange) {
       {"refresh_rounds", [](Policy& p) { p.refresh_rounds = 0; }},
       {"max_rise", [](Policy& p) { p.max_rise = 0; }},
       {"floor_rounds", [](Policy& p) { p.floor_rounds = 0; }},
+      {"horizon", [](Policy& p) { p.horizon = kMaxHorizon + 1; }},
       {"quorum", [](Policy& p) { p.quorum = 1'000'001; }},
       {"round_time", [](Policy& p) { p.round_time = kMaxRoundTime + 1; }},
       {"staleness", [](Policy& p) { p.staleness = kMaxStaleness + 1; }},

@@ -91,6 +91,7 @@ Status read_averaging(SettingsReader reader, Policy& policy) {
   count(reader, "refresh_rounds", 1, 1'000'000, policy.refresh_rounds);
   scaled(reader, "max_rise", 0.999, kOne, policy.max_rise);
   count(reader, "floor_rounds", 1, 4096, policy.floor_rounds);
+  count(reader, "horizon", 0, ledger::kMaxHorizon, policy.horizon);
   return reader.finish();
 }
 
@@ -193,6 +194,8 @@ std::vector<PolicySetting> policy_settings(const Policy& policy) {
       {kAverage, "max_rise", to_decimal(policy.max_rise), "and at most by this much"},
       {kAverage, "floor_rounds", std::to_string(policy.floor_rounds),
        "normalized: rounds whose median weight sets the floor of the divisor"},
+      {kAverage, "horizon", std::to_string(policy.horizon),
+       "rounds in which weights follow reputations and entries may be claimed; 0: always"},
   };
 }
 

@@ -222,6 +222,18 @@ void Consequences::round_opened(Round round) {
     user.standing.steps = 0;
     user.standing.averaging = refreshed(policy, user.standing.averaging, user.standing.reputation, round);
   }
+  settle(round);
+}
+
+// What this opening is the last one to weigh by reputations.
+void Consequences::settle(Round round) {
+  for (const auto& [from, policy] : state_.policies_) {
+    if (policy.horizon == 0 || policy.horizon > round) continue;
+    const Round behind = round - policy.horizon;
+    if (state_.policy_for(behind).horizon != policy.horizon) continue;
+    for (EntryId id : state_.rounds_[behind].entries)
+      entry(id).settled = user(state_.entry(id).user).averaging;
+  }
 }
 
 void Consequences::round_closed(Round round) {

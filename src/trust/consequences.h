@@ -40,6 +40,7 @@ class Consequences {
   void disbelieve(Round round, UnitId unit, const Digest& lie);
   void reject(const std::vector<ClaimId>& open, ClaimId by);
   void round_opened(Round round);
+  void settle(Round round);
   void round_closed(Round round);
 
   void uphold(ClaimId claim, const std::vector<ClaimId>& open);

@@ -140,6 +140,38 @@ TEST(History, EveryReputationIsInRangeAndWeighsNoMoreThanItIs) {
   }
 }
 
+// -- Settling
+
+TEST(History, ASettledWeightIsThatOfTheLastOpeningWithinTheHorizon) {
+  size_t settled = 0, others = 0;
+  for (uint64_t seed = 0; seed < kHistories; ++seed) {
+    RandomHistory random(seed, policy_variant(seed));
+    std::map<EntryId, Reputation> last;
+    for (size_t i = 0; i < kSteps; ++i) {
+      const Event event = random.candidate();
+      if (!random.tell(event)) continue;
+      if (as<ledger::VerdictVoided>(event)) break;  // other weights have always been
+      const State& state = random.state();
+      for (EntryId id = 1; state.has_entry(id); ++id) {
+        const Entry& entry = state.entry(id);
+        if (!entry.opened_in) continue;
+        const Policy& policy = state.policy_for(*entry.opened_in);
+        const auto* opened = as<ledger::RoundOpened>(event);
+        if (opened && opened->round == *entry.opened_in + policy.horizon)
+          last[id] = state.user(entry.user).standing.averaging;
+        ASSERT_EQ(state.settled(*entry.opened_in), policy.horizon > 0 && last.contains(id)) << seed;
+        if (!last.contains(id) || !state.averaged(id)) continue;
+        if (policy.averaging == ledger::Averaging::at_acceptance || policy.horizon == 0) continue;
+        ASSERT_EQ(state.weight(id), last[id]) << seed << " entry " << id;
+        ++settled;
+        others += state.averaging_reputation(entry.user) != last[id] ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(settled, 1000u);
+  EXPECT_GT(others, 100u) << "reputations went on";
+}
+
 // -- Units
 
 TEST(History, AUserHasOneEntryInAUnitAndAUnitOneInTheAverage) {

@@ -7,7 +7,8 @@ __extension__ typedef unsigned __int128 Wide;
 
 bool probable(const State& state, EntryId id, UserId auditor) {
   const Entry& entry = state.entry(id);
-  return state.live(id) && !entry.standing.judged && entry.user != auditor;
+  return state.live(id) && !entry.standing.judged && entry.user != auditor &&
+         !state.settled(*entry.opened_in);
 }
 
 uint64_t share(const State& state, EntryId id, bool by_weight) {

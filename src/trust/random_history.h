@@ -336,6 +336,7 @@ inline Policy policy_variant(uint64_t number) {
   policy.clip_norm = uint64_t{1} << 47;
   policy.refresh_rounds = 2;
   policy.floor_rounds = 3;
+  policy.horizon = static_cast<uint32_t>(number / 4 % 4);
   policy.round_size = 5;
   policy.staleness = static_cast<uint32_t>(number % 4);
   return policy;

@@ -288,6 +288,10 @@ struct Rules {
   Status claimable(EntryId id, UserId claimant) const {
     CAIRN_TRY(const Entry* entry, accepted_entry(id));
     if (entry->standing.judged) return Error{numbered("entry", id) + " has been judged already"};
+    if (state.settled(*entry->opened_in)) {
+      return Error{numbered("entry", id) + " is older than the policy's horizon of " +
+                   std::to_string(state.policy_for(*entry->opened_in).horizon) + " rounds and has settled"};
+    }
     for (ClaimId about : state.claims_about(id)) {
       const Claim& claim = state.claim(about);
       if (claim.claimant == claimant && claim.standing.status == Claim::Status::open) {

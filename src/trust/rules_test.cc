@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "trust/chronicle.h"
+#include "trust/probe.h"
 
 namespace cairn::trust {
 namespace {
@@ -754,6 +755,31 @@ TEST_F(Rules, WhatTheVotesDecideIsNotSuspended) {
   log.seal_vote(judge, claim, log.truth_of(2));
   log.open_votes(claim);
   refuses(coordinator, ledger::EntrySuspended{2}, "decide, so that a verdict has to follow");
+}
+
+// The model that its gradient was computed from need not be kept so long.
+TEST(Horizon, AnEntryBeyondItCannotBeClaimed) {
+  Policy policy;
+  policy.horizon = 2;
+  policy.exam_entries = 1;
+  Chronicle log(policy);
+  for (const char* name : {"alice", "bob"}) log.join(name);
+  const auto work = [&log] {
+    log.open_round();
+    const EntryId lie = log.send_lie(2, 1);
+    log.send_truth(1, 2);
+    log.close_round();
+    return lie;
+  };
+  const EntryId lie = work();
+  work();
+  EXPECT_TRUE(check(log.state, log.event(Chronicle::key("alice"), ledger::ClaimFiled{lie, {}})).ok());
+  work();
+  const Status late = check(log.state, log.event(Chronicle::key("alice"), ledger::ClaimFiled{lie, {}}));
+  ASSERT_FALSE(late.ok());
+  EXPECT_THAT(late.error().message, testing::HasSubstr("entry 1 is older than the policy's horizon of 2 rounds"));
+  for (uint64_t word = 0; word < 200; ++word)
+    EXPECT_NE(pick_probe(log.state, word << 55), lie) << "nor is it drawn";
 }
 
 TEST_F(Rules, AVerdictWhoseEntriesAreGoneIsFinal) {

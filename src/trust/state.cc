@@ -535,7 +535,13 @@ Reputation State::weight(EntryId id) const {
   const Entry& entry = this->entry(id);
   if (policy_for(*entry.opened_in).averaging == ledger::Averaging::at_acceptance)
     return entry.standing.frozen;
+  if (settled(*entry.opened_in)) return entry.standing.settled;
   return averaging_reputation(entry.user);
+}
+
+bool State::settled(Round round) const {
+  const uint32_t horizon = policy_for(round).horizon;
+  return horizon > 0 && next_round() > uint64_t{round} + horizon;
 }
 
 std::vector<LiveEntry> State::live_entries() const {

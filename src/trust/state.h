@@ -82,7 +82,8 @@ struct Entry {
     bool confirmed = false;  // by the same digest of somebody else, or by the judges
     bool accepted =
         false;  // trusted or confirmed, once opened: in the training log, and its author has grown
-    Reputation frozen = 0;  // its author's averaging reputation when the round closed
+    Reputation frozen = 0;   // its author's averaging reputation when the round closed
+    Reputation settled = 0;  // and as of the last opening at which its weight followed it
     bool operator==(const Standing&) const = default;
   } standing;
   bool operator==(const Entry&) const = default;
@@ -288,6 +289,9 @@ class State {
   bool averaged(EntryId entry) const;  // chosen for its unit, its round closed and not rolled back
   Reputation averaging_reputation(UserId user) const;
   Reputation weight(EntryId entry) const;  // of an averaged entry
+  // Whether weights of that round's entries are settled by the next opening: the policy's horizon is behind
+  // them, they follow reputations no more, and none of them can be claimed.
+  bool settled(Round round) const;
 
   std::vector<LiveEntry> live_entries() const;  // the training log, ascending
 
