@@ -16,6 +16,7 @@ RESOURCES = {
     ("get", "/v1/blobs/{digest}"),
     ("get", "/v1/gradients/{digest}"),
     ("get", "/v1/shards/{digest}"),
+    ("get", "/v1/snapshots/{digest}"),
     ("get", "/v1/events"),
     ("post", "/v1/leases"),
     ("post", "/v1/leases/return"),

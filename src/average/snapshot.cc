@@ -94,6 +94,16 @@ Digest parameters_digest(const Snapshot& snapshot) {
   return sha256(encode_parameters(snapshot));
 }
 
+Digest parameters_digest(std::span<const float> parameters) {
+  static_assert(std::endian::native == std::endian::little, "numbers are hashed as they lie in memory");
+  ByteWriter writer;
+  write_header(writer, kParametersMagic, parameters.size());
+  Hasher hasher;
+  hasher.update(writer.bytes());
+  hasher.update({reinterpret_cast<const uint8_t*>(parameters.data()), parameters.size_bytes()});
+  return hasher.finish();
+}
+
 Digest grid_digest(const Snapshot& snapshot) {
   constexpr size_t kChunk = 1 << 16;
   Hasher hasher;

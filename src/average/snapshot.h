@@ -32,7 +32,8 @@ Bytes encode_parameters(const Snapshot& snapshot);
 Result<std::vector<float>> decode_parameters(BytesView bytes);
 uint64_t parameters_size(uint64_t count);  // of those bytes
 
-Digest parameters_digest(const Snapshot& snapshot);  // SHA-256 of encode_parameters()
+Digest parameters_digest(const Snapshot& snapshot);           // SHA-256 of encode_parameters()
+Digest parameters_digest(std::span<const float> parameters);  // the same of their numbers
 Digest grid_digest(const Snapshot& snapshot);
 
 }  // namespace cairn::average

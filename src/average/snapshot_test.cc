@@ -56,6 +56,7 @@ TEST(Snapshot, ReadsBackTheParametersItWrote) {
   EXPECT_EQ(bytes.size(), parameters_size(3));
   EXPECT_EQ(decode_parameters(bytes).value(), parameters(snapshot));
   EXPECT_EQ(parameters_digest(snapshot), sha256(bytes));
+  EXPECT_EQ(parameters_digest(parameters(snapshot)), sha256(bytes));
 }
 
 TEST(Snapshot, RefusesDamagedParameters) {

@@ -2,6 +2,7 @@
 
 #include "cmd/command.h"
 #include "project/judgement.h"
+#include "project/retention.h"
 #include "project/rounds.h"
 
 namespace cairn::cmd {
@@ -25,6 +26,7 @@ Result<int> run(const Shared& shared, const Options& options) {
   if (project::settling_is_due(project.state(), coordinator.public_key())) {
     CAIRN_CHECK(project::settle_claims(project, coordinator));  // seals the lot that panels are drawn by
   }
+  CAIRN_CHECK(project::drop_snapshots(project, project.environment().now()));
   print(shared,
         Json{{"round", closed.round},
              {"entries", closed.openings},

@@ -28,6 +28,8 @@ struct Options {
   std::string reachable_at;
   std::string name = default_user_name();
   bool idle = false;
+
+  Options() { rule.keep_free = uint64_t{1} << 30; }
 };
 
 // "ADDRESS:PORT", the address of IPv6 in brackets.
@@ -303,6 +305,11 @@ void add_host(Command app, const Shared& shared) {
                   "The longest that a round with an entry stays open, likewise")
       .show_default()
       .range(0.01, 100'000.0);
+  command
+      .add_option("--keep-free", options->rule.keep_free,
+                  "Bytes of disk that stay free: with fewer, no unit is handed out")
+      .size()
+      .show_default();
   set_action(command, [&shared, options] { return run(shared, *options); });
 }
 

@@ -2,6 +2,7 @@
 
 #include "cmd/console.h"
 #include "cmd/remote_project.h"
+#include "project/retention.h"
 #include "project/verification.h"
 
 namespace cairn::cmd {
@@ -62,6 +63,7 @@ Result<int> run(const Shared& shared, const Options& options) {
       verified = fetch_files(project, progress_line("fetching and verifying"));
     }
     if (!verified) return verified.error();
+    CAIRN_CHECK(project::drop_snapshots(project, project.environment().now()));
     shown = project.head().size;
     print(shared, to_json(project, *verified), to_text(project, *verified));
     std::fflush(stdout);

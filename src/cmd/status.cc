@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "cmd/command.h"
+#include "project/disk_use.h"
+#include "role/disk_limit.h"
 
 namespace cairn::cmd {
 namespace {
@@ -75,9 +77,28 @@ Json to_json(const project::Project& project) {
                              {"revoked_entries", line.revoked},
                              {"banned", line.banned}});
   }
+  const project::DiskUse disk = project::disk_use(project, project.environment().now());
+  json["disk"] = {{"log", disk.log},       {"snapshots", disk.snapshots}, {"gradients", disk.gradients},
+                  {"blobs", disk.blobs},   {"shards", disk.shards},       {"other", disk.other},
+                  {"total", disk.total()}, {"droppable", disk.droppable}, {"withdrawn", disk.withdrawn}};
   json["coordinator"] = state.coordinator().hex();
   for (const PublicKey& judge : state.judges()) json["judges"].push_back(judge.hex());
   return json;
+}
+
+std::string disk_line(const project::DiskUse& disk) {
+  using role::size_text;
+  std::string text =
+      fmt::format("disk: {}: log {}, models {}, gradients {}, data {}, the rest {}\n",
+                  size_text(disk.total()), size_text(disk.log), size_text(disk.snapshots),
+                  size_text(disk.gradients), size_text(disk.shards), size_text(disk.blobs + disk.other));
+  if (disk.droppable > 0)
+    text += fmt::format("      {} of it go when the host next drops what nobody needs\n",
+                        size_text(disk.droppable));
+  if (disk.withdrawn > 0)
+    text += fmt::format("      {} of revoked entries are kept for appeals, for 30 days\n",
+                        size_text(disk.withdrawn));
+  return text;
 }
 
 std::string to_text(const project::Project& project) {
@@ -92,6 +113,7 @@ std::string to_text(const project::Project& project) {
       claims_with(state, Claim::Status::open), claims_with(state, Claim::Status::upheld),
       claims_with(state, Claim::Status::rejected), plural(project.events().size(), "event", "events"),
       project.head().root.hex().substr(0, 16));
+  text += disk_line(project::disk_use(project, project.environment().now()));
   if (state.paused()) text += "paused by the root: takes nothing until resumed\n";
   const auto lines = leaderboard(project);
   if (!lines.empty())

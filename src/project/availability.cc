@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "average/snapshot.h"
 #include "work/gradient_file.h"
 #include "work/unit.h"
 
@@ -67,15 +66,15 @@ std::vector<Needs> needs_of_claims(const Project& project) {
 }
 
 FileCheck::FileCheck(const std::filesystem::path& directory, uint64_t parameter_count, uint64_t gradient_size)
-    : blobs_(directory / "blobs"),
+    : snapshots_(directory, nullptr, nullptr),
       gradients_(directory / "gradients", gradient_size),
       shards_(directory / "shards"),
-      snapshot_size_(average::parameters_size(parameter_count)) {}
+      parameter_count_(parameter_count) {}
 
 template <typename Store>
-bool FileCheck::whole(const Store& store, const Digest& digest, uint64_t max_size) {
+bool FileCheck::whole(const Store& store, const Digest& digest, uint64_t size) {
   if (read_.contains(digest)) return store.has(digest);
-  if (!store.get(digest, max_size)) return false;
+  if (!store.get(digest, size)) return false;
   read_.insert(digest);
   return true;
 }
@@ -84,7 +83,7 @@ std::set<EntryId> FileCheck::lacking(const std::vector<Needs>& needs, const std:
   std::set<EntryId> found;
   for (const Needs& one : needs) {
     if (!go_on()) break;
-    const bool all = whole(blobs_, one.snapshot, snapshot_size_) &&
+    const bool all = whole(snapshots_, one.snapshot, parameter_count_) &&
                      (!one.gradient || whole(gradients_, *one.gradient, gradients_.size())) &&
                      std::ranges::all_of(one.shards, [&](const Digest& shard) {
                        return go_on() && whole(shards_, shard, data::kMaxShardSize);

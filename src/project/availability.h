@@ -33,13 +33,14 @@ class FileCheck {
   std::set<trust::EntryId> lacking(const std::vector<Needs>& needs, const std::function<bool()>& go_on);
 
  private:
+  // `size`: what get() of that store is told.
   template <typename Store>
-  bool whole(const Store& store, const Digest& digest, uint64_t max_size);
+  bool whole(const Store& store, const Digest& digest, uint64_t size);
 
-  BlobStore blobs_;
+  SnapshotStore snapshots_;
   work::GradientStore gradients_;
   data::ShardStore shards_;
-  uint64_t snapshot_size_;
+  uint64_t parameter_count_;
   std::set<Digest> read_;  // and found to be whole
 };
 

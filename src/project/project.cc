@@ -4,11 +4,11 @@
 #include <tuple>
 #include <utility>
 
-#include "average/snapshot.h"
 #include "base/file.h"
 #include "base/file_group.h"
 #include "exact/backend.h"
 #include "ledger/sqlite_store.h"
+#include "project/retention.h"
 #include "work/gradient.h"
 
 namespace cairn::project {
@@ -27,6 +27,7 @@ Project::Project(std::filesystem::path directory, Environment& environment, cons
     : directory_(std::move(directory)),
       environment_(&environment),
       blobs_(directory_ / "blobs", origins.blobs),
+      snapshots_(directory_, origins.snapshots, origins.blobs),
       shards_(std::make_unique<data::ShardStore>(directory_ / "shards", origins.shards)),
       gradient_origin_(origins.gradients) {}
 
@@ -285,18 +286,12 @@ std::optional<trust::UserId> Project::user_named(std::string_view name) const {
 }
 
 Result<std::vector<float>> Project::parameters(trust::Round round) const {
-  const uint64_t count = model::parameter_count(graph_);
-  const Digest& snapshot = state_.rounds()[round].snapshot;
-  const std::string place = "the model of round " + std::to_string(round);
-  const auto bytes = blobs_.get(snapshot, average::parameters_size(count));
-  if (!bytes) return bytes.error().within(place);
-  auto parameters = average::decode_parameters(*bytes);
-  if (!parameters) return parameters.error().within(place);
-  if (parameters->size() != count) {
-    return Error{place + ": has " + std::to_string(parameters->size()) + " parameters where " +
-                 std::to_string(count) + " are expected"};
-  }
-  return parameters;
+  auto parameters = snapshots_.get(state_.rounds()[round].snapshot, model::parameter_count(graph_));
+  if (parameters) return parameters;
+  std::string place = "the model of round " + std::to_string(round);
+  if (!keeps_snapshot(state_, round, environment_->now()))
+    place += ", which is older than the policy's horizon and need not be kept";
+  return parameters.error().within(place);
 }
 
 Result<SigningKey> load_key(const KeyRing& keys, const Project& project, std::string_view name) {

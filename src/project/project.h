@@ -1,8 +1,9 @@
 // A project directory: what is hosted, copied, mirrored and forked. No private key lies in it.
 //
 //   ledger.sqlite   the log of signed events
-//   blobs/          model, recipe, manifest and snapshots by digest
+//   blobs/          model, recipe, manifest and parameters of the genesis by digest
 //   gradients/      gradient files, compressed, by the digest of what is inside
+//   snapshots/      the parameters of rounds, packed, by the digest of what is inside
 //   shards/         the data, compressed, by the digest of what is inside
 //   recipe.toml     the recipe as people read it; what counts is the blob that the genesis event names
 #pragma once
@@ -25,6 +26,7 @@
 #include "model/graph.h"
 #include "project/leases.h"
 #include "project/names.h"
+#include "project/snapshot_store.h"
 #include "trust/state.h"
 #include "work/gradient_store.h"
 #include "work/recipe.h"
@@ -40,6 +42,7 @@ struct Origins {
   const BlobOrigin* blobs = nullptr;
   const BlobOrigin* shards = nullptr;     // compressed, as data::ShardStore keeps them
   const BlobOrigin* gradients = nullptr;  // compressed, as work::GradientStore keeps them
+  const BlobOrigin* snapshots = nullptr;  // packed, as SnapshotStore keeps them
 };
 
 // One thread uses a Project at a time; several processes may use the same directory.
@@ -69,6 +72,7 @@ class Project {
   const BlobStore& blobs() const { return blobs_; }
   work::GradientStore& gradients() { return *gradients_; }
   const work::GradientStore& gradients() const { return *gradients_; }
+  const SnapshotStore& snapshots() const { return snapshots_; }
 
   std::string name() const;                         // of the project
   std::string user_name(trust::UserId user) const;  // "user 7" where none was chosen
@@ -129,6 +133,7 @@ class Project {
   std::filesystem::path directory_;
   Environment* environment_;
   BlobStore blobs_;
+  SnapshotStore snapshots_;
   std::unique_ptr<data::ShardStore> shards_;
   const BlobOrigin* gradient_origin_;
   std::unique_ptr<work::GradientStore> gradients_;  // once the recipe is read

@@ -101,8 +101,10 @@ Result<OpenedRound> open_round(Project& project, const SigningKey& coordinator, 
     CAIRN_TRY(Draft draft, Draft::begin(project));
     CAIRN_CHECK(add_mismatches(draft, coordinator));  // of before a verdict that was voided since
     CAIRN_TRY(const average::Snapshot snapshot, average(draft.state()));
-    opened = {draft.state().next_round(), average::parameters_digest(snapshot)};
-    CAIRN_CHECK(draft.add_blob(average::encode_parameters(snapshot)));
+    const std::vector<float> parameters = average::parameters(snapshot);
+    opened = {draft.state().next_round(), average::parameters_digest(parameters)};
+    // On disk before the event that names it; without that event it is a file that nobody asks for.
+    CAIRN_CHECK(project.snapshots().put(opened.snapshot, parameters, draft.state().rounds().back().snapshot));
     CAIRN_CHECK(draft.say(
         coordinator, ledger::RoundOpened{opened.round, opened.snapshot, average::grid_digest(snapshot)}));
     return draft.take();

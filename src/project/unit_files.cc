@@ -1,6 +1,6 @@
 #include "project/unit_files.h"
 
-#include "average/snapshot.h"
+#include "average/packed_snapshot.h"
 #include "work/unit.h"
 
 namespace cairn::project {
@@ -29,8 +29,8 @@ Result<UnitFiles> unit_files(const Project& project, trust::Round round, trust::
   for (const Digest& digest : {genesis.model, genesis.recipe, genesis.manifest})
     collection.add(project.blobs().path(digest), 0);
   const uint64_t parameters = model::parameter_count(project.graph());
-  collection.add(project.blobs().path(project.state().rounds()[round].snapshot),
-                 average::parameters_size(parameters));
+  for (const auto& file : project.snapshots().files(project.state().rounds()[round].snapshot))
+    collection.add(file, average::packed_size_limit(parameters));
   const data::DataSet& data = project.data();
   const auto images = work::unit_images(project.recipe(), data.groups(data::Split::train), unit);
   CAIRN_TRY(const std::vector<data::Part> parts, data.parts_of(data::Split::train, images));

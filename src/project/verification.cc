@@ -4,6 +4,7 @@
 #include <set>
 
 #include "average/average.h"
+#include "project/retention.h"
 #include "project/rounds.h"
 #include "work/gradient_file.h"
 
@@ -56,10 +57,17 @@ class Verifier {
     if (average::parameters_digest(snapshot) != opened.snapshot) {
       return Error{"snapshot: rebuilding gives " + average::parameters_digest(snapshot).hex()};
     }
-    const uint64_t size = average::parameters_size(snapshot.grid.size());
-    if (const auto file = project_.blobs().get(opened.snapshot, size); !file)
-      return file.error().within("snapshot");
     ++result_.snapshots;
+    if (!keeps_snapshot(project_.state(), opened.round, project_.environment().now())) return {};
+    return check_stored(opened.snapshot, snapshot.grid.size());
+  }
+
+  // What contributors fetch is there, and becomes what it should. The round before is kept, so that each file
+  // is unpacked once.
+  Status check_stored(const Digest& digest, uint64_t count) {
+    auto parameters = project_.snapshots().get(digest, count, &stored_);
+    if (!parameters) return parameters.error().within("snapshot");
+    stored_ = {digest, *std::move(parameters)};
     return {};
   }
 
@@ -92,6 +100,7 @@ class Verifier {
   average::BlobGradients gradients_;
   average::RunningAverage average_;
   trust::State state_;
+  SnapshotStore::Known stored_;    // the last one that was looked at
   std::set<trust::EntryId> gone_;  // opened entries without a file
   Verification result_;
 };

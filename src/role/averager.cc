@@ -26,6 +26,7 @@ class UntilStopped : public average::GradientSource {
 Averager::Averager(const project::Project& project, std::function<void()> ready)
     : blobs_(project.blobs()),
       gradients_(project.gradients()),
+      snapshots_(project.snapshots()),
       parameters_(project.genesis().parameters),
       parameter_count_(model::parameter_count(project.graph())),
       ready_(std::move(ready)),
@@ -84,7 +85,18 @@ Result<average::Snapshot> Averager::average(const trust::State& state) {
     CAIRN_TRY(average::Snapshot start, project::starting_snapshot(blobs_, parameters_, parameter_count_));
     sum_.emplace(std::move(start));
   }
-  return sum_->update(state, UntilStopped(gradients_, stopping_));
+  CAIRN_TRY(average::Snapshot snapshot, sum_->update(state, UntilStopped(gradients_, stopping_)));
+  if (!state.open_round()) CAIRN_CHECK(keep(snapshot, state.rounds().back().snapshot));
+  return snapshot;
+}
+
+// What takes long of it is not left to the sequencer, which finds the file when the round opens.
+Status Averager::keep(const average::Snapshot& snapshot, const Digest& before) {
+  std::vector<float> parameters = average::parameters(snapshot);
+  const Digest digest = average::parameters_digest(parameters);
+  CAIRN_CHECK(snapshots_.put(digest, parameters, before, &kept_));
+  kept_ = {digest, std::move(parameters)};
+  return {};
 }
 
 }  // namespace cairn::role

@@ -18,7 +18,7 @@ namespace cairn::role {
 
 class Averager {
  public:
-  // What came of a start(). An error is a gradient that is missing or damaged.
+  // What came of a start(), packed on disk already. An error is a gradient that is missing or damaged.
   struct Made {
     uint64_t events = 0;  // of the log that it is of
     Result<average::Snapshot> snapshot;
@@ -44,13 +44,17 @@ class Averager {
 
   void run();
   Result<average::Snapshot> average(const trust::State& state);
+  Status keep(const average::Snapshot& snapshot, const Digest& before);
 
   const BlobStore& blobs_;
   const work::GradientStore& gradients_;
+  const project::SnapshotStore snapshots_;
   const Digest parameters_;
   const uint64_t parameter_count_;
   std::function<void()> ready_;
-  std::optional<average::RunningAverage> sum_;  // the thread's alone
+  // The thread's alone.
+  std::optional<average::RunningAverage> sum_;
+  project::SnapshotStore::Known kept_;  // the last one that was packed
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -208,6 +208,7 @@ Status Coordinator::drop_blobs_if_due() {
   project_.gradients().forget_prepared(kPreparedTime);
   CAIRN_TRY(const uint32_t dropped, project::drop_blobs(project_, key_, now));
   if (dropped == project::kDropsAtOnce) dropped_ = kNever;  // there may be more
+  CAIRN_CHECK(project::drop_snapshots(project_, now));
   return {};
 }
 
@@ -305,6 +306,14 @@ Result<std::vector<ledger::Item>> Coordinator::admit(const PublicKey& user, std:
   return project::admit(project_, user, invite);
 }
 
+// What is under way still comes in; nothing more is begun.
+Status Coordinator::check_room() const {
+  std::error_code error;
+  const auto space = std::filesystem::space(directory_, error);
+  if (error || space.available >= rule_.keep_free) return {};
+  return Error{"the host's disk is nearly full, and it hands out no unit until there is room"};
+}
+
 void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string invite,
                             Answer<project::Lease> answer) {
   auto lease = std::make_shared<project::Lease>();
@@ -312,6 +321,10 @@ void Coordinator::take_unit(const PublicKey& user, uint32_t slot, std::string in
   Write write;
   write.needs_round = true;
   write.make = [this, user, slot, invite, random, lease](Refusal::Kind& kind) -> Result<Project::Change> {
+    if (const Status room = check_room(); !room) {
+      kind = Refusal::Kind::busy;
+      return room.error();
+    }
     const auto admitted = admit(user, invite);
     if (!admitted) {
       kind = Refusal::Kind::forbidden;

@@ -28,6 +28,7 @@ struct HostRule {
   uint32_t quorum = 8;               // sealed entries
   int64_t longest = 30 * 60 * 1000;  // milliseconds; then one entry is enough
   bool invited_only = false;         // newcomers need a code (project/invites.h)
+  uint64_t keep_free = 0;            // bytes of disk; where fewer are, no unit is handed out
 };
 
 template <typename T>
@@ -107,6 +108,7 @@ class Coordinator {
   int64_t wait_for() const;
   ledger::Receipt receipt(uint64_t index) const;
   bool between_rounds() const;
+  Status check_room() const;
   Result<std::vector<ledger::Item>> admit(const PublicKey& user, std::string_view invite) const;
   std::optional<uint64_t> known(const project::Submission& submission) const;
 

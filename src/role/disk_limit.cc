@@ -37,10 +37,11 @@ bool is_copy(const fs::path& folder) {
   return Digest::from_hex(folder.filename().string()).ok();
 }
 
-// "blobs/ab/cdef…" or "shards/ab/cdef….zst", say, or a part of it that is no longer fetched.
+// "blobs/ab/cdef…", "snapshots/ab/cdef…" or "shards/ab/cdef….zst", say, or a part of it that is no longer fetched.
 bool may_go(const fs::path& below_copy, fs::file_time_type used) {
+  constexpr std::array<std::string_view, 4> kFolders = {"blobs", "shards", "gradients", "snapshots"};
   const std::vector<fs::path> parts(below_copy.begin(), below_copy.end());
-  if (parts.size() != 3 || (parts[0] != "blobs" && parts[0] != "shards" && parts[0] != "gradients"))
+  if (parts.size() != 3 || std::ranges::find(kFolders, parts[0].string()) == kFolders.end())
     return false;
   const bool part = parts[2].extension() == ".part";
   if (part && used > fs::file_time_type::clock::now() - kPartIsWritten) return false;

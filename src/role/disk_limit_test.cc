@@ -113,28 +113,33 @@ TEST(DiskLimitOfAJoin, AUnitThatNeedsMoreIsRefusedBeforeItsDownload) {
   EXPECT_LT(fetched, 1000u);
 }
 
-TEST(DiskLimitOfAJoin, OldSnapshotsMakeRoomForNewOnes) {
+TEST(DiskLimitOfAJoin, OldModelsMakeRoomForNewOnes) {
   const Workshop workshop;
   const auto host = workshop.host({.quorum = 1});
   Person ada(workshop, *host, "ada");
   ASSERT_TRUE(ada.contribute(1).ok());
   const project::Project& project = ada.replica->project();
   const auto snapshot = [&](trust::Round round) {
-    return project.blobs().path(project.state().rounds()[round].snapshot);
+    return project.snapshots().files(project.state().rounds()[round].snapshot).front();
   };
   ada.follow_to(1);
+  const fs::path old_model = project.directory() / "blobs/aa" / std::string(62, 'a');
+  fs::create_directories(old_model.parent_path());
+  data::write_plain(old_model, Bytes(fs::file_size(snapshot(0)), 1));
+  fs::last_write_time(old_model, fs::file_time_type::clock::now() - std::chrono::hours(1));
   uint64_t taken = 0;
   for (const auto& entry : fs::recursive_directory_iterator(project.directory()))
     if (entry.is_regular_file()) taken += entry.file_size();
-  // Room for what there is, the log growing a little, but for no second snapshot.
+  // Room for what there is, the log growing a little, but for no further model.
   const auto limit = must(DiskLimit::open(workshop.path("cache of ada"),
-                                          taken + fs::file_size(snapshot(0)) / 2, system_environment()));
+                                          taken + fs::file_size(snapshot(0)) / 8, system_environment()));
   ada.remote->set_make_room([&](uint64_t bytes) { return limit->make_room(bytes); });
   project::Trainer trainer = ada.trainer();
   Worker worker(project, trainer, {limit.get(), {}}, system_environment());
   const auto computed = worker.compute(1, 1, {});
   ASSERT_TRUE(computed.ok()) << computed.error().message;
-  EXPECT_FALSE(fs::exists(snapshot(0)));
+  EXPECT_FALSE(fs::exists(old_model));
+  EXPECT_TRUE(fs::exists(snapshot(0))) << "the new one is laid upon it";
   EXPECT_TRUE(fs::exists(snapshot(1)));
 }
 

@@ -110,7 +110,8 @@ Remote::Remote(std::unique_ptr<net::Client> client)
     : client_(std::move(client)),
       blobs_(std::make_unique<Files>(*this, "/v1/blobs/")),
       shards_(std::make_unique<Files>(*this, "/v1/shards/")),
-      gradients_(std::make_unique<Files>(*this, "/v1/gradients/")) {}
+      gradients_(std::make_unique<Files>(*this, "/v1/gradients/")),
+      snapshots_(std::make_unique<Files>(*this, "/v1/snapshots/")) {}
 
 Remote::~Remote() = default;
 
@@ -130,6 +131,10 @@ const BlobOrigin& Remote::shards() const {
 
 const BlobOrigin& Remote::gradients() const {
   return *gradients_;
+}
+
+const BlobOrigin& Remote::snapshots() const {
+  return *snapshots_;
 }
 
 net::Failure Remote::explain(const Error& error) const {

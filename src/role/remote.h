@@ -75,6 +75,7 @@ class Remote {
   const BlobOrigin& blobs() const;
   const BlobOrigin& shards() const;
   const BlobOrigin& gradients() const;  // packed
+  const BlobOrigin& snapshots() const;  // packed
   // What an error of such a read was: the failure of the last fetch, if it failed, or the error itself. Each
   // failure explains one error.
   net::Failure explain(const Error& error) const;
@@ -99,7 +100,7 @@ class Remote {
   uint64_t piece_size_ = kPieceSize;
   mutable std::mutex mutex_;
   mutable std::optional<net::Failure> failed_fetch_;  // of the last file
-  std::unique_ptr<Files> blobs_, shards_, gradients_;
+  std::unique_ptr<Files> blobs_, shards_, gradients_, snapshots_;
 };
 
 }  // namespace cairn::role

@@ -71,7 +71,8 @@ Result<std::unique_ptr<Replica>> Replica::open_at(Remote& remote, const std::fil
     return genesis;
   }));
   CAIRN_TRY(Project project,
-            Project::open(directory, environment, {&remote.blobs(), &remote.shards(), &remote.gradients()}));
+            Project::open(directory, environment,
+                          {&remote.blobs(), &remote.shards(), &remote.gradients(), &remote.snapshots()}));
   if (project.id() != id) {
     return Error{directory.string() + ": is a copy of another project than " + remote.url() + " hosts"};
   }

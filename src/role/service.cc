@@ -133,6 +133,7 @@ Service::Service(Coordinator& coordinator, Environment& environment)
       blobs_(coordinator.directory() / "blobs"),
       shards_(coordinator.directory() / "shards"),
       gradients_(coordinator.directory() / "gradients", coordinator.gradient_size()),
+      snapshots_(coordinator.directory(), nullptr, nullptr),
       incoming_(coordinator.directory() / "incoming",
                 {.file_size = work::max_packed_size(coordinator.gradient_size())}, environment),
       disputes_(coordinator, environment) {}
@@ -207,6 +208,8 @@ Route Service::get(const Request& head) {
   }
   if (const auto digest = after(path, "/v1/shards/"))
     return stored_file(*digest, [this](const Digest& of) { return shards_.path(of); });
+  if (const auto digest = after(path, "/v1/snapshots/"))
+    return stored_file(*digest, [this](const Digest& of) { return snapshots_.path(of); });
   if (const auto text = after(path, "/v1/uploads/"))
     return received(*text, [this](const Digest& seal) { return incoming_.received(seal); });
   if (const auto text = after(path, "/v1/states/"))

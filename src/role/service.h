@@ -50,6 +50,7 @@ class Service {
   BlobStore blobs_;
   data::ShardStore shards_;
   work::GradientStore gradients_;
+  project::SnapshotStore snapshots_;
   Incoming incoming_;
   Disputes disputes_;
   // Of a log of so many events. The sequencer's alone.
