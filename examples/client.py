@@ -292,6 +292,7 @@ KINDS = {
     0x0109: "verdict voided", 0x0201: "joined", 0x0202: "name chosen", 0x0203: "device key added",
     0x0204: "device key removed", 0x0205: "key rotated", 0x0206: "entry sealed", 0x0207: "entry opened",
     0x0208: "claim filed", 0x0209: "appeal filed", 0x020A: "evaluated", 0x020B: "claim opened",
+    0x020C: "stretch claimed",
     0x0301: "vote sealed", 0x0302: "vote opened",
     0x0401: "round opened", 0x0402: "round closed", 0x0403: "mismatch found", 0x0404: "verdict reached",
     0x0405: "entry unavailable", 0x0406: "entry suspended", 0x0407: "blobs dropped",

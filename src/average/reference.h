@@ -46,6 +46,8 @@ class Reference {
     if (entry.standing.status != trust::Entry::Status::opened) return 0;
     const auto& truths = state_.rounds()[entry.round].standing.truths;
     if (truths.contains(entry.unit) && truths.at(entry.unit) != *entry.gradient) return 0;
+    const auto& lies = state_.rounds()[entry.round].standing.lies;
+    if (lies.contains(entry.unit) && lies.at(entry.unit).contains(*entry.gradient)) return 0;
     return entry.standing.trusted ? 1 : entry.standing.confirmed ? 2 : 0;
   }
 

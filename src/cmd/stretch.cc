@@ -8,7 +8,7 @@ void add_stretch(Json& json, const work::Recipe& recipe, const std::optional<led
   if (!stretch || stretch->index >= work::stretch_count(recipe)) return;
   const work::Steps steps = work::stretch_steps(recipe, stretch->index);
   json["stretch"] = stretch->index;
-  json["steps"] = Json::array({steps.first, steps.last});
+  json["steps"] = std::vector{steps.first, steps.last};
 }
 
 std::string in_steps(const work::Recipe& recipe, const std::optional<ledger::Stretch>& stretch) {

@@ -71,16 +71,20 @@ std::variant<Disputes::Accused, Response> Disputes::accused(
   return accused;
 }
 
+// 403, since 409 says of a piece that another one is wanted.
 std::optional<Response> Disputes::refusal(const PublicKey& author, trust::EntryId entry,
                                           const Digest& state) const {
-  const auto found = accused(entry, [author, entry](const Project& project) {
+  auto found = accused(entry, [author, entry](const Project& project) {
     return project::check_claim(project, author, entry);
   });
-  if (const auto* response = std::get_if<Response>(&found)) return *response;
+  if (auto* response = std::get_if<Response>(&found)) {
+    if (response->status == 409) response->status = 403;
+    return std::move(*response);
+  }
   const work::GradientHead& file = std::get<Accused>(found).file;
   if (project::has_stretches(recipe_, file) && std::ranges::count(file.trace, state) > 0) return std::nullopt;
   return Response::error(
-      409, entry_text(entry) + ": its gradient file states no training state of digest " + state.hex());
+      403, entry_text(entry) + ": its gradient file states no training state of digest " + state.hex());
 }
 
 void Disputes::claim(const ledger::Statement& statement, const Reply& reply) {

@@ -193,10 +193,10 @@ TEST_F(DisputedSteps, TakeStatesOfThoseWhoMayClaimAlone) {
     return sent ? 0 : sent.error().status;
   };
   EXPECT_EQ(send(trent, found.stretch->before, 2), 403) << "is not in the log";
-  EXPECT_EQ(send(finn, sha256(found.state), 1), 409) << "the claimant's own entry";
-  EXPECT_EQ(send(mallory, found.stretch->before, 2), 409);
-  EXPECT_EQ(send(finn, sha256(Bytes{3}), 2), 409) << "no file states it";
-  EXPECT_EQ(send(finn, found.stretch->before, 17), 409);
+  EXPECT_EQ(send(finn, sha256(found.state), 1), 403) << "the claimant's own entry";
+  EXPECT_EQ(send(mallory, found.stretch->before, 2), 403);
+  EXPECT_EQ(send(finn, sha256(Bytes{3}), 2), 403) << "no file states it";
+  EXPECT_EQ(send(finn, found.stretch->before, 17), 403);
   EXPECT_EQ(send(finn, found.stretch->before, 2), 0);
 }
 

@@ -157,7 +157,9 @@ TEST_P(SlowBesideFast, ChangesTheRateOfRoundsByLessThanAFifthAndCounts) {
   size_t late = 0;
   for (const char* name : {"sam", "tom", "una"}) {
     const auto entries = mixed.entries_of(name);
-    EXPECT_GE(entries.size(), static_cast<size_t>(with / kSlow)) << name << " computed for nothing";
+    // One unit fewer, since newcomers may have to wait until others leave them a place.
+    EXPECT_GE(entries.size() + 1, static_cast<size_t>(with / kSlow)) << name << " computed for nothing";
+    EXPECT_FALSE(entries.empty()) << name;
     for (const trust::EntryId id : entries) {
       const trust::Entry& entry = mixed.state().entry(id);
       if (!entry.opened_in) continue;  // sealed in the round that is open

@@ -93,7 +93,7 @@ TEST(Text, IsLearntAndTestedTokenByToken) {
     const auto file = compute_gradient({{}, {}, 0, unit}, recipe, network, data, parameters);
     ASSERT_TRUE(file.ok()) << file.error().message;
     std::vector<float> change(parameters.size());
-    decode_blocks(*file, change);
+    decode_values(*file, change);
     for (size_t i = 0; i < change.size(); ++i) parameters[i] -= change[i];
   }
   const Evaluation after = test();
