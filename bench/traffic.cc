@@ -17,6 +17,7 @@
 #include "average/snapshot.h"
 #include "exact/backend.h"
 #include "ledger/policy.h"
+#include "model/builtin.h"
 #include "project/project.h"
 #include "work/batch.h"
 #include "work/evaluation.h"
