@@ -49,6 +49,14 @@ class BadInput : public testing::Test {
   Bytes good_;
 };
 
+TEST_F(BadInput, MoreMemoryThanIsOffered) {
+  const std::string error =
+      refused({"gradient", "study", "--unit", "0", "--user", "ada", "-o", "small", "--memory", "100K"});
+  EXPECT_THAT(error, HasSubstr("of memory at the least for a batch of 4, but may have 0 MiB"));
+  EXPECT_THAT(error, HasSubstr("give it more (--memory), or choose a recipe with a smaller batch"));
+  EXPECT_FALSE(std::filesystem::exists(work_.file("small")));
+}
+
 TEST_F(BadInput, APrecisionThatIsNotOfferedForTheModel) {
   work_.write("fast.toml", "[training]\nbatch = 4\nprecision = \"fast\"\n[evaluation]\nsample = 8\n");
   const std::string mobile = CAIRN_SOURCE_DIR "/tests/golden/mobile.onnx";

@@ -20,6 +20,7 @@ namespace cairn::tests {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 // A port that was free a moment ago: a host that is killed comes back to the same one.
 uint16_t free_port() {
@@ -113,6 +114,34 @@ TEST_F(Network, StrangersJoinAuditAndVerify) {
   EXPECT_EQ(copy["log_root"], original["log_root"]);
   EXPECT_EQ(stop("host", host).code, 0);
   EXPECT_EQ(ask({"verify", "study"})["log_root"], original["log_root"]);
+}
+
+// Who offers too little is told so before a unit is leased; who offers the least computes what others do.
+TEST_F(Network, MemoryIsOfferedAndTheHostSaysHowMuchItTakes) {
+  std::filesystem::remove_all(work_.file("study"));
+  work_.must({"new", "study", "--model", "resnet8", "--data", "data", "--recipe", "recipe.toml"});
+  const pid_t host = start_host();
+  const json need = ask({"status", "study"})["memory"];
+  const uint64_t least = need["least"], roomy = need["roomy"];
+  ASSERT_LT(least, roomy);
+  std::vector<std::string> words = join("ada");
+  words.insert(words.end(), {"--units", "1", "--memory", std::to_string(least - 1)});
+  const Outcome refused = work_.cairn(words);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("of memory at the least for a batch of 8"));
+  EXPECT_THAT(refused.err, HasSubstr("--memory"));
+  EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+  EXPECT_EQ(ask({"status", "study"})["users"].size(), 0u);
+  words.back() = std::to_string(least);
+  const Outcome joined = work_.cairn(words);
+  EXPECT_EQ(joined.code, 0) << joined.err;
+  EXPECT_THAT(joined.out + joined.err, HasSubstr(" % to fit into "));
+  words = join("ben");
+  words.insert(words.end(), {"--units", "1"});
+  EXPECT_THAT(work_.must(words), Not(HasSubstr(" % to fit into ")));
+  EXPECT_EQ(stop("host", host).code, 0);
+  work_.must({"close", "study"});
+  EXPECT_EQ(ask({"verify", "study", "--recompute", "100"})["recomputed"], 2);
 }
 
 TEST_F(Network, ALiarLeavesAndTheHostTellsTheStory) {

@@ -161,11 +161,10 @@ Json to_json(const Subject& subject, const project::EngineOptions& engine, const
                {"images_per_second", static_cast<double>(subject.batch) / step},
                {"step_seconds", step},
                {"resident_mib", resident_mib()}};
-  json["memory"] = {{"total", result.memory.total()},
-                    {"parameters", result.memory.parameters},
-                    {"gradient", result.memory.gradient},
-                    {"given", result.memory.given},
-                    {"tensors", result.memory.tensors}};
+  json["memory"] = {{"total", result.memory.total()},     {"parameters", result.memory.parameters},
+                    {"gradient", result.memory.gradient}, {"given", result.memory.given},
+                    {"tensors", result.memory.tensors},   {"roomy", result.memory.roomy_total}};
+  json["again_permille"] = result.memory.again_permille;
   json["traffic_bytes"] = result.traffic.bytes;
   json["convolution_outputs"] = result.traffic.convolution_outputs;
   for (const Share& share : shares_of(result)) {
@@ -188,19 +187,25 @@ std::string traffic_text(const model::Traffic& traffic) {
                      static_cast<double>(traffic.bytes) / static_cast<double>(traffic.convolution_outputs));
 }
 
+std::string again_text(const model::MemoryPlan& memory) {
+  if (memory.again_permille == 0) return "nothing is computed twice";
+  return fmt::format("{:.1f} % more is computed than with {}",
+                     static_cast<double>(memory.again_permille) / 10, mib(memory.roomy_total));
+}
+
 std::string to_text(const Subject& subject, const project::EngineOptions& engine, const Measured& result) {
   const double step = median(result.steps);
   std::string text = fmt::format(
       "{} parameters, batches of {}, {} precision, {} on {}\n"
       "speed   {:.2f} images/s: {:.1f} ms a step, the median of {}\n"
-      "memory  {}: parameters {}, gradient {}, images {}, tensors {}\n"
+      "memory  {}: parameters {}, gradient {}, images {}, tensors {}; {}\n"
       "traffic {}\n"
       "where the time goes:\n",
       subject.parameters.size(), subject.batch, model::precision_name(subject.precision),
       plural(static_cast<uint64_t>(engine.threads), "thread", "threads"), exact::isa_name(engine.isa),
       static_cast<double>(subject.batch) / step, step * 1e3, result.steps.size(), mib(result.memory.total()),
       mib(result.memory.parameters), mib(result.memory.gradient), mib(result.memory.given),
-      mib(result.memory.tensors), traffic_text(result.traffic));
+      mib(result.memory.tensors), again_text(result.memory), traffic_text(result.traffic));
   for (const Share& share : shares_of(result)) {
     text += fmt::format("  {:42} {:5.1f} %  {:9.2f} ms  {}\n", share.name, 100 * share.part,
                         1e3 * share.seconds, plural(share.calls, "call", "calls"));

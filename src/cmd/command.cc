@@ -100,6 +100,12 @@ class ProgressLine {
   Clock::time_point drawn_{};
 };
 
+uint64_t half_of_memory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES), size = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || size <= 0) return uint64_t{4} << 30;
+  return static_cast<uint64_t>(pages) * static_cast<uint64_t>(size) / 2;
+}
+
 }  // namespace
 
 bool interrupted() {
@@ -112,7 +118,8 @@ Result<project::EngineOptions> Shared::engine() const {
   if (std::find(supported.begin(), supported.end(), chosen) == supported.end()) {
     return Error{"--isa " + isa + ": this processor does not run it; --isa list names those that it runs"};
   }
-  return project::EngineOptions{chosen, threads > 0 ? threads : hardware_threads(), memory};
+  return project::EngineOptions{chosen, threads > 0 ? threads : hardware_threads(),
+                                memory > 0 ? memory : half_of_memory()};
 }
 
 Result<ledger::KeyRing> Shared::key_ring(const std::filesystem::path& project) const {
@@ -187,6 +194,28 @@ void print(const Shared& shared, const Json& json, const std::string& text, std:
 Progress progress_line(const std::string& what) {
   auto line = std::make_shared<ProgressLine>(what);
   return [line](uint64_t done, uint64_t total) { return line->update(done, total); };
+}
+
+std::string memory_text(const project::Project& project) {
+  const auto& need = project.memory_need();
+  if (!need) return "memory: the model cannot be computed: " + printable(need.error().message) + "\n";
+  if (need->least == need->roomy) return "memory: " + model::mib_text(need->roomy) + " to compute\n";
+  return fmt::format("memory: {} to compute, or {} at the least, more slowly\n", model::mib_text(need->roomy),
+                     model::mib_text(need->least));
+}
+
+Json memory_json(const project::Project& project) {
+  const auto& need = project.memory_need();
+  if (!need) return nullptr;
+  return {{"least", need->least}, {"roomy", need->roomy}};
+}
+
+std::string memory_notice(const project::Trainer& trainer, uint64_t limit) {
+  const model::MemoryPlan plan = trainer.network().memory_plan();
+  if (plan.again_permille == 0) return "";
+  return fmt::format("recomputes {:.1f} % to fit into {} MiB: with {} nothing would be computed twice",
+                     static_cast<double>(plan.again_permille) / 10, limit >> 20,
+                     model::mib_text(plan.roomy_total));
 }
 
 Json number(trust::Reputation reputation) {

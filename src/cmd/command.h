@@ -26,8 +26,8 @@ inline constexpr int kUsage = 2;
 // Options that every subcommand takes.
 struct Shared {
   std::string isa = "auto";
-  int threads = 0;                      // 0: one for each processor
-  uint64_t memory = uint64_t{8} << 30;  // bytes that a model may need
+  int threads = 0;      // 0: one for each processor
+  uint64_t memory = 0;  // bytes that a model may need; 0: half of this machine's
   std::filesystem::path keys;
   bool json = false;
 
@@ -106,6 +106,14 @@ Progress progress_line(const std::string& what);
 
 // Whether Ctrl-C was pressed or the process was asked to end; a second time ends it at once.
 bool interrupted();
+
+// What a project's model takes of memory, as a line: "memory: 653 MiB to compute, or 313 MiB at
+// the least, more slowly". Or why it cannot be computed.
+std::string memory_text(const project::Project& project);
+// And as JSON, as a host gives it.
+Json memory_json(const project::Project& project);
+// "recomputes 31 % to fit into 512 MiB (without it takes 698 MiB)"; empty where nothing is computed twice.
+std::string memory_notice(const project::Trainer& trainer, uint64_t limit);
 
 // A reputation as a JSON number: its exact decimal.
 Json number(trust::Reputation reputation);

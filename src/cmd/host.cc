@@ -251,12 +251,15 @@ Result<int> run(const Shared& shared, Options options) {
   options.rule.longest = static_cast<int64_t>(options.minutes * 60'000);
   const std::string name = project.name();
   const uint64_t events = project.head().size;
+  const std::string memory = memory_text(project);
+  const Json need = memory_json(project);
   Renewal renewal(server);
   CAIRN_TRY(const auto host,
             role::Host::start(std::move(project), key, system_environment(), options.rule, server));
   const std::string url = url_of(server, public_address(server.address), host->port());
-  print(shared, Json{{"url", url}, {"project", host->coordinator().project_id().hex()}},
-        fmt::format("{} is hosted at {}\nvolunteers join with: cairn join {}\n", printable(name), url, url));
+  print(shared, Json{{"url", url}, {"project", host->coordinator().project_id().hex()}, {"memory", need}},
+        fmt::format("{} is hosted at {}\n{}volunteers join with: cairn join {}\n", printable(name), url,
+                    memory, url));
   std::fflush(stdout);
   if (!options.reachable_at.empty()) {
     CAIRN_CHECK(check_reachable(options.reachable_at, host->coordinator().project_id()));

@@ -47,6 +47,8 @@ class Session {
     CAIRN_TRY(const auto unfinished,
               role::Unfinished::open(opened_.project().directory(), key_.public_key()));
     CAIRN_TRY(project::Trainer trainer, project::Trainer::create(opened_.project(), engine));
+    if (const std::string notice = memory_notice(trainer, engine.memory_limit); !notice.empty())
+      report_.say("memory", notice);
     role::Worker worker(opened_.project(), trainer, {&disk_, unfinished->unit()}, system_environment());
     worker.on_resume = [this](trust::UnitId unit, uint32_t batches) { report_.resumed(unit, batches); };
     const role::Compute compute = [&worker](trust::Round round, trust::UnitId unit,

@@ -51,19 +51,21 @@ Result<int> run(const Shared& shared, const Options& options) {
                      {"images", manifest.count(data::Split::train)},
                      {"classes", manifest.classes.size()},
                      {"unit_images", made.recipe().unit_images()},
+                     {"memory", memory_json(made)},
                      {"notes", notes}};
   print(
       shared, json,
       fmt::format(
           "{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
           "{}round 0 is open; a unit is {}\n"
+          "{}"
           "the keys of root, coordinator and judge are in {}\n"
           "next: cairn user {} NAME\n",
           printable(options.directory.string()),
           options.fork.empty() ? printable(options.model) : "the model of " + shell_word(options.fork),
           model::parameter_count(made.graph()), printable(manifest.name), manifest.count(data::Split::train),
           manifest.classes.size(), noted, plural(made.recipe().unit_images(), "image", "images"),
-          keys.directory().string(), shell_word(options.directory)));
+          memory_text(made), keys.directory().string(), shell_word(options.directory)));
   return kDone;
 }
 

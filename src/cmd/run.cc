@@ -29,7 +29,11 @@ void add_shared_options(Command app, Shared& shared) {
       .show_default();
   app.add_option("--threads", shared.threads, "Threads to compute with (0: one for each processor)")
       .range(0, 1024);
-  app.add_option("--memory", shared.memory, "Memory that a model may need, such as 2G (default: 8G)").size();
+  app.add_option(
+         "--memory", shared.memory,
+         "Memory that a model may take, such as 2G (default: half of this machine's); with little, what is "
+         "computed is computed again, which takes time and changes no bit")
+      .size();
   app.add_option("--keys", shared.keys,
                  "Folder of private keys (default: cairn/keys in the XDG data directory)");
   app.add_flag("--json", shared.json, "Answer in JSON, for programs");

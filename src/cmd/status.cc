@@ -59,6 +59,7 @@ Json to_json(const project::Project& project) {
                {"paused", state.paused()},
                {"model_digest", state.rounds().back().snapshot.hex()},
                {"events", project.events().size()},
+               {"memory", memory_json(project)},
                {"log_root", project.head().root.hex()},
                {"entries",
                 {{"live", live_entries(state)},
@@ -114,6 +115,7 @@ std::string to_text(const project::Project& project) {
       claims_with(state, Claim::Status::rejected), plural(project.events().size(), "event", "events"),
       project.head().root.hex().substr(0, 16));
   text += disk_line(project::disk_use(project, project.environment().now()));
+  text += memory_text(project);
   if (state.paused()) text += "paused by the root: takes nothing until resumed\n";
   const auto lines = leaderboard(project);
   if (!lines.empty())

@@ -238,7 +238,7 @@ class Backend {
                          const float* gamma, const float* beta, float* y) = 0;
   // Gradient of batch normalization with training statistics. n = samples * inner:
   //   xhat = (x - mean) * inverse;  dbeta = sum(dy);  dgamma = sum(dy * xhat);
-  //   dx = ((dy - dbeta / n) - xhat * (dgamma / n)) * (gamma * inverse)
+  //   dx = ((dy - dbeta / n) - xhat * (dgamma / n)) * (gamma * inverse). dx may be x or dy.
   [[nodiscard]] virtual bool normalize_gradient(const float* x, const float* dy, const Channels&,
                                                 const float* mean, const float* inverse, const float* gamma,
                                                 float* dgamma, float* dbeta, float* dx) = 0;

@@ -209,6 +209,14 @@ TEST_P(BackendTest, Normalization) {
                 backend.normalize_gradient(x.data(), dy.data(), shape, mean.data(), inverse.data(),
                                            gamma.data(), dgamma.data(), dbeta.data(), dx.data());
             for (const auto* output : {&inverse, &y, &dx, &dgamma, &dbeta}) outcome.add(*output);
+            std::vector<float> on_x(x), on_dy(dy);
+            outcome.finite &=
+                backend.normalize_gradient(on_x.data(), dy.data(), shape, mean.data(), inverse.data(),
+                                           gamma.data(), dgamma.data(), dbeta.data(), on_x.data());
+            outcome.finite &=
+                backend.normalize_gradient(x.data(), on_dy.data(), shape, mean.data(), inverse.data(),
+                                           gamma.data(), dgamma.data(), dbeta.data(), on_dy.data());
+            for (const auto* output : {&on_x, &on_dy}) outcome.add(*output);
             return outcome;
           },
           name(shape, kind));

@@ -49,7 +49,7 @@ struct ChainQuantization {
   uint32_t key = 0;
   Quantized out = {};
 };
-// The result is the dy of normalize_gradient(). shape.inner >= 2.
+// The result is the dy of normalize_gradient(); if no step stores it, dx may be an input of steps. inner > 1.
 struct ChainNormalizeGradient {
   const float* x = nullptr;
   Channels shape = {};

@@ -56,11 +56,13 @@ class RandomChain {
       o.stored[i].resize(static_cast<size_t>(count_));
       steps[i].store = o.stored[i].data();
     }
-    if (in_place_) steps.back().store = overwritten.data();
+    if (in_place_ && stores_.back()) steps.back().store = overwritten.data();
     Chain chain{.count = count_, .steps = steps};
     add_end(chain, o);
+    auto* gradient = std::get_if<ChainNormalizeGradient>(&chain.end);
+    if (in_place_ && !stores_.back()) gradient->dx = overwritten.data();
     o.diverged = backend.run_chain(chain);
-    if (in_place_) o.stored.back() = overwritten;
+    if (in_place_) (stores_.back() ? o.stored.back() : o.dx) = overwritten;
     return o;
   }
 
@@ -93,8 +95,8 @@ class RandomChain {
     stores_.push_back(random_() % 3 == 0);
   }
 
-  // The last step alone may be stored where a tensor lies.
-  bool overwritable() const { return stores_.back(); }
+  // The last step alone may be stored where a tensor lies, or else the gradient that it goes into.
+  bool overwritable() const { return stores_.back() || end_ == 3; }
 
   void add_end(Chain& chain, Outcome& o) const {
     if (end_ == 1 || end_ == 2) {

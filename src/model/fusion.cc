@@ -194,20 +194,9 @@ class Fusion {
   }
 
   Instruction chain(size_t place) {
-    Instruction result{.op = Opcode::chain, .reads = {}, .writes = {}, .geometry = Elements{}};
-    for (size_t i : groups_[place]) {
-      Instruction& part = program_.instructions[i];
-      for (BufferId b : part.reads) {
-        if (maker_of(b) != place && std::ranges::count(result.reads, b) == 0) result.reads.push_back(b);
-      }
-      const bool step = is_chain_step(part.op);
-      if (!step || needed_outside(part.writes[0], place)) {
-        result.writes.insert(step ? result.writes.begin() : result.writes.end(), part.writes.begin(),
-                             part.writes.end());
-      }
-      result.parts.push_back(std::move(part));
-    }
-    return result;
+    std::vector<Instruction> parts;
+    for (size_t i : groups_[place]) parts.push_back(std::move(program_.instructions[i]));
+    return chain_of(std::move(parts), [&](BufferId b) { return needed_outside(b, place); });
   }
 
   bool needed_outside(BufferId b, size_t place) const {
@@ -223,6 +212,25 @@ class Fusion {
 };
 
 }  // namespace
+
+Instruction chain_of(std::vector<Instruction> parts, const std::function<bool(BufferId)>& needed) {
+  Instruction result{.op = Opcode::chain, .reads = {}, .writes = {}, .geometry = Elements{}};
+  std::vector<BufferId> inside;
+  for (const Instruction& part : parts) {
+    for (BufferId b : part.reads) {
+      const bool known = std::ranges::count(result.reads, b) + std::ranges::count(inside, b) != 0;
+      if (!known) result.reads.push_back(b);
+    }
+    const bool step = is_chain_step(part.op);
+    if (!step || needed(part.writes[0])) {
+      result.writes.insert(step ? result.writes.begin() : result.writes.end(), part.writes.begin(),
+                           part.writes.end());
+    }
+    std::ranges::copy(part.writes, std::back_inserter(inside));
+  }
+  result.parts = std::move(parts);
+  return result;
+}
 
 void fuse(Program& program) {
   Recomputation(program).run();

@@ -2,7 +2,7 @@
 
 #include "model/fusion.h"
 #include "model/operators.h"
-#include "model/planner.h"
+#include "model/recomputation.h"
 
 namespace cairn::model {
 namespace {
@@ -77,7 +77,7 @@ Result<Program> Lowering::run() {
   }
   insert_checks();
   if (!options_.keep_tensors) fuse(program_);
-  plan_program(program_, layout_.end);
+  plan_within(program_, layout_.end, options_.memory_limit);
   CAIRN_CHECK(verify_program(program_));
   return std::move(program_);
 }

@@ -20,7 +20,8 @@ enum class Mode : uint8_t {
 struct CompileOptions {
   int64_t batch = 1;
   ProductBits bits = {};
-  bool keep_tensors = false;  // every node's output stays readable after the program has ended
+  bool keep_tensors = false;           // every node's output stays readable after the program has ended
+  uint64_t memory_limit = UINT64_MAX;  // bytes; where there is a program that fits, it does
 };
 
 // Where outside data lie in a device's memory: the same for both modes. Offsets in bytes.

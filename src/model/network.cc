@@ -1,6 +1,9 @@
 #include "model/network.h"
 
 #include <bit>
+
+#include "model/effort.h"
+
 namespace cairn::model {
 namespace {
 
@@ -42,6 +45,24 @@ std::span<std::byte> read_only(std::span<const float> values) {
 
 }  // namespace
 
+Result<MemoryNeed> memory_need(const Graph& graph, int64_t batch, const ProductBits& bits) {
+  CAIRN_CHECK(check_options({.batch = batch, .bits = bits}));
+  CAIRN_CHECK(verify(graph));
+  const Layout layout(graph, batch);
+  const CompileOptions options{.batch = batch, .bits = bits, .memory_limit = 0};
+  MemoryNeed need;
+  for (const Mode mode : {Mode::training, Mode::evaluation}) {
+    CAIRN_TRY(const Program program, lower(graph, layout, options, mode));
+    need.roomy = std::max(need.roomy, program.roomy_bytes);
+    need.least = std::max(need.least, program.memory_bytes);
+  }
+  return need;
+}
+
+std::string mib_text(uint64_t bytes) {
+  return std::to_string((bytes >> 20) + (bytes % (1 << 20) != 0)) + " MiB";
+}
+
 Result<Network> Network::compile(const Graph& graph, const NetworkOptions& options, exact::Backend& backend) {
   CAIRN_CHECK(check_options(options));
   CAIRN_CHECK(verify(graph));
@@ -49,16 +70,18 @@ Result<Network> Network::compile(const Graph& graph, const NetworkOptions& optio
   network.options_ = options;
   network.graph_ = std::make_unique<Graph>(graph);
   network.layout_ = std::make_unique<Layout>(*network.graph_, options.batch);
-  const CompileOptions compile_options{options.batch, options.bits, options.keep_tensors};
+  const CompileOptions compile_options{options.batch, options.bits, options.keep_tensors,
+                                       options.memory_limit};
   CAIRN_TRY(auto training, lower(*network.graph_, *network.layout_, compile_options, Mode::training));
   CAIRN_TRY(auto evaluation, lower(*network.graph_, *network.layout_, compile_options, Mode::evaluation));
   network.memory_bytes_ = std::max(training.memory_bytes, evaluation.memory_bytes);
   network.training_ = std::make_unique<Program>(std::move(training));
   network.evaluation_ = std::make_unique<Program>(std::move(evaluation));
   if (network.memory_bytes_ > options.memory_limit) {
-    return Error{"the model needs " + std::to_string(network.memory_bytes_) + " bytes for a batch of " +
-                 std::to_string(options.batch) + ", more than the limit of " +
-                 std::to_string(options.memory_limit) + "; take a smaller batch"};
+    return Error{"the model needs " + mib_text(network.memory_bytes_) +
+                 " of memory at the least for a batch of " + std::to_string(options.batch) +
+                 ", but may have " + std::to_string(options.memory_limit >> 20) +
+                 " MiB: give it more (--memory), or choose a recipe with a smaller batch"};
   }
   network.device_ = make_cpu_device(backend);
   CAIRN_CHECK(network.device_->reserve(network.memory_bytes_));
@@ -67,7 +90,13 @@ Result<Network> Network::compile(const Graph& graph, const NetworkOptions& optio
 
 MemoryPlan Network::memory_plan() const {
   const uint64_t numbers = layout_->parameter_count * sizeof(float);
-  return {numbers, numbers, layout_->end - 2 * numbers, memory_bytes_ - layout_->end};
+  const uint64_t again = training_->effort_again, once = effort(*training_) - again;
+  return {.parameters = numbers,
+          .gradient = numbers,
+          .given = layout_->end - 2 * numbers,
+          .tensors = memory_bytes_ - layout_->end,
+          .roomy_total = std::max(training_->roomy_bytes, evaluation_->roomy_bytes),
+          .again_permille = (1000 * again + once / 2) / std::max<uint64_t>(once, 1)};
 }
 
 int64_t Network::classes() const {

@@ -15,17 +15,19 @@
 
 #include "model/device.h"
 #include "model/lowering.h"
+#include "model/memory_need.h"
 #include "model/profile.h"
 #include "model/traffic.h"
 
 namespace cairn::model {
 
 struct NetworkOptions {
-  int64_t batch = 1;                          // at most 2^20
-  ProductBits bits = {};                      // of quantized operands
-  bool keep_tensors = false;                  // what visit() needs; costs memory, changes no bit
-  uint64_t memory_limit = uint64_t{8} << 30;  // bytes; a model that needs more is refused
-  Profile* profile = nullptr;                 // counts the time of each instruction; outlives the network
+  int64_t batch = 1;          // at most 2^20
+  ProductBits bits = {};      // of quantized operands
+  bool keep_tensors = false;  // what visit() needs; costs memory, changes no bit
+  // Bytes. Where they are short, tensors are computed a second time; a model that needs more is refused.
+  uint64_t memory_limit = uint64_t{8} << 30;
+  Profile* profile = nullptr;  // counts the time of each instruction; outlives the network
 };
 
 // What memory a network takes for, in bytes.
@@ -34,6 +36,10 @@ struct MemoryPlan {
   uint64_t gradient = 0;
   uint64_t given = 0;    // images, labels, statistics
   uint64_t tensors = 0;  // all that is computed, as far as it is needed at the same time
+  // What the total would be if nothing were computed a second time, and how much more there is to compute, in
+  // thousandths of the effort (effort.h).
+  uint64_t roomy_total = 0;
+  uint64_t again_permille = 0;
 
   uint64_t total() const { return parameters + gradient + given + tensors; }
 };

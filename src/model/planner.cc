@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <queue>
 #include <set>
 
@@ -9,6 +10,8 @@
 
 namespace cairn::model {
 namespace {
+
+constexpr size_t kMaxBlocksBySize = 4096;  // some ten milliseconds
 
 // The free gaps below the end of memory, by place and by size. Neighbouring gaps are joined.
 class Gaps {
@@ -91,10 +94,10 @@ std::vector<Lifetime> lifetimes(const Program& program) {
   return result;
 }
 
-// The input that the first output may overwrite, or the output itself.
+// The input that the output may overwrite, or the output itself.
 BufferId overwritten(const Program& program, size_t i, const std::vector<Lifetime>& times) {
   const Instruction& instruction = program.instructions[i];
-  const BufferId out = instruction.writes[0];
+  const BufferId out = instruction.writes[overwriting_output(instruction)];
   if (program.buffers[out].fixed) return out;
   for (size_t r = 0; r < instruction.reads.size(); ++r) {
     const BufferId in = instruction.reads[r];
@@ -108,10 +111,10 @@ BufferId overwritten(const Program& program, size_t i, const std::vector<Lifetim
 
 }  // namespace
 
-MemoryPlan plan_memory(std::span<const Lifetime> blocks) {
+Placement plan_memory(std::span<const Lifetime> blocks) {
   using End = std::pair<size_t, size_t>;  // last step, block
   std::priority_queue<End, std::vector<End>, std::greater<>> ends;
-  MemoryPlan plan;
+  Placement plan;
   Gaps gaps;
   for (size_t b = 0; b < blocks.size(); ++b) {
     while (!ends.empty() && ends.top().first < blocks[b].first) {
@@ -126,6 +129,27 @@ MemoryPlan plan_memory(std::span<const Lifetime> blocks) {
   return plan;
 }
 
+Placement plan_by_size(std::span<const Lifetime> blocks) {
+  std::vector<size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater(), [&](size_t b) { return blocks[b].bytes; });
+  Placement plan{std::vector<uint64_t>(blocks.size()), 0};
+  std::vector<size_t> placed;  // by offset
+  for (const size_t b : order) {
+    const uint64_t bytes = align(blocks[b].bytes);
+    uint64_t offset = 0;
+    for (const size_t other : placed) {
+      if (blocks[other].first > blocks[b].last || blocks[b].first > blocks[other].last) continue;
+      if (offset + bytes <= plan.offsets[other]) break;
+      offset = std::max(offset, plan.offsets[other] + align(blocks[other].bytes));
+    }
+    plan.offsets[b] = offset;
+    plan.peak = std::max(plan.peak, offset + bytes);
+    placed.insert(std::ranges::upper_bound(placed, offset, {}, [&](size_t p) { return plan.offsets[p]; }), b);
+  }
+  return plan;
+}
+
 void plan_program(Program& program, uint64_t base) {
   const std::vector<Lifetime> times = lifetimes(program);
   std::vector<Lifetime> blocks;
@@ -133,7 +157,9 @@ void plan_program(Program& program, uint64_t base) {
   for (size_t i = 0; i < program.instructions.size(); ++i) {
     for (BufferId out : program.instructions[i].writes) {
       if (program.buffers[out].fixed) continue;
-      const BufferId in = out == program.instructions[i].writes[0] ? overwritten(program, i, times) : out;
+      const Instruction& instruction = program.instructions[i];
+      const bool overwrites = out == instruction.writes[overwriting_output(instruction)];
+      const BufferId in = overwrites ? overwritten(program, i, times) : out;
       if (in == out) {
         block_of[out] = blocks.size();
         blocks.push_back(times[out]);
@@ -143,7 +169,11 @@ void plan_program(Program& program, uint64_t base) {
       }
     }
   }
-  const MemoryPlan plan = plan_memory(blocks);
+  Placement plan = plan_memory(blocks);
+  if (blocks.size() <= kMaxBlocksBySize) {
+    Placement other = plan_by_size(blocks);
+    if (other.peak < plan.peak) plan = std::move(other);
+  }
   for (const Instruction& instruction : program.instructions) {
     for (BufferId out : instruction.writes) {
       if (!program.buffers[out].fixed) program.buffers[out].offset = base + plan.offsets[block_of[out]];

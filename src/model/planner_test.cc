@@ -24,7 +24,7 @@ TEST(Planner, BlocksThatLiveAtTheSameTimeNeverOverlap) {
   std::mt19937 random(1);
   for (int round = 0; round < 3000; ++round) {
     const std::vector<Lifetime> blocks = random_blocks(random);
-    const MemoryPlan plan = plan_memory(blocks);
+    const Placement plan = round % 2 == 0 ? plan_memory(blocks) : plan_by_size(blocks);
     ASSERT_EQ(plan.offsets.size(), blocks.size());
     for (size_t a = 0; a < blocks.size(); ++a) {
       ASSERT_EQ(plan.offsets[a] % kAlignment, 0);
@@ -53,9 +53,10 @@ TEST(Planner, PeakLiesBetweenTheLargestMomentAndTheSum) {
       }
       largest_moment = std::max(largest_moment, moment);
     }
-    const uint64_t peak = plan_memory(blocks).peak;
-    ASSERT_LE(peak, sum);
-    ASSERT_GE(peak, largest_moment);
+    for (const uint64_t peak : {plan_memory(blocks).peak, plan_by_size(blocks).peak}) {
+      ASSERT_LE(peak, sum);
+      ASSERT_GE(peak, largest_moment);
+    }
   }
 }
 
@@ -63,14 +64,22 @@ TEST(Planner, ReusesTheSmallestGapThatFits) {
   // Blocks 0 and 2 die at step 0 and leave gaps of 128 and 64 bytes, held apart by blocks 1 and 3.
   const std::vector<Lifetime> blocks = {{128, 0, 0}, {64, 0, 9}, {64, 0, 0},
                                         {64, 0, 9},  {60, 1, 9}, {100, 1, 9}};
-  const MemoryPlan plan = plan_memory(blocks);
+  const Placement plan = plan_memory(blocks);
   EXPECT_EQ(plan.offsets[4], plan.offsets[2]);
   EXPECT_EQ(plan.offsets[5], plan.offsets[0]);
   EXPECT_EQ(plan.peak, 320);
 }
 
+// In the order of time, block 1 stays between the gaps that blocks 0 and 2 leave, and block 3 fits neither.
+TEST(Planner, BySizeLargeBlocksComeFirst) {
+  const std::vector<Lifetime> blocks = {{64, 0, 0}, {64, 0, 9}, {64, 0, 0}, {128, 1, 9}};
+  EXPECT_EQ(plan_memory(blocks).peak, 256);
+  EXPECT_EQ(plan_by_size(blocks).peak, 192);
+}
+
 TEST(Planner, OfNothingIsNothing) {
   EXPECT_EQ(plan_memory({}).peak, 0);
+  EXPECT_EQ(plan_by_size({}).peak, 0);
 }
 
 }  // namespace

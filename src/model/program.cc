@@ -1,5 +1,6 @@
 #include "model/program.h"
 
+#include <algorithm>
 #include <map>
 
 namespace cairn::model {
@@ -168,17 +169,29 @@ Signature chain_signature(const Instruction& chain) {
   return result;
 }
 
-// If the last step stores the first output, all steps have read their blocks by then, and what comes after
-// reads what it stored.
-bool chain_may_overwrite(const Instruction& chain, BufferId read) {
+BufferId last_step_result(const Instruction& chain) {
   BufferId last = 0;
   for (const Instruction& part : chain.parts) {
     if (is_chain_step(part.op)) last = part.writes[0];
+  }
+  return last;
+}
+
+// Whether the chain makes the dy of a normalize_gradient and stores it nowhere: it waits where dx will be.
+bool makes_gradient_in_place(const Instruction& chain) {
+  return chain.op == Opcode::chain && chain.parts.back().op == Opcode::normalize_gradient &&
+         chain.writes[0] != last_step_result(chain);
+}
+
+// If the last step stores the output (or leaves it there for the end), all steps have read their blocks by
+// then, and what comes after reads what it stored.
+bool chain_may_overwrite(const Instruction& chain, BufferId read) {
+  for (const Instruction& part : chain.parts) {
     for (size_t r = 0; r < part.reads.size(); ++r) {
       if (part.reads[r] == read && !(is_chain_step(part.op) && takes_blocks(part.op, r))) return false;
     }
   }
-  return chain.writes[0] == last;
+  return chain.writes[0] == last_step_result(chain) || makes_gradient_in_place(chain);
 }
 
 }  // namespace
@@ -349,9 +362,17 @@ std::string instruction_name(const Instruction& instruction) {
   return name;
 }
 
+size_t overwriting_output(const Instruction& instruction) {
+  if (instruction.op == Opcode::normalize_gradient) return 2;
+  if (!makes_gradient_in_place(instruction)) return 0;
+  const BufferId dx = instruction.parts.back().writes[2];
+  return static_cast<size_t>(std::ranges::find(instruction.writes, dx) - instruction.writes.begin());
+}
+
 bool may_overwrite(const Instruction& instruction, size_t read) {
   const Opcode op = instruction.op;
   if (op == Opcode::chain) return chain_may_overwrite(instruction, instruction.reads[read]);
+  if (op == Opcode::normalize_gradient) return read < 2;  // x and dy: the second sweep reads what it writes
   return (is_chain_step(op) && takes_blocks(op, read)) || (op == Opcode::dropout && read == 0);
 }
 

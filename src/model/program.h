@@ -204,7 +204,9 @@ int64_t chain_elements(const Instruction& part);  // of what it reads block by b
 // "normalize+relu+quantize": the parts but checks.
 std::string instruction_name(const Instruction& instruction);
 
-// Whether the first output may overwrite input `read` of the same size: both are read and written element by
+// Which of the outputs may overwrite an input: the first, or the dx of a normalize_gradient.
+size_t overwriting_output(const Instruction& instruction);
+// Whether that output may overwrite input `read` of the same size: both are read and written element by
 // element.
 bool may_overwrite(const Instruction& instruction, size_t read);
 // Whether a NaN or infinity in input `read` makes the instruction report divergence.
@@ -221,6 +223,8 @@ struct Program {
   std::vector<BufferId> values;  // the buffer of each value of the graph
   BufferId loss = 0;             // training: the sum of the rows' losses
   uint64_t memory_bytes = 0;     // of the device's memory: fixed regions and planned buffers
+  uint64_t roomy_bytes = 0;      // what that would be if nothing were computed a second time
+  uint64_t effort_again = 0;     // of the instructions that compute something a second time (effort.h)
 };
 
 // Checks that operands match their signatures, that each buffer is written once and before it is read, that

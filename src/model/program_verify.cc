@@ -130,7 +130,8 @@ class ProgramVerifier {
   void release_overwritten(const Instruction& instruction, size_t r) {
     const BufferId in = instruction.reads[r];
     if (instruction.writes.empty() || !may_overwrite(instruction, r)) return;
-    if (program_.buffers[in].offset == program_.buffers[instruction.writes[0]].offset) release(in);
+    const BufferId out = instruction.writes[overwriting_output(instruction)];
+    if (program_.buffers[in].offset == program_.buffers[out].offset) release(in);
   }
 
   Status hold(BufferId b) {

@@ -268,6 +268,12 @@ ledger::Statement Project::sign(const SigningKey& key, ledger::Body body) const 
   return ledger::sign_statement(key, id(), head(), std::move(body));
 }
 
+const Result<model::MemoryNeed>& Project::memory_need() const {
+  if (!memory_need_)
+    memory_need_ = model::memory_need(graph_, recipe_.batch, model::product_bits(recipe_.precision));
+  return *memory_need_;
+}
+
 std::string Project::name() const {
   return text(blobs_.get(genesis().name, kMaxNameBlob), directory_.filename().string());
 }

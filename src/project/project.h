@@ -23,7 +23,7 @@
 #include "data/shard_store.h"
 #include "ledger/keyring.h"
 #include "ledger/store.h"
-#include "model/graph.h"
+#include "model/memory_need.h"
 #include "project/leases.h"
 #include "project/names.h"
 #include "project/snapshot_store.h"
@@ -63,6 +63,8 @@ class Project {
   ledger::LogHead head() const { return store_->head(); }
   const work::Recipe& recipe() const { return recipe_; }
   const model::Graph& graph() const { return graph_; }
+  // What computing a gradient takes. Found out at the first call, which may take some seconds.
+  const Result<model::MemoryNeed>& memory_need() const;
   const data::DataSet& data() const { return *data_; }
   const data::ShardStore& shards() const { return *shards_; }
   Environment& environment() const { return *environment_; }
@@ -144,6 +146,7 @@ class Project {
   size_t unit_board_events_ = 0;
   work::Recipe recipe_;
   model::Graph graph_;
+  mutable std::optional<Result<model::MemoryNeed>> memory_need_;
   std::unique_ptr<data::DataSet> data_;
   std::optional<work::UnitOrder> unit_order_;
 };

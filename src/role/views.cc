@@ -28,6 +28,9 @@ std::string project_json(const Project& project) {
                {"head", {{"size", project.head().size}, {"root", project.head().root.hex()}}},
                {"users", state.users().size()},
                {"paused", state.paused()}};
+  // Bytes, for who would like to know before joining.
+  const auto& memory = project.memory_need();
+  json["memory"] = memory ? Json{{"least", memory->least}, {"roomy", memory->roomy}} : Json(nullptr);
   json["round"] = round ? Json(*round) : Json(nullptr);
   json["snapshot"] = state.rounds().back().snapshot.hex();
   return json.dump() + "\n";
