@@ -339,6 +339,7 @@ TEST(Program, TheVerifierRefusesDamage) {
        [](Program& p) {
          const Instruction& i = find(p, Opcode::convolve);
          p.buffers[i.writes[0]].offset = p.buffers[i.reads[0]].offset;
+         p.memory_bytes += 1 << 20;  // so that it does not lie outside
        },
        "overlaps"},
       {"result not written", [](Program& p) { p.buffers.push_back({.elements = 1, .kept = true}); },
