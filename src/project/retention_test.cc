@@ -42,6 +42,11 @@ TEST_F(Retention, FilesOfSuspendedEntriesToo) {
   EXPECT_TRUE(withdrawn_files(log.state).contains(file(honest)));
 }
 
+TEST_F(Retention, FilesOfRevokedEntriesMayGoAfterThirtyDays) {
+  EXPECT_EQ(droppable_gradients(log.state, log.now), std::set<Digest>());
+  EXPECT_EQ(droppable_gradients(log.state, log.now + trust::kAppealWindow), std::set<Digest>{file(lie)});
+}
+
 TEST_F(Retention, AVoidedVerdictBringsThemBack) {
   log.must(Chronicle::key("root"), ledger::VerdictVoided{1});
   EXPECT_EQ(withdrawn_files(log.state), std::set<Digest>());

@@ -60,8 +60,15 @@ TEST(HostedSnapshots, BeyondTheHorizonTheyGoAndTheProjectStillVerifies) {
   const project::Project project = workshop.open(workshop.directory());
   const int64_t now = system_environment().now();
   const project::DiskUse before = project::disk_use(project, now);
-  // Rounds 19 and 20 are within the horizon, and lie upon the whole one of round 16; round 18 is the last
-  // that has an unsettled entry, if it has one.
+  uint64_t everything = 0;
+  for (const auto& file : fs::recursive_directory_iterator(workshop.directory()))
+    everything += file.is_regular_file() ? file.file_size() : 0;
+  EXPECT_EQ(before.total(), everything);
+  EXPECT_GE(before.gradients,
+            20 * fs::file_size(project.gradients().path(*project.state().entry(1).gradient)) / 2);
+  EXPECT_EQ(before.withdrawn, 0u);
+  // Rounds 19 and 20 are within the horizon, 16 to 18 may still get entries of slow machines, and all of them
+  // lie upon the whole one of round 16.
   EXPECT_GT(before.droppable, 10 * fs::file_size(project.snapshots().path(snapshot(project, 20))));
   const uint64_t dropped = must(project::drop_snapshots(project, now));
   EXPECT_EQ(dropped, 15u) << "of the rounds 1 to 15";
