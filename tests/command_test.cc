@@ -369,7 +369,7 @@ TEST_F(Commands, BenchMeasuresAProjectAndAModelFile) {
       work_.must({"bench", "study", "--seconds", "0"}),
       testing::AllOf(HasSubstr("\ntraffic "), HasSubstr(" MiB a step"), HasSubstr("where the time goes:\n")));
   EXPECT_THAT(refused({"bench", "nowhere.onnx"}), HasSubstr("nowhere.onnx: cannot be opened"));
-  EXPECT_THAT(refused({"bench", "study", "--memory", "64K"}), HasSubstr("take a smaller batch"));
+  EXPECT_THAT(refused({"bench", "study", "--memory", "64K"}), HasSubstr("choose a recipe with a smaller batch"));
   EXPECT_THAT(refused({"bench", "study", "--batch", "0"}), HasSubstr("batch: must be"));
   EXPECT_EQ(work_.cairn({"bench", "study", "--precision", "low"}).code, 2);
 }
