@@ -49,6 +49,7 @@ using Action = std::function<Result<int>()>;
 
 // One function for each subcommand: adds it to `app`. `shared` outlives the app.
 void add_new(Command app, const Shared& shared);
+void add_data(Command app, const Shared& shared);
 void add_user(Command app, const Shared& shared);
 void add_key(Command app, const Shared& shared);
 void add_unit(Command app, const Shared& shared);

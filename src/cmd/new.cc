@@ -15,6 +15,7 @@ struct Options {
   std::filesystem::path weights;
   bool partial = false;
   std::filesystem::path fork;
+  uint32_t size = 224;
 };
 
 Result<project::Project> make(const Options& options, ledger::KeyRing& keys,
@@ -27,6 +28,7 @@ Result<project::Project> make(const Options& options, ledger::KeyRing& keys,
     wanted.recipe_template = options.recipe_template;
     wanted.weights = options.weights;
     wanted.fit = options.partial ? weights::Fit::partial : weights::Fit::whole;
+    wanted.pictures = {3, options.size, options.size};
     wanted.on_note = [&notes](const std::string& sentence) { notes.push_back(sentence); };
     return project::create_project(options.directory, wanted, keys, system_environment(),
                                    progress_line("importing the data"));
@@ -78,7 +80,13 @@ void add_new(Command app, const Shared& shared) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->directory, "Folder to make").required();
   const Option model = command.add_option("--model", options->model, "mlp, lenet, resnet8, or an ONNX file");
-  const Option data = command.add_option("--data", options->data, "fashion-mnist, or a folder of IDX files");
+  const Option data = command.add_option(
+      "--data", options->data,
+      "fashion-mnist, a folder that `cairn data import` made, or what that takes for a source");
+  const Option size = command
+                          .add_option("--size", options->size,
+                                      "Where --data is a source of pictures: as in `cairn data import`")
+                          .range(1, static_cast<int>(data::kMaxImportSide));
   const Option recipe = command.add_option("--recipe", options->recipe,
                                            "TOML file (default: a commented one is written into DIR)");
   command
@@ -97,6 +105,7 @@ void add_new(Command app, const Shared& shared) {
           "A project's directory, such as a mirror: go on from its model, with keys and a log of your own")
       .excludes(model.show_default())
       .excludes(data.show_default())
+      .excludes(size)
       .excludes(recipe);
   set_action(command, [&shared, options] { return run(shared, *options); });
 }

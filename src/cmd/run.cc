@@ -49,10 +49,10 @@ int list_isas() {
 
 void add_everything(Command app, const Shared& shared) {
   for (const auto add :
-       {add_new,    add_user,   add_key,      add_unit,    add_gradient, add_submit, add_close,
-        add_probe,  add_claim,  add_judge,    add_appeal,  add_root,     add_log,    add_status,
-        add_verify, add_eval,   add_bench,    add_export,  add_host,     add_invite, add_join,
-        add_audit,  add_mirror, add_selftest, add_evidence}) {
+       {add_new,    add_data,   add_user,   add_key,      add_unit,    add_gradient, add_submit,
+        add_close,  add_probe,  add_claim,  add_judge,    add_appeal,  add_root,     add_log,
+        add_status, add_verify, add_eval,   add_bench,    add_export,  add_host,     add_invite,
+        add_join,   add_audit,  add_mirror, add_selftest, add_evidence}) {
     add(app, shared);
   }
 }

@@ -2,19 +2,30 @@
 
 #include <algorithm>
 
-#include "base/text.h"
-#include "data/idx.h"
+#include "base/file.h"
+#include "data/open_source.h"
 
 namespace cairn::data {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr uint64_t kShardTarget = 32 << 20;  // bytes of samples
 constexpr uint64_t kShardSamples = 1 << 17;  // so that their names fit an index
+
+constexpr const char* kImportFolder = "import";
+constexpr const char* kReportFile = "skipped.txt";
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
 
 // Stores a shard's two blobs.
 Result<Shard> store_shard(const Samples& samples, ShardStore& store, ThreadPool& pool) {
   Shard shard;
   shard.count = samples.count;
+  if (shard.count == 0) return shard;
   CAIRN_TRY(shard.samples, store.put(samples.bytes, &pool));
   const Index index{chunk_digests(samples.bytes), samples.entries};
   CAIRN_TRY(shard.index, store.put(encode_index(index, samples.count)));
@@ -35,60 +46,167 @@ Result<std::vector<Group>> store_pages(const std::vector<Shard>& shards, ShardSt
   return groups;
 }
 
-Result<std::vector<Shard>> import_split(Source& source, Split split, ShardStore& store, ThreadPool& pool,
-                                        const std::function<bool(uint64_t)>& stored) {
-  const uint64_t per_shard =
-      std::clamp<uint64_t>(kShardTarget / source.description().sample_size(), 1, kShardSamples);
-  std::vector<Shard> shards;
-  for (uint64_t first = 0; first < source.count(split); first += per_shard) {
-    const uint64_t count = std::min(per_shard, source.count(split) - first);
-    CAIRN_TRY(const Samples samples, source.read(split, first, static_cast<uint32_t>(count), pool));
-    if (samples.count > 0) {
-      CAIRN_TRY(const Shard shard, store_shard(samples, store, pool));
-      shards.push_back(shard);
-    }
-    if (!stored(first + count)) return Error{"the import was stopped"};
+// One import at work.
+struct Work {
+  Source& source;
+  ShardStore& store;
+  Journal& journal;
+  ThreadPool& pool;
+
+  Result<Shard> make(Split split, uint64_t number, uint64_t first, uint32_t count) {
+    const auto made = journal.shard(split, number);
+    if (made && (made->count == 0 || (store.has(made->samples) && store.has(made->index)))) return *made;
+    CAIRN_TRY(const Samples samples, source.read(split, first, count, pool));
+    CAIRN_TRY(const Shard shard, store_shard(samples, store, pool));
+    CAIRN_CHECK(journal.add(split, number, shard, samples.skipped));
+    return shard;
   }
-  return shards;
+
+  Result<std::vector<Shard>> make_split(Split split, const std::function<bool(uint64_t)>& stored) {
+    const uint64_t per_shard =
+        std::clamp<uint64_t>(kShardTarget / source.description().sample_size(), 1, kShardSamples);
+    const uint64_t all = source.count(split);
+    if (all > per_shard * kMaxShards)
+      return Error{source.description().name + ": would fill more than the 65536 shards of a data set"};
+    std::vector<Shard> shards;
+    for (uint64_t first = 0; first < all; first += per_shard) {
+      const auto count = static_cast<uint32_t>(std::min(per_shard, all - first));
+      CAIRN_TRY(const Shard shard, make(split, first / per_shard, first, count));
+      if (shard.count > 0) shards.push_back(shard);
+      if (!stored(first + count)) return Error{"the import was stopped; the same command goes on with it"};
+    }
+    return shards;
+  }
+};
+
+// What an import was begun with, so that it is not gone on with another.
+Digest identity(const ImportRequest& request) {
+  std::error_code error;
+  ByteWriter writer;
+  for (const std::string& text : {request.source, fs::absolute(request.source, error).string(), request.name,
+                                  request.vocabulary.string()}) {
+    writer.string(text);
+  }
+  for (const uint32_t number :
+       {request.shape.channels, request.shape.side, request.shape.resize, request.context}) {
+    writer.u32(number);
+  }
+  return sha256(writer.bytes());
+}
+
+Result<std::unique_ptr<Source>> open_listed(const ImportRequest& request, const fs::path& folder,
+                                            Journal& journal, const Progress& progress) {
+  if (!journal.listed()) {
+    CAIRN_CHECK(journal.restart_listing());
+    std::error_code error;
+    for (const char* name : {"train.list", "test.list", "train.tokens", "test.tokens"})
+      fs::remove(folder / name, error);
+  }
+  const OnSkipped on_skipped = [&](const Skipped& skipped) { return journal.skip(skipped); };
+  CAIRN_TRY(auto source, open_source(request, folder, on_skipped, progress));
+  const uint64_t train = source->count(Split::train), test = source->count(Split::test);
+  if (train > kMaxImages || test > kMaxImages) {
+    return Error{request.source + ": has more samples than the " + std::to_string(kMaxImages) +
+                 " of a data set"};
+  }
+  CAIRN_CHECK(journal.listed() ? journal.check_listed(train, test) : journal.set_listed(train, test));
+  return source;
+}
+
+// The report first: once the manifest is there, nobody looks into the import's folder again.
+Status finish(const Manifest& manifest, const Journal& journal, const fs::path& directory) {
+  std::error_code error;
+  if (journal.skipped() > 0) {
+    fs::copy_file(journal.report(), directory / kReportFile, fs::copy_options::overwrite_existing, error);
+    if (error) return Error{(directory / kReportFile).string() + ": cannot be made: " + error.message()};
+  }
+  CAIRN_CHECK(write_file(directory / kManifestFile, encode(manifest)));
+  fs::remove_all(directory / kImportFolder, error);
+  return {};
+}
+
+Status link_file(const fs::path& from, const fs::path& to) {
+  if (is_there(to)) return {};
+  CAIRN_CHECK(make_directory(to.parent_path()));
+  std::error_code error;
+  fs::create_hard_link(from, to, error);
+  if (!error) return {};
+  CAIRN_TRY(const Bytes bytes, read_file(from, max_file_size(kMaxShardSize)));  // another file system
+  return write_file(to, bytes);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> open_source(std::string_view name_or_path) {
-  if (name_or_path != "fashion-mnist") {
-    const std::filesystem::path path(name_or_path);
-    std::error_code error;
-    if (!std::filesystem::is_directory(path, error)) {
-      return Error{path.string() +
-                   ": is neither a directory nor the name of a known data set (fashion-mnist)"};
-    }
-    const std::string name = std::filesystem::canonical(path, error).filename().string();
-    return open_idx_folder(path, check_name(name, kMaxNameSize) ? name : "data", {});
-  }
-  const std::filesystem::path folder = "/usr/share/datasets/fashion-mnist";
-  std::error_code error;
-  if (!std::filesystem::exists(folder, error)) {
-    return Error{"fashion-mnist: " + folder.string() +
-                 " is missing; install Debian's package dataset-fashion-mnist"};
-  }
-  return open_idx_folder(folder, "fashion-mnist",
-                         {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
-                          "Bag", "Ankle boot"});
-}
-
-Result<Manifest> import_source(Source& source, ShardStore& store, ThreadPool& pool,
+Result<Manifest> import_source(Source& source, ShardStore& store, Journal& journal, ThreadPool& pool,
                                const Progress& progress) {
   Manifest manifest = source.description();
   const uint64_t total = source.count(Split::train) + source.count(Split::test);
   uint64_t before = 0;
+  Work work{source, store, journal, pool};
   for (const Split split : kSplits) {
     const auto stored = [&](uint64_t done) { return report(progress, before + done, total); };
-    CAIRN_TRY(const std::vector<Shard> shards, import_split(source, split, store, pool, stored));
+    CAIRN_TRY(const std::vector<Shard> shards, work.make_split(split, stored));
     CAIRN_TRY(manifest.groups[static_cast<size_t>(split)], store_pages(shards, store));
     before += source.count(split);
   }
-  if (manifest.groups[0].empty()) return Error{manifest.name + ": has no training sample that can be read"};
+  for (const Bytes& extra : source.extras()) {
+    if (auto stored = store.put(extra, &pool); !stored) return stored.error();
+  }
+  if (manifest.groups[0].empty())
+    return Error{manifest.name + ": has no training sample that can be read; " + journal.report().string() +
+                 " says why"};
   return manifest;
+}
+
+Result<Imported> import_data(const ImportRequest& request, const fs::path& directory, ThreadPool& pool,
+                             const Progress& progress) {
+  CAIRN_CHECK(make_directory(directory));
+  CAIRN_TRY(const DirectoryLock alone, DirectoryLock::take(directory));
+  if (is_there(directory / kManifestFile))
+    return Error{directory.string() + ": holds a data set already; choose another folder"};
+  CAIRN_TRY(const auto journal, Journal::open(directory / kImportFolder, identity(request)));
+  CAIRN_TRY(const auto source, open_listed(request, directory / kImportFolder, *journal, progress));
+  ShardStore store(directory / kShardFolder);
+  CAIRN_TRY(Manifest manifest, import_source(*source, store, *journal, pool, progress));
+  CAIRN_CHECK(finish(manifest, *journal, directory));
+  return Imported{std::move(manifest), journal->skipped(), directory / kReportFile};
+}
+
+bool is_data_folder(const fs::path& directory) {
+  return is_there(directory / kManifestFile) || is_there(directory / kImportFolder / "journal");
+}
+
+Result<Manifest> open_data_folder(const fs::path& directory) {
+  if (!is_there(directory / kManifestFile) && is_data_folder(directory)) {
+    return Error{directory.string() +
+                 ": its import is not finished; the same `cairn data import` goes on with it"};
+  }
+  if (!is_data_folder(directory))
+    return Error{directory.string() + ": holds no data set; `cairn data import` makes one"};
+  CAIRN_TRY(const Bytes bytes, read_file(directory / kManifestFile, kMaxManifestSize));
+  Result<Manifest> manifest = decode_manifest(bytes);
+  if (!manifest) return manifest.error().within((directory / kManifestFile).string());
+  return manifest;
+}
+
+Status link_shards(const DataSet& data, const ShardStore& from, const ShardStore& to,
+                   const Progress& progress) {
+  const auto link = [&](const Digest& part) { return link_file(from.path(part), to.path(part)); };
+  if (data.manifest().tokens != Digest()) CAIRN_CHECK(link(data.manifest().tokens));
+  const uint64_t total = data.groups(Split::train).size() + data.groups(Split::test).size();
+  uint64_t done = 0;
+  for (const Split split : kSplits) {
+    for (size_t group = 0; group < data.groups(split).size(); ++group) {
+      CAIRN_TRY(const std::vector<Shard> shards, data.shards(split, group));
+      CAIRN_CHECK(link(data.manifest().of(split)[group].page));
+      for (const Shard& shard : shards) {
+        CAIRN_CHECK(link(shard.samples));
+        CAIRN_CHECK(link(shard.index));
+      }
+      if (!report(progress, ++done, total)) return Error{"interrupted"};
+    }
+  }
+  return {};
 }
 
 }  // namespace cairn::data

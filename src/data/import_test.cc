@@ -31,8 +31,10 @@ class Import : public ::testing::Test {
   }
 
   Result<Manifest> import(const Progress& progress = {}) {
-    CAIRN_TRY(const auto source, open_source(source_.path().string()));
-    return import_source(*source, store_, pool_, progress);
+    std::filesystem::remove_all(target_ / "data");
+    CAIRN_TRY(const Imported imported,
+              import_data({.source = source_.path().string()}, target_ / "data", pool_, progress));
+    return imported.manifest;
   }
   std::string refusal() {
     const auto manifest = import();
@@ -40,7 +42,7 @@ class Import : public ::testing::Test {
   }
 
   TemporaryDirectory source_, target_;
-  ShardStore store_{target_.path()};
+  ShardStore store_{target_ / "data" / kShardFolder};
   ThreadPool pool_{2};
 };
 
@@ -119,7 +121,7 @@ TEST_F(Import, StopsWhenAsked) {
     whole = total;
     return false;
   };
-  EXPECT_EQ(import(stop).error().message, "the import was stopped");
+  EXPECT_THAT(import(stop).error().message, HasSubstr("the import was stopped"));
   EXPECT_EQ(whole, 130u);
 }
 
@@ -171,18 +173,20 @@ TEST_F(Import, ThreadsReadTheSame) {
   EXPECT_EQ(wrong, 0);
 }
 
-TEST(OpenSource, RefusesUnknownNames) {
-  EXPECT_THAT(open_source("/nonexistent/x").error().message,
-              HasSubstr("is neither a directory nor the name of"));
+TEST(ImportData, RefusesUnknownNames) {
+  TemporaryDirectory target;
+  ThreadPool pool(1);
+  EXPECT_THAT(import_data({.source = "/nonexistent/x"}, target / "data", pool, {}).error().message,
+              HasSubstr("is neither a file, a folder nor the name of"));
 }
 
 TEST(FashionMnist, HasTheKnownManifest) {
-  const auto source = open_source("fashion-mnist");
-  if (!source) GTEST_SKIP() << "NOT TESTED: " << source.error().message;
   TemporaryDirectory target;
-  ShardStore store(target.path());
   ThreadPool pool(2);
-  const auto manifest = import_source(**source, store, pool, {});
+  const auto imported = import_data({.source = "fashion-mnist"}, target.path(), pool, {});
+  if (!imported) GTEST_SKIP() << "NOT TESTED: " << imported.error().message;
+  const ShardStore store(target / kShardFolder);
+  const Result<Manifest> manifest = open_data_folder(target.path());
   ASSERT_TRUE(manifest.ok()) << manifest.error().message;
   EXPECT_EQ(sha256(encode(*manifest)).hex(),
             "da15cb5589fe04e69aa0ced7c5b8957563336687449f6166b70ab119b00cf98c");

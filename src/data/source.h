@@ -30,6 +30,8 @@ class Source {
 
   // The manifest but for its groups.
   virtual const Manifest& description() const = 0;
+  // Blobs beside the shards that the manifest names: a vocabulary.
+  virtual std::vector<Bytes> extras() const { return {}; }
   // Samples of the split, some of which may turn out to be damaged.
   virtual uint64_t count(Split split) const = 0;
   // Reads the samples [first, first + count) but for those that have to be skipped. Fastest where they follow

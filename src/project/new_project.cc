@@ -224,16 +224,32 @@ struct Contents {
   average::Snapshot start;
 };
 
+// Brings the shards into the project: those of a data folder, or of a source that is imported right here.
+Result<data::Manifest> take_data(const fs::path& directory, const NewProject& wanted,
+                                 const Progress& progress) {
+  if (data::is_data_folder(wanted.data)) {
+    CAIRN_TRY(data::Manifest manifest, data::open_data_folder(wanted.data));
+    const data::ShardStore from(fs::path(wanted.data) / data::kShardFolder);
+    const data::DataSet data(manifest, from);
+    CAIRN_CHECK(data::link_shards(data, from, data::ShardStore(directory / "shards"), progress));
+    return manifest;
+  }
+  ThreadPool pool(hardware_threads());
+  CAIRN_TRY(data::Imported imported,
+            data::import_data({.source = wanted.data, .shape = wanted.pictures}, directory, pool, progress));
+  std::error_code error;
+  fs::remove(directory / data::kManifestFile, error);  // a project has it among its blobs
+  return std::move(imported.manifest);
+}
+
 // Stores everything that the genesis event names.
 Result<Contents> store_contents(const fs::path& directory, const std::string& name, const NewProject& wanted,
                                 const Progress& progress) {
   CAIRN_TRY(const work::Template* chosen, template_of(wanted));
   CAIRN_TRY(Settings settings, read_settings(wanted, chosen));
   BlobStore blobs(directory / "blobs");
-  data::ShardStore shards(directory / "shards");
-  CAIRN_TRY(const auto source, data::open_source(wanted.data));
-  ThreadPool pool(hardware_threads());
-  CAIRN_TRY(const data::Manifest manifest, data::import_source(*source, shards, pool, progress));
+  CAIRN_TRY(const data::Manifest manifest, take_data(directory, wanted, progress));
+  const data::ShardStore shards(directory / "shards");
   CAIRN_TRY(settings, suited_settings(std::move(settings), chosen, data::DataSet(manifest, shards)));
   if (Status fits = work::check_recipe(settings.recipe, manifest); !fits)
     return fits.error().within("recipe");
@@ -278,6 +294,7 @@ Status copy_shards(const Project& parent, data::ShardStore& shards, const Progre
     if (auto put = shards.put(bytes); !put) return put.error();
     return {};
   };
+  if (data.manifest().tokens != Digest()) CAIRN_CHECK(copy(data.manifest().tokens));
   const size_t total = data.groups(data::Split::train).size() + data.groups(data::Split::test).size();
   uint64_t done = 0;
   for (const data::Split split : data::kSplits) {

@@ -1,6 +1,7 @@
 // Making a project: model, data, recipe and keys become a directory with an open first round.
 #pragma once
 
+#include "data/import.h"
 #include "project/project.h"
 #include "weights/load.h"
 
@@ -8,11 +9,12 @@ namespace cairn::project {
 
 struct NewProject {
   std::string model;                       // mlp, lenet, resnet8, or the path of an ONNX file
-  std::string data;                        // fashion-mnist, or a folder of IDX files
+  std::string data;                        // a data folder, or what data::ImportRequest takes for a source
   std::filesystem::path recipe = {};       // TOML; empty: a template
   std::string recipe_template = {};        // its name (work/templates.h); empty: the first
   std::filesystem::path weights = {};      // safetensors or ONNX to start from; empty: the model's own
   weights::Fit fit = weights::Fit::whole;  // of the weights
+  data::PictureShape pictures = {};        // where `data` is a source of pictures
   // Told what a maintainer should know of a project that is made all the same, in one sentence each.
   std::function<void(const std::string& sentence)> on_note = {};
 };
