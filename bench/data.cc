@@ -28,7 +28,8 @@ struct Options {
 // A smooth picture with some noise, which compresses about as photographs do.
 Bytes picture(uint32_t number, const Options& options) {
   std::mt19937 random(number);
-  const uint32_t across = 1 + random() % 7, down = 1 + random() % 7, noise = 1 + random() % 32;
+  const auto draw = [&](uint32_t count) { return 1 + static_cast<uint32_t>(random() % count); };
+  const uint32_t across = draw(7), down = draw(7), noise = draw(32);
   Bytes pixels;
   pixels.reserve(size_t{3} * options.width * options.height);
   for (uint32_t y = 0; y < options.height; ++y) {
