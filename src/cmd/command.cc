@@ -226,6 +226,15 @@ std::string plural(uint64_t count, const std::string& singular, const std::strin
   return fmt::format("{} {}", count, count == 1 ? singular : several);
 }
 
+std::string samples(const data::Manifest& manifest, uint64_t count) {
+  if (manifest.kind == data::Kind::text) return plural(count, "piece of text", "pieces of text");
+  return plural(count, "image", "images");
+}
+
+std::string answers(const data::Manifest& manifest, uint64_t count) {
+  return manifest.kind == data::Kind::text ? plural(count, "token", "tokens") : samples(manifest, count);
+}
+
 std::string printable(std::string_view text) {
   std::string result;
   while (!text.empty()) {

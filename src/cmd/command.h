@@ -122,6 +122,11 @@ Json number(trust::Reputation reputation);
 // "3 entries", "1 entry".
 std::string plural(uint64_t count, const std::string& singular, const std::string& several);
 
+// "512 images", or of text "512 pieces of text".
+std::string samples(const data::Manifest& manifest, uint64_t count);
+// What a model is right or wrong about: "10000 images", or of text "640 tokens".
+std::string answers(const data::Manifest& manifest, uint64_t count);
+
 // Escapes control characters, marks that turn the direction of writing and what is no UTF-8, so that a name
 // cannot drive the terminal.
 std::string printable(std::string_view text);

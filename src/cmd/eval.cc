@@ -27,7 +27,7 @@ std::string to_text(const project::Project& project, const std::vector<project::
         "  {} stated {}\n", printable(project.user_name(one.user)),
         one.agrees ? "the same"
                    : fmt::format("otherwise, which is wrong: {} of {}, loss {:.4f}", one.statement.correct,
-                                 plural(one.statement.images, "image", "images"),
+                                 answers(project.data().manifest(), one.statement.images),
                                  project::stated_loss(one.statement)));
   }
   return text;
@@ -62,7 +62,7 @@ Result<int> run(const Shared& shared, const Options& options) {
              {"model_digest", project.state().rounds()[round].snapshot.hex()},
              {"stated", to_json(project, stated)}},
         fmt::format("round {}: test accuracy {:.4f} ({} of {}), loss {:.4f}\n{}", round, accuracy,
-                    result.correct, plural(result.images, "image", "images"), result.loss,
+                    result.correct, answers(project.data().manifest(), result.images), result.loss,
                     to_text(project, stated)));
   return kDone;
 }

@@ -49,8 +49,8 @@ Result<int> run(const Shared& shared, const Options& options) {
            {"gradient", digest.hex()},
            {"file", options.file.string()}},
       fmt::format("unit {} of round {}: {}, training loss {:.4f}\n  gradient {}\nnext: cairn submit {} {}\n",
-                  gradient.unit, gradient.round, plural(gradient.samples, "image", "images"), gradient.loss,
-                  digest.hex(), shell_word(options.directory), shell_word(options.file)));
+                  gradient.unit, gradient.round, samples(project.data().manifest(), gradient.samples),
+                  gradient.loss, digest.hex(), shell_word(options.directory), shell_word(options.file)));
   return kDone;
 }
 

@@ -116,7 +116,7 @@ void JoinReport::evaluation(const ContributorNews& news) {
   } else if (!shared_.json) {
     console_.say(fmt::format("round {}: test accuracy {:.4f} ({} of {}), signed and in the log", news.round,
                              accuracy, news.evaluation.correct,
-                             plural(news.evaluation.images, "sample", "samples")));
+                             answers(project_.data().manifest(), news.evaluation.images)));
   } else if (!done) {
     write({{"event", "evaluating"}, {"round", news.round}});
   } else {
@@ -145,7 +145,7 @@ void JoinReport::tell_speed(uint64_t unit_images) {
   const int64_t time = pace_.left(unit_images).value_or(0);
   if (shared_.json) return write({{"event", "speed"}, {"images_per_second", speed}, {"unit_ms", time}});
   console_.say(fmt::format("this machine computes {}: a unit of {} takes {}", speed_text(speed),
-                           plural(unit_images, "image", "images"), duration_text(time)));
+                           samples(project_.data().manifest(), unit_images), duration_text(time)));
 }
 
 // At this speed the unit would come too late: said once, as soon as it shows.

@@ -38,6 +38,11 @@ Result<project::Project> make(const Options& options, ledger::KeyRing& keys,
                                progress_line("copying the data"));
 }
 
+std::string classes_text(const data::Manifest& manifest) {
+  if (manifest.kind == data::Kind::text) return fmt::format("a vocabulary of {}", manifest.vocabulary);
+  return plural(manifest.classes.size(), "class", "classes");
+}
+
 Result<int> run(const Shared& shared, const Options& options) {
   if (options.directory.empty()) return Error{"DIR: is empty; name a folder to make"};
   CAIRN_TRY(ledger::KeyRing keys, shared.key_ring(options.directory));
@@ -51,23 +56,23 @@ Result<int> run(const Shared& shared, const Options& options) {
                      {"model_digest", made.state().rounds()[0].snapshot.hex()},
                      {"parameters", model::parameter_count(made.graph())},
                      {"images", manifest.count(data::Split::train)},
-                     {"classes", manifest.classes.size()},
+                     {"classes", manifest.class_count()},
                      {"unit_images", made.recipe().unit_images()},
                      {"memory", memory_json(made)},
                      {"notes", notes}};
-  print(
-      shared, json,
-      fmt::format(
-          "{}: a project to train {} ({} parameters) on {} ({} images, {} classes)\n"
-          "{}round 0 is open; a unit is {}\n"
-          "{}"
-          "the keys of root, coordinator and judge are in {}\n"
-          "next: cairn user {} NAME\n",
-          printable(options.directory.string()),
-          options.fork.empty() ? printable(options.model) : "the model of " + shell_word(options.fork),
-          model::parameter_count(made.graph()), printable(manifest.name), manifest.count(data::Split::train),
-          manifest.classes.size(), noted, plural(made.recipe().unit_images(), "image", "images"),
-          memory_text(made), keys.directory().string(), shell_word(options.directory)));
+  print(shared, json,
+        fmt::format(
+            "{}: a project to train {} ({} parameters) on {} ({}, {})\n"
+            "{}round 0 is open; a unit is {}\n"
+            "{}"
+            "the keys of root, coordinator and judge are in {}\n"
+            "next: cairn user {} NAME\n",
+            printable(options.directory.string()),
+            options.fork.empty() ? printable(options.model) : "the model of " + shell_word(options.fork),
+            model::parameter_count(made.graph()), printable(manifest.name),
+            samples(manifest, manifest.count(data::Split::train)), classes_text(manifest), noted,
+            samples(manifest, made.recipe().unit_images()), memory_text(made), keys.directory().string(),
+            shell_word(options.directory)));
   return kDone;
 }
 

@@ -33,8 +33,8 @@ Result<int> run(const Shared& shared, const Options& options) {
         Json{{"unit", lease.unit}, {"round", lease.round}, {"images", images}, {"expires", lease.expires}},
         fmt::format("unit {} of round {} is yours for an hour: {}\n"
                     "next: cairn gradient {} --unit {} --user {} -o {}.gradient\n",
-                    lease.unit, lease.round, plural(images, "image", "images"), shell_word(options.directory),
-                    lease.unit, options.user, options.user));
+                    lease.unit, lease.round, samples(project.data().manifest(), images),
+                    shell_word(options.directory), lease.unit, options.user, options.user));
   return kDone;
 }
 

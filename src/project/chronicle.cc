@@ -80,9 +80,11 @@ class Teller {
   }
 
   std::string operator()(const ledger::Evaluated& stated) const {
-    return fmt::format("{} tests the model of round {}: {:.4f} of {} right", author(), stated.round,
-                       static_cast<double>(stated.correct) / stated.images,
-                       count(stated.images, "sample", "samples"));
+    const bool text = project_.data().manifest().kind == data::Kind::text;
+    return fmt::format(
+        "{} tests the model of round {}: {:.4f} of {} right", author(), stated.round,
+        static_cast<double>(stated.correct) / stated.images,
+        text ? count(stated.images, "token", "tokens") : count(stated.images, "image", "images"));
   }
 
   std::string operator()(const ledger::VerdictVoided& voided) const {

@@ -100,8 +100,8 @@ every = 5                 # rounds between two evaluations by contributors, sign
 
 constexpr std::string_view kLanguageModel =
     R"(# The recipe of a language model: predicts each token of a text from those before it.
-#   cairn data import book.txt -o book --context 128
-#   cairn new study --template language-model --model gpt.onnx --data book
+#   cairn data import book -o tokens --context 128    (a folder with train.txt and val.txt)
+#   cairn new study --template language-model --model gpt.onnx --data tokens
 
 [training]
 seed = 1                  # of shuffling, dropout and rounding
