@@ -37,7 +37,7 @@ class Setting:
         keep = "" if self.keep == 1_000_000 else f"/{self.keep / 10_000:g}%"
         return f"{self.bits}/{self.steps}{keep}"
 
-    # The best of a few that were tried with the first seed.
+    # Of 0.05, 0.1 and 0.2 for 16 local steps none was better than the others.
     @property
     def rate(self):
         return 0.1 if self.bits == 32 else 0.5 if self.steps == 0 else 0.05
@@ -52,8 +52,8 @@ class Setting:
 
 
 BASELINE = Setting(32)
-TENTH, HUNDREDTH = 100_000, 10_000
-SETTINGS = [BASELINE, Setting(8), *(Setting(bits, 16) for bits in (16, 8, 4)), Setting(8, 16, TENTH), Setting(8, 16, HUNDREDTH),
+TENTH = 100_000
+SETTINGS = [BASELINE, Setting(8), *(Setting(bits, 16) for bits in (16, 8, 4)), Setting(8, 16, TENTH),
             *(Setting(bits, 64) for bits in (8, 4))]
 
 
