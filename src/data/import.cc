@@ -135,6 +135,13 @@ Status link_file(const fs::path& from, const fs::path& to) {
   return write_file(to, bytes);
 }
 
+// Of a source that cannot be read there is nothing to go on with.
+void forget_import(const fs::path& directory) {
+  std::error_code error;
+  fs::remove_all(directory / kImportFolder, error);
+  fs::remove(directory, error);  // if that was all
+}
+
 }  // namespace
 
 Result<Manifest> import_source(Source& source, ShardStore& store, Journal& journal, ThreadPool& pool,
@@ -164,10 +171,15 @@ Result<Imported> import_data(const ImportRequest& request, const fs::path& direc
   CAIRN_TRY(const DirectoryLock alone, DirectoryLock::take(directory));
   if (is_there(directory / kManifestFile))
     return Error{directory.string() + ": holds a data set already; choose another folder"};
+  const bool is_new = !is_there(directory / kImportFolder);
   CAIRN_TRY(const auto journal, Journal::open(directory / kImportFolder, identity(request)));
-  CAIRN_TRY(const auto source, open_listed(request, directory / kImportFolder, *journal, progress));
+  auto source = open_listed(request, directory / kImportFolder, *journal, progress);
+  if (!source) {
+    if (is_new) forget_import(directory);
+    return source.error();
+  }
   ShardStore store(directory / kShardFolder);
-  CAIRN_TRY(Manifest manifest, import_source(*source, store, *journal, pool, progress));
+  CAIRN_TRY(Manifest manifest, import_source(**source, store, *journal, pool, progress));
   CAIRN_CHECK(finish(manifest, *journal, directory));
   return Imported{std::move(manifest), journal->skipped(), directory / kReportFile};
 }
