@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "data/import.h"
 #include "project/contribution.h"
 
 namespace cairn::cmd {
@@ -28,6 +29,9 @@ void add_remote_options(Command command, RemoteOptions& options, const std::stri
   command.add_option(
       "--cache", options.cache,
       "Folder for copies of hosted projects (default: cairn/projects in the XDG cache directory)");
+  command.add_option("--data", options.data,
+                     "The project's data as `cairn data import --match` made it of files of yours: what is "
+                     "there is not fetched");
   command.add_option("--ca", options.ca_file, "PEM file of the authorities to trust (default: the system's)");
 }
 
@@ -46,6 +50,10 @@ Result<RemoteProject> open_remote(const RemoteOptions& options) {
   client.bytes_per_second = options.upload_limit;
   client.user_agent = "cairn/" CAIRN_VERSION;
   CAIRN_TRY(opened.remote, role::Remote::open(options.url, client));
+  if (!options.data.empty()) {
+    if (const auto own = data::open_data_folder(options.data); !own) return own.error().within("--data");
+    opened.remote->use_own_data(options.data);
+  }
   CAIRN_TRY(opened.replica, role::Replica::open(*opened.remote, opened.cache, system_environment()));
   return opened;
 }

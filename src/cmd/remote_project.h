@@ -12,6 +12,7 @@ struct RemoteOptions {
       cache;  // copies of hosted projects; default: cairn/projects in the XDG cache directory
   std::filesystem::path ca_file;  // authorities to trust, for hosts with certificates of their own
   uint64_t upload_limit = 0;      // bytes a second; 0: none
+  std::filesystem::path data;     // that `cairn data import` made, whose shards need not be fetched
 };
 
 // Adds URL, --cache and --ca to the subcommand. Those that also take a directory say so in `place`.

@@ -124,6 +124,19 @@ TEST_F(Contributing, AModelIsTestedByTwoOfItsAuthorsWhereTheRecipeWantsIt) {
   EXPECT_EQ(must(project::recompute_some(project, trainer, 100, {})), 15u + 4u);
 }
 
+// Whose data may not be given away: the host has none, and contributors have their own.
+TEST_F(Contributing, ShardsThatAreThereAlreadyAreNotFetched) {
+  const Workshop workshop;
+  const auto host = workshop.host({.quorum = 9});
+  std::filesystem::create_directory(workshop.path("own"));
+  std::filesystem::rename(workshop.directory() / "shards", workshop.path("own") / "shards");
+  Person ada(workshop, *host, "ada"), ben(workshop, *host, "ben");
+  ada.remote->use_own_data(workshop.path("own"));
+  EXPECT_TRUE(run(ada, *ada.remote).ok());
+  EXPECT_EQ(accepted, 1u);
+  EXPECT_FALSE(run(ben, *ben.remote).ok()) << "the host has no shards to give";
+}
+
 TEST_F(Contributing, WhatIsComputedAndNotAcknowledgedIsHandedInByTheNextRun) {
   const Workshop workshop;
   const auto host = workshop.host({.quorum = 9});

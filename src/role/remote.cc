@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "data/import.h"
 
 namespace cairn::role {
 namespace {
@@ -70,6 +71,9 @@ class Remote::Files : public BlobOrigin {
  public:
   Files(Remote& remote, std::string folder) : remote_(remote), folder_(std::move(folder)) {}
 
+  // Where files of the same names may lie already.
+  void set_own(std::filesystem::path own) { own_ = std::move(own); }
+
   Status fetch(const Digest& digest, uint64_t max_size, const std::filesystem::path& file) const override {
     net::Download download;
     download.target = folder_ + digest.hex();
@@ -79,6 +83,8 @@ class Remote::Files : public BlobOrigin {
     CAIRN_TRY(const DirectoryLock alone, DirectoryLock::take(file.parent_path()));
     std::error_code error;
     if (std::filesystem::exists(file, error)) return {};
+    if (const auto own = own_file(file); std::filesystem::exists(own, error))
+      return take(own, max_size, file);
     const std::lock_guard lock(remote_.mutex_);
     const auto done = fetch_into_room(download);
     remote_.failed_fetch_.reset();
@@ -88,6 +94,19 @@ class Remote::Files : public BlobOrigin {
   }
 
  private:
+  // "own/ab/cdef….zst" of ".../ab/cdef….zst".
+  std::filesystem::path own_file(const std::filesystem::path& file) const {
+    return own_.empty() ? own_ : own_ / file.parent_path().filename() / file.filename();
+  }
+
+  static Status take(const std::filesystem::path& own, uint64_t max_size, const std::filesystem::path& file) {
+    std::error_code error;
+    std::filesystem::create_hard_link(own, file, error);
+    if (!error) return {};
+    CAIRN_TRY(const Bytes bytes, read_file(own, max_size));  // it is on another file system
+    return write_file(file, bytes);
+  }
+
   // Room is made once, when the answer has said how long the file is.
   Outcome<void> fetch_into_room(net::Download& download) const {
     std::optional<Status> room;
@@ -104,6 +123,7 @@ class Remote::Files : public BlobOrigin {
 
   Remote& remote_;
   std::string folder_;
+  std::filesystem::path own_;
 };
 
 Remote::Remote(std::unique_ptr<net::Client> client)
@@ -119,6 +139,10 @@ Result<std::unique_ptr<Remote>> Remote::open(const std::string& url, net::Client
   CAIRN_TRY(options.server, net::parse_url(url));
   CAIRN_TRY(auto client, net::Client::open(std::move(options)));
   return std::make_unique<Remote>(std::move(client));
+}
+
+void Remote::use_own_data(const std::filesystem::path& folder) {
+  shards_->set_own(folder / data::kShardFolder);
 }
 
 const BlobOrigin& Remote::blobs() const {

@@ -69,6 +69,8 @@ class Remote {
   // Of each statement but those that are put aside.
   net::Outcome<std::vector<ledger::Receipt>> say(const std::vector<ledger::Statement>& statements);
 
+  // A folder that `cairn data import` made of the same data: shards that are there are taken from it.
+  void use_own_data(const std::filesystem::path& folder);
   // Told, once a fetch has begun, how many bytes of the file are still to come; an error ends it.
   void set_make_room(std::function<Status(uint64_t bytes)> make_room) { make_room_ = std::move(make_room); }
   // Files by digest. Who gets an error from reading a copy asks here whether the network was to blame.
