@@ -17,6 +17,31 @@ Outcome<void> say(Remote& remote, Replica& replica, const std::vector<ledger::St
   return {};
 }
 
+// The claim, or the training state that goes before it.
+bool refused_by_rules(const net::Failure& failure) {
+  return failure.status == 409 || failure.status == 403;
+}
+
+// The gradient file of an entry, which only disputes about stretches take: what was fetched for one of them
+// goes again.
+class Borrowed {
+ public:
+  Borrowed(project::Project& project, trust::EntryId entry)
+      : gradients_(project.gradients()),
+        digest_(project.state().has_entry(entry) ? project.state().entry(entry).gradient : std::nullopt),
+        had_(digest_ && gradients_.has(*digest_)) {}
+  ~Borrowed() {
+    if (digest_ && !had_) std::ignore = gradients_.remove(*digest_).ok();
+  }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+ private:
+  work::GradientStore& gradients_;
+  std::optional<Digest> digest_;
+  bool had_;
+};
+
 }  // namespace
 
 Outcome<std::optional<trust::EntryId>> Auditor::draw(uint64_t random) {
@@ -26,6 +51,7 @@ Outcome<std::optional<trust::EntryId>> Auditor::draw(uint64_t random) {
 }
 
 Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, const Progress& progress) {
+  const Borrowed borrowed(replica_.project(), entry);
   const auto first = project::probe(replica_.project(), trainer, entry, progress);
   if (!first) return remote_.explain(first.error());
   const Probe& probe = *first;
@@ -41,7 +67,7 @@ Outcome<Audit> Auditor::audit(project::Trainer& trainer, trust::EntryId entry, c
   }
   Audit audit{probe, {}, ""};
   const auto claimed = claim(probe);
-  if (!claimed && claimed.error().status != 409) return claimed.error();
+  if (!claimed && !refused_by_rules(claimed.error())) return claimed.error();
   if (claimed) {
     audit.claim = *claimed;
   } else {
@@ -115,6 +141,7 @@ Outcome<Judge::Vote> Judge::vote(project::Trainer& trainer, trust::ClaimId claim
   const std::optional<net::Failure> lacking = fetch_state(claim);
   if (lacking && lacking->may_pass()) return *lacking;
   const trust::EntryId id = replica_.project().state().claim(claim).entry;
+  const Borrowed borrowed(replica_.project(), id);
   const auto recomputed = project::recompute_claim(replica_.project(), trainer, claim, progress);
   if (!recomputed) return lacking ? *lacking : remote_.explain(recomputed.error());
   const Vote vote{claim, id, *recomputed, *recomputed != replica_.project().state().stated(claim)};

@@ -29,8 +29,8 @@ class Auditor {
   net::Outcome<Audit> audit(project::Trainer& trainer, trust::EntryId entry, const Progress& progress);
 
   // Claims under seal that recomputing an entry gives another digest, or that the stretch of it does that was
-  // found false, whose beginning goes before. Signs the opening for when the judges have decided. Status 409:
-  // refused by the rules.
+  // found false, whose beginning goes before. Signs the opening for when the judges have decided. Status 409
+  // or 403: refused by the rules.
   net::Outcome<trust::ClaimId> claim(const project::Probe& found);
 
  private:

@@ -200,6 +200,18 @@ TEST_F(DisputedSteps, TakeStatesOfThoseWhoMayClaimAlone) {
   EXPECT_EQ(send(finn, found.stretch->before, 2), 0);
 }
 
+// Whoever may not claim is told so, and goes on auditing.
+TEST_F(DisputedSteps, AreAuditedByThoseWhoMayNotClaimToo) {
+  must(trent.replica->sync());
+  project::Trainer trainer = trent.trainer();
+  const Audit audit = must(Auditor(*trent.remote, *trent.replica, *trent.key).audit(trainer, 2, {}));
+  EXPECT_FALSE(audit.probe.match());
+  EXPECT_FALSE(audit.claim.has_value());
+  EXPECT_THAT(audit.refusal, HasSubstr("is not in the log"));
+  EXPECT_FALSE(trent.replica->project().gradients().has(*state().entry(2).gradient))
+      << "fetched for this alone";
+}
+
 // A claim that nobody signed must not take away what an honest one has handed in.
 TEST_F(DisputedSteps, AreNotClaimedInAnothersName) {
   const project::Probe found = probe(2);

@@ -262,5 +262,26 @@ TEST(TrainingState, IsOfTheRecipeAndTheModel) {
   EXPECT_FALSE(looks_like_training_state(Bytes(40, 1)));
 }
 
+TEST(TrainingState, IsRefusedOrTheOnlyBytesOfWhatItSays) {
+  const Recipe recipe = with_adamw(traced(6, 2));
+  Machine machine(recipe);
+  const Bytes whole = encode_training_state(machine.stretch({}, 0)->state, recipe);
+  std::mt19937_64 random(1);
+  int refused = 0;
+  for (int i = 0; i < 1000; ++i) {
+    Bytes bytes = whole;
+    // Where the head is, mostly: all bits of the numbers mean something.
+    for (int flips = 0; flips < 2; ++flips)
+      bytes[random() % (i % 4 == 0 ? bytes.size() : 52)] ^= static_cast<uint8_t>(1 << random() % 8);
+    const auto state = decode_training_state(bytes, recipe, machine.parameters.size());
+    if (state) {
+      ASSERT_EQ(encode_training_state(*state, recipe), bytes);
+    } else {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 300);
+}
+
 }  // namespace
 }  // namespace cairn::work
