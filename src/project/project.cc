@@ -292,6 +292,7 @@ std::optional<trust::UserId> Project::user_named(std::string_view name) const {
 }
 
 Result<std::vector<float>> Project::parameters(trust::Round round) const {
+  if (round >= state_.rounds().size()) return Error{"round " + std::to_string(round) + ": has not opened yet"};
   auto parameters = snapshots_.get(state_.rounds()[round].snapshot, model::parameter_count(graph_));
   if (parameters) return parameters;
   std::string place = "the model of round " + std::to_string(round);

@@ -30,6 +30,7 @@ class DisputedSteps : public testing::Test {
   net::Outcome<std::vector<ledger::Receipt>> lie(Person& person, uint32_t steps) {
     must(person.replica->sync());
     const RemoteLease lease = must(person.remote->take_unit(sign_request(*person.key, person.request())));
+    person.follow_to(lease.round);
     project::Trainer trainer = person.trainer();
     work::GradientState reached;
     const auto keep = [&](const work::GradientState& state) {
@@ -225,6 +226,7 @@ TEST_F(DisputedSteps, AreNotClaimedInAnothersName) {
 TEST_F(DisputedSteps, AreInEveryFileOfTheProject) {
   must(mallory.replica->sync());
   const RemoteLease lease = must(mallory.remote->take_unit(sign_request(*mallory.key, mallory.request())));
+  mallory.follow_to(lease.round);
   work::GradientFile file = must(mallory.trainer().gradient(lease.round, lease.unit, {}));
   ASSERT_EQ(file.trace.size(), 3u);
   file.trace.pop_back();
