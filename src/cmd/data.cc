@@ -119,10 +119,9 @@ void add_import(Command group, const Shared& shared) {
                                 "cairn data import /data/imagenet -o imagenet --size 224");
   auto options = std::make_shared<ImportOptions>();
   command
-      .add_option(
-          "SOURCE", options->source,
-          "fashion-mnist, a folder of pictures by class or of IDX files, or text (FILE.txt, or a folder of "
-          "train.txt)")
+      .add_option("SOURCE", options->source,
+                  "fashion-mnist, a folder of pictures by class, of IDX or CIFAR files, or of train-*.tar, "
+                  "train.csv or train.txt; or one file of .tar, .csv or .txt")
       .required();
   command.add_option("-o,--output", options->directory, "Folder to make, or to go on with").required();
   command.add_option("--name", options->name, "Of the data set (default: that of SOURCE)");

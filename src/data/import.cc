@@ -99,7 +99,7 @@ Result<std::unique_ptr<Source>> open_listed(const ImportRequest& request, const 
   if (!journal.listed()) {
     CAIRN_CHECK(journal.restart_listing());
     std::error_code error;
-    for (const char* name : {"train.list", "test.list", "train.tokens", "test.tokens"})
+    for (const char* name : {"train.list", "test.list", "classes", "train.tokens", "test.tokens"})
       fs::remove(folder / name, error);
   }
   const OnSkipped on_skipped = [&](const Skipped& skipped) { return journal.skip(skipped); };

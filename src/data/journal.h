@@ -1,7 +1,6 @@
 // How far an import has come, so that the next one goes on there, whatever ended this one.
 //
-// A record counts once it is whole; the shard that it speaks of is on disk before. Records: docs of the
-// class.
+// A record counts once it is whole; the shard that it speaks of is on disk before.
 #pragma once
 
 #include <filesystem>

@@ -1,8 +1,11 @@
 #include "data/open_source.h"
 
 #include "base/text.h"
+#include "data/cifar.h"
+#include "data/csv.h"
 #include "data/idx.h"
 #include "data/pictures.h"
+#include "data/tar.h"
 #include "data/text.h"
 
 namespace cairn::data {
@@ -48,10 +51,15 @@ Result<std::unique_ptr<Source>> open_source(const ImportRequest& request, const 
   CAIRN_TRY(const std::string name, data_name(request.name, path));
   const TextOptions text{name, request.context, request.vocabulary, work, progress};
   if (path.extension() == ".txt" || is_text_folder(path)) return open_text(path, text);
+  const PictureOptions pictures{name, request.shape, work, on_skipped, progress};
+  if (path.extension() == ".tar" || is_tar_folder(path)) return open_tar(path, pictures);
+  if (path.extension() == ".csv" || is_csv_folder(path)) return open_csv(path, pictures);
   if (!fs::is_directory(path, error))
-    return Error{path.string() + ": is no file that data sets come in; give one of .txt, or a folder"};
+    return Error{path.string() +
+                 ": is no file that data sets come in; give one of .txt, .csv or .tar, or a folder"};
   if (is_idx_folder(path)) return open_idx_folder(path, name, {});
-  return open_picture_folder(path, {name, request.shape, work, on_skipped, progress});
+  if (is_cifar_folder(path)) return open_cifar(path, name);
+  return open_picture_folder(path, pictures);
 }
 
 }  // namespace cairn::data

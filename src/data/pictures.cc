@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/file.h"
+
 namespace cairn::data {
 namespace {
 
-class PictureSource : public Source {
+constexpr const char* kClassesFile = "classes";
+
+class ListedSource : public Source {
  public:
-  PictureSource(const PictureOptions& options, std::vector<std::string> classes, LoadPicture load)
-      : shape_(options.shape), load_(std::move(load)) {
-    manifest_.name = options.name;
-    manifest_.classes = std::move(classes);
-    manifest_.channels = shape_.channels;
-    manifest_.height = manifest_.width = shape_.side;
-  }
+  ListedSource(Manifest description, MakeSample make)
+      : manifest_(std::move(description)), make_(std::move(make)) {}
 
   Status open(const PictureOptions& options) {
     for (const Split split : kSplits) {
@@ -31,12 +30,12 @@ class PictureSource : public Source {
 
   Result<Samples> read(Split split, uint64_t first, uint32_t count, ThreadPool& pool) override {
     CAIRN_TRY(const std::vector<Item> items, listing(split)->read(first, count));
-    const uint64_t size = shape_.size();
+    const uint64_t size = manifest_.sample_size();
     Samples samples;
     samples.bytes.resize(count * size);
     std::vector<std::string> reasons(count);  // empty: was read
     pool.run(count, [&](int64_t i, int) {
-      const Result<Bytes> pixels = make(split, items[static_cast<size_t>(i)]);
+      const Result<Bytes> pixels = make_(split, items[static_cast<size_t>(i)]);
       if (pixels) {
         std::ranges::copy(*pixels, samples.bytes.begin() + i * static_cast<int64_t>(size));
       } else {
@@ -50,16 +49,10 @@ class PictureSource : public Source {
  private:
   std::optional<Listing>& listing(Split split) { return listings_[static_cast<size_t>(split)]; }
 
-  Result<Bytes> make(Split split, const Item& item) const {
-    CAIRN_TRY(const Bytes file, load_(split, item));
-    CAIRN_TRY(const Picture picture, decode_picture(file));
-    return fit_picture(picture, shape_);
-  }
-
   // Closes the gaps that unreadable pictures left.
   void keep_readable(const std::vector<Item>& items, const std::vector<std::string>& reasons,
                      Samples& samples) const {
-    const auto size = static_cast<ptrdiff_t>(shape_.size());
+    const auto size = static_cast<ptrdiff_t>(manifest_.sample_size());
     auto end = samples.bytes.begin();
     for (size_t i = 0; i < items.size(); ++i) {
       if (!reasons[i].empty()) {
@@ -76,8 +69,7 @@ class PictureSource : public Source {
   }
 
   Manifest manifest_;
-  PictureShape shape_;
-  LoadPicture load_;
+  MakeSample make_;
   std::array<std::optional<Listing>, 2> listings_;
 };
 
@@ -87,11 +79,52 @@ std::filesystem::path listing_path(const PictureOptions& options, Split split) {
   return options.work / (split == Split::train ? "train.list" : "test.list");
 }
 
-Result<std::unique_ptr<Source>> make_picture_source(const PictureOptions& options,
-                                                    std::vector<std::string> classes, LoadPicture load) {
-  auto source = std::make_unique<PictureSource>(options, std::move(classes), std::move(load));
+Result<std::unique_ptr<Source>> make_listed_source(const PictureOptions& options, const Manifest& description,
+                                                   MakeSample make) {
+  auto source = std::make_unique<ListedSource>(description, std::move(make));
   CAIRN_CHECK(source->open(options));
   return {std::move(source)};
+}
+
+Result<std::unique_ptr<Source>> make_picture_source(const PictureOptions& options,
+                                                    std::vector<std::string> classes, LoadPicture load) {
+  const PictureShape shape = options.shape;
+  Manifest description;
+  description.name = options.name;
+  description.classes = std::move(classes);
+  description.channels = shape.channels;
+  description.height = description.width = shape.side;
+  const auto make = [shape, load = std::move(load)](Split split, const Item& item) -> Result<Bytes> {
+    CAIRN_TRY(const Bytes file, load(split, item));
+    CAIRN_TRY(const Picture picture, decode_picture(file));
+    return fit_picture(picture, shape);
+  };
+  return make_listed_source(options, description, make);
+}
+
+Status keep_classes(const PictureOptions& options, const std::vector<std::string>& classes) {
+  ByteWriter writer;
+  writer.u32(static_cast<uint32_t>(classes.size()));
+  for (const std::string& name : classes) writer.string(name);
+  return write_file(options.work / kClassesFile, writer.bytes());
+}
+
+Result<std::vector<std::string>> kept_classes(const PictureOptions& options) {
+  std::vector<std::string> classes;
+  std::error_code error;
+  if (!std::filesystem::exists(options.work / kClassesFile, error)) return classes;
+  CAIRN_TRY(const Bytes bytes, read_file(options.work / kClassesFile, kMaxManifestSize + (8 << 20)));
+  ByteReader reader(bytes);
+  classes.resize(reader.count("classes", 4, kMaxClasses));
+  for (std::string& name : classes) name = reader.string("classes", kMaxNameSize);
+  CAIRN_CHECK(reader.finish());
+  return classes;
+}
+
+std::vector<std::string> numbered_classes(uint32_t count) {
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
+  return names;
 }
 
 bool is_picture_name(const std::filesystem::path& path) {

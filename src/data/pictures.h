@@ -19,10 +19,21 @@ struct PictureOptions {
   Progress progress;           // asked now and then whether to go on listing
 };
 
+// The bytes of an item's sample. Safe for several threads. An error is why the sample is left out.
+using MakeSample = std::function<Result<Bytes>(Split, const Item&)>;
 // The bytes of an item's file. Safe for several threads.
 using LoadPicture = std::function<Result<Bytes>(Split, const Item&)>;
 
-// Of these classes, from the listings in options.work.
+// Classes that only a look at all samples tells are kept beside the listings, once those are there. None are
+// kept where the source has yet to be listed.
+Status keep_classes(const PictureOptions& options, const std::vector<std::string>& classes);
+Result<std::vector<std::string>> kept_classes(const PictureOptions& options);
+std::vector<std::string> numbered_classes(uint32_t count);  // "0", "1", …
+
+// From the listings in options.work.
+Result<std::unique_ptr<Source>> make_listed_source(const PictureOptions& options, const Manifest& description,
+                                                   MakeSample make);
+// Of these classes.
 Result<std::unique_ptr<Source>> make_picture_source(const PictureOptions& options,
                                                     std::vector<std::string> classes, LoadPicture load);
 std::filesystem::path listing_path(const PictureOptions& options, Split split);
