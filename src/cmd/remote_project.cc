@@ -30,8 +30,8 @@ void add_remote_options(Command command, RemoteOptions& options, const std::stri
       "--cache", options.cache,
       "Folder for copies of hosted projects (default: cairn/projects in the XDG cache directory)");
   command.add_option("--data", options.data,
-                     "The project's data as `cairn data import --match` made it of files of yours: what is "
-                     "there is not fetched");
+                     "The project's data as `cairn data import` made it of files of yours: shards that are "
+                     "there are not fetched");
   command.add_option("--ca", options.ca_file, "PEM file of the authorities to trust (default: the system's)");
 }
 
