@@ -118,12 +118,12 @@ def table(settings):
         of = {line["arguments"]["seed"]: line["accuracy"] for line in baseline}
         away = [100 * (line["accuracy"] - of[line["arguments"]["seed"]]) for line in lines_of
                 if line["arguments"]["seed"] in shared]
-        error = statistics.stdev(away) / math.sqrt(len(away)) if len(away) > 1 else math.nan
+        error = f" ± {statistics.stdev(away) / math.sqrt(len(away)):.2f}" if len(away) > 1 else ""
         ratio = mean(baseline, lambda line: line["bytes"] / line["images"]) / packed if baseline else math.nan
-        difference = "" if setting == BASELINE else f"{statistics.fmean(away):+.2f} ± {error:.2f}"
+        difference = "" if setting == BASELINE or not away else f"{statistics.fmean(away):+.2f}{error}"
         by_seed = ", ".join("%.2f" % (100 * line["accuracy"]) for line in lines_of)
-        lines.append(f'| {title(setting)} | {setting.steps or "none"} | {lines_of[0]["rounds"]} | {plain:,.4g} | {packed:,.4g} | '
-                     f"{ratio:,.4g} | {by_seed} | {100 * accuracy:.2f} | {difference} |")
+        lines.append(f'| {title(setting)} | {setting.steps or "none"} | {lines_of[0]["rounds"]} | {plain:,.{0 if plain > 1000 else 1}f} | '
+                     f"{packed:,.{0 if packed > 1000 else 1}f} | {ratio:,.{0 if ratio > 10 else 1}f} | {by_seed} | {100 * accuracy:.2f} | {difference} |")
     return lines
 
 
